@@ -1,0 +1,68 @@
+#!/bin/sh
+# Build one of the programs that the tests run into build/, when it is missing
+# or older than what it is made from.
+#
+#     sh tests/build.sh NAME...       CC=clang chooses the compiler
+#
+# They are built from the spine, so that a debugger, a sanitizer or a broken
+# assertion names the part and its line.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p build
+
+cc=${CC:-cc}
+checked="-DKVNS_VERIFY -g -O1 -fno-omit-frame-pointer"
+asan="-fsanitize=address,undefined -fno-sanitize-recover=all"
+warn="-std=c11 -Wall -Wextra"
+
+# Is $1 there, and nothing below the other arguments newer?
+fresh() {
+    made=$1
+    shift
+    [ -f "$made" ] && [ -z "$(find "$@" -type f -newer "$made" | head -n 1)" ]
+}
+
+# make NAME SOURCE FLAGS...: compile beside the old one, then replace it.
+make() {
+    name=$1 source=$2
+    shift 2
+    case $source in
+    src/*) fresh "build/$name" src kvns.h tests/build.sh && return ;;
+    tests/unit/*)
+        fresh "build/$name" src kvns.h tests/unit tests/build.sh && return ;;
+    *) fresh "build/$name" "$source" tests/build.sh && return ;;
+    esac
+    echo "$cc $warn $* -pthread $source -o build/$name -lm" >&2
+    # shellcheck disable=SC2086
+    $cc $warn "$@" -pthread "$source" -o "build/$name.$$" -lm || {
+        rm -f "build/$name.$$"
+        return 1
+    }
+    mv "build/$name.$$" "build/$name"
+}
+
+build() {
+    # shellcheck disable=SC2086
+    case $1 in
+    kvns-test) make "$1" src/kvns.c $checked $asan -DKVNS_MALLOC ;;
+    kvns-asan) make "$1" src/kvns.c $checked $asan ;;
+    kvns-tsan)
+        make "$1" src/kvns.c $checked -fsanitize=thread -DKVNS_MALLOC ;;
+    kvns-plain) make "$1" src/kvns.c -O2 -g -pedantic -DKVNS_PLAIN ;;
+    kvns-plain-asan) make "$1" src/kvns.c $checked $asan -DKVNS_PLAIN ;;
+    kvns-debug) make "$1" src/kvns.c $checked ;;
+    kvns-bench) make "$1" src/kvns.c -O2 -g ;;
+    unit) make "$1" tests/unit/unit.c $checked $asan ;;
+    unit-malloc) make "$1" tests/unit/unit.c $checked $asan -DKVNS_MALLOC ;;
+    unit-plain) make "$1" tests/unit/unit.c $checked $asan -DKVNS_PLAIN ;;
+    unit-32) make "$1" tests/unit/unit.c -DKVNS_VERIFY -g -O1 -m32 \
+        -idirafter /usr/include/x86_64-linux-gnu ;;
+    nullserver) make "$1" tests/bench/nullserver.c -O2 ;;
+    *)
+        echo "tests/build.sh: nothing is called $1" >&2
+        return 2
+        ;;
+    esac
+}
+
+for target; do build "$target"; done
