@@ -1,0 +1,195 @@
+/* ==== base - what the language and the system give us ======================
+ *
+ * Feature macros, system headers, and a handful of words used everywhere.
+ * The program needs C11 and POSIX.1-2008.  Whatever a system offers beyond
+ * that hides here behind a name, with a plain fallback; KVNS_PLAIN selects
+ * the fallbacks, so that they are built and tested like the rest.
+ *
+ * floor 0 - uses: -
+ */
+#if defined(KVNS_PLAIN)
+#define _POSIX_C_SOURCE 200809L
+#elif defined(__linux__)
+#define _GNU_SOURCE 1
+#elif defined(__APPLE__)
+#define _DARWIN_C_SOURCE 1
+#elif defined(__NetBSD__)
+#define _NETBSD_SOURCE 1
+#elif defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+#define __BSD_VISIBLE 1
+#else
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <float.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__GNUC__) && !defined(KVNS_PLAIN)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PREFETCH(p) __builtin_prefetch(p)
+#define COLD __attribute__((cold, noinline))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#else
+#define LIKELY(x) (x)
+#define UNLIKELY(x) (x)
+#define PREFETCH(p) ((void)(p))
+#define COLD
+#define PRINTF_LIKE(f, a)
+#endif
+
+/* Count the elements of an array. */
+#define ROWS(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Our own mistake: stop at once rather than go on with broken data. */
+#define KVNS_ASSERT(x) \
+    ((x) ? (void)0 : base_fail(#x, __FILE__, __LINE__))
+
+/* True where it cannot be; survived in release, stopped in development. */
+#if defined(NDEBUG)
+#define NEVER(x) (x)
+#else
+#define NEVER(x) ((x) ? (base_fail("never: " #x, __FILE__, __LINE__), 1) : 0)
+#endif
+
+/* Checked only where KVNS_VERIFY is set: for what costs time. */
+#if defined(KVNS_VERIFY)
+#define VERIFY(x) KVNS_ASSERT(x)
+#else
+#define VERIFY(x) ((void)0)
+#endif
+
+/* Bytes borrowed from somebody: not terminated, may hold any byte. */
+struct str {
+    const char *p;
+    size_t n;
+};
+
+#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
+
+/* Say what is broken and where, and abort. */
+static COLD void base_fail(const char *what, const char *file, int line) {
+    fprintf(stderr, "kvns: broken at %s:%d: %s\n", file, line, what);
+    abort();
+}
+
+/* A string of n bytes at p, borrowed. */
+static inline struct str str_of(const void *p, size_t n) {
+    return (struct str){ p, n };
+}
+
+/* A terminated C string, borrowed. */
+static inline struct str str_c(const char *s) {
+    return (struct str){ s, strlen(s) };
+}
+
+static inline bool str_eq(struct str a, struct str b) {
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Order by bytes, the shorter first where one begins the other. */
+static inline int str_cmp(struct str a, struct str b) {
+    size_t n = a.n < b.n ? a.n : b.n;
+    int d = n == 0 ? 0 : memcmp(a.p, b.p, n);
+
+    return d != 0 ? d : (a.n > b.n) - (a.n < b.n);
+}
+
+/* ASCII only: no locale decides what a command is called. */
+static inline char base_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Does s spell the lower-case word, in any mixture of cases? */
+static inline bool str_is(struct str s, const char *word) {
+    size_t i;
+
+    for (i = 0; i < s.n; i++)
+        if (word[i] == '\0' || base_lower(s.p[i]) != word[i]) return false;
+    return word[i] == '\0';
+}
+
+static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Unaligned loads and stores in this machine's byte order. */
+static inline uint64_t load64(const void *p) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t load32(const void *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+
+/* Little-endian whatever the machine: n bytes, 1 to 8. */
+static inline uint64_t load_le(const void *p, int n) {
+    const unsigned char *b = p;
+    uint64_t v = 0;
+
+    while (n-- > 0) v = v << 8 | b[n];
+    return v;
+}
+
+static inline void store_le(void *p, uint64_t v, int n) {
+    unsigned char *b = p;
+
+    for (int i = 0; i < n; i++, v >>= 8) b[i] = (unsigned char)v;
+}
+
+/* Big-endian, likewise. */
+static inline uint64_t load_be(const void *p, int n) {
+    const unsigned char *b = p;
+    uint64_t v = 0;
+
+    for (int i = 0; i < n; i++) v = v << 8 | b[i];
+    return v;
+}
+
+static inline void store_be(void *p, uint64_t v, int n) {
+    unsigned char *b = p;
+
+    while (n-- > 0) {
+        b[n] = (unsigned char)v;
+        v >>= 8;
+    }
+}

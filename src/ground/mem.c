@@ -1,0 +1,455 @@
+/* ==== mem - size-class slabs, counted to the byte ==========================
+ *
+ * One arena (struct mem) serves one shard.  Blocks up to MEM_SMALL bytes are
+ * cut from pages of 64 KiB that hold one size class each and carry no header
+ * per block: masking a block's address finds its page, and the caller says
+ * the size when it gives a block back.  Larger blocks are libc's.
+ *
+ *   page   [ header 64 | block | block | ... | block ]   64 KiB, aligned
+ *
+ * A class fills its fullest page first, after Bonwick's slabs (USENIX 1994),
+ * so that pages nearly empty become empty and go back.  Pages come from
+ * chunks mapped at once; a chunk is unmapped when all of its pages are free.
+ *
+ * `used` counts what blocks really take, rounding included: the difference of
+ * `used` before and after an operation is what the operation cost.
+ *
+ * mem_try may be refused.  mem_new may not: it draws on a spare page that
+ * mem_refill keeps ready between commands.  An arena is used by one thread at
+ * a time.  KVNS_MALLOC hands every block to malloc, for ASan and valgrind.
+ *
+ * floor 0 - uses: base
+ */
+enum {
+    MEM_PAGE = 65536,           /* bytes of a page, and its alignment */
+    MEM_HEAD = 64,              /* bytes of its header */
+    MEM_BODY = MEM_PAGE - MEM_HEAD,
+    MEM_SMALL = 8128,           /* largest block cut from a page */
+    MEM_LINES_SMALL = 2048,     /* largest run of lines cut from a page */
+    MEM_CLASSES = 104,
+    MEM_BINS = 8,               /* pages of a class by fullness, in eighths */
+    MEM_CHUNK_PAGES = 64,       /* most pages mapped at once */
+    MEM_KEEP_PAGES = 16         /* empty pages kept before giving back */
+};
+
+struct mem_page {
+    struct mem_page *next, *prev;
+    void *free;                 /* blocks given back, linked through */
+    struct mem_chunk *chunk;
+    uint32_t size;              /* of its blocks; 0: the page is empty */
+    uint32_t fresh;             /* offset of the first block never used */
+    uint16_t live, cap;         /* blocks in use, blocks in all */
+    uint8_t bin;                /* MEM_BINS: full, in no list */
+    uint8_t class;
+};
+
+struct mem_chunk {
+    struct mem_chunk *next, *prev;
+    char *base;
+    uint32_t pages, idle;       /* in all, and empty ones */
+};
+
+struct mem {
+    size_t used;                /* bytes of live blocks, as rounded */
+    size_t held;                /* bytes obtained from the system */
+    struct mem_page *bins[MEM_CLASSES][MEM_BINS];
+    struct mem_page *current[MEM_CLASSES];
+    struct mem_page *idle;      /* empty pages */
+    struct mem_page *spare;     /* for mem_new in need */
+    struct mem_chunk *chunks;
+    uint32_t idle_pages;
+};
+
+#if defined(KVNS_FAULTS)
+/* Tests count down to the request that is refused; negative: never. */
+static long mem_countdown = -1;
+#define MEM_REFUSED() (mem_countdown >= 0 && mem_countdown-- == 0)
+#else
+#define MEM_REFUSED() 0
+#endif
+
+/* The class of a block of n bytes, 1 to MEM_SMALL; *size as rounded.
+ * Steps of 8 to 512, eighths of a doubling to 2048, then as many as fit a
+ * page exactly, so that no page wastes its end. */
+static inline unsigned mem__class(size_t n, uint32_t *size) {
+    uint32_t k, s;
+
+    if (n <= 512) {
+        k = n <= 8 ? 1 : (uint32_t)((n + 7) >> 3);
+        *size = k << 3;
+        return k - 1;
+    }
+    if (n <= 1024) {
+        k = (uint32_t)((n - 512 + 63) >> 6);
+        *size = 512 + (k << 6);
+        return 63 + k;
+    }
+    if (n <= 2048) {
+        k = (uint32_t)((n - 1024 + 127) >> 7);
+        *size = 1024 + (k << 7);
+        return 71 + k;
+    }
+    k = (uint32_t)(MEM_BODY / n);
+    s = MEM_BODY / k & ~63u;
+    if (s < n) s = MEM_BODY / --k & ~63u;
+    *size = s;
+    return 79 + 32 - k;         /* k is 31 down to 8 */
+}
+
+/* The bytes that a block of n really takes. */
+static inline size_t mem_size(size_t n) {
+    uint32_t size;
+
+    if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
+    mem__class(n, &size);
+    return size;
+}
+
+static inline struct mem_page *mem__page(void *p) {
+    return (struct mem_page *)((uintptr_t)p & ~(uintptr_t)(MEM_PAGE - 1));
+}
+
+static inline void mem__link(struct mem_page **list, struct mem_page *page) {
+    page->prev = NULL;
+    page->next = *list;
+    if (*list != NULL) (*list)->prev = page;
+    *list = page;
+}
+
+static inline void mem__unlink(struct mem_page **list,
+                               struct mem_page *page) {
+    if (page->prev != NULL) page->prev->next = page->next;
+    else *list = page->next;
+    if (page->next != NULL) page->next->prev = page->prev;
+}
+
+/* Address space of n pages, aligned to a page, or NULL. */
+static char *mem__map(size_t n) {
+    size_t bytes = n * MEM_PAGE;
+#if defined(MAP_ANONYMOUS) && !defined(KVNS_PLAIN)
+    size_t lead;
+    char *p = mmap(NULL, bytes + MEM_PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) return NULL;
+    lead = (MEM_PAGE - ((uintptr_t)p & (MEM_PAGE - 1))) & (MEM_PAGE - 1);
+    if (lead != 0) munmap(p, lead);
+    if (lead != MEM_PAGE) munmap(p + lead + bytes, MEM_PAGE - lead);
+    return p + lead;
+#else
+    void *p;
+
+    return posix_memalign(&p, MEM_PAGE, bytes) == 0 ? p : NULL;
+#endif
+}
+
+static void mem__unmap(char *p, size_t n) {
+#if defined(MAP_ANONYMOUS) && !defined(KVNS_PLAIN)
+    munmap(p, n * MEM_PAGE);
+#else
+    (void)n;
+    free(p);
+#endif
+}
+
+/* Map a chunk, larger as the arena grows, and put its pages on the list. */
+static bool mem__more(struct mem *m) {
+    size_t n = size_max(4, size_min(MEM_CHUNK_PAGES, m->held / MEM_PAGE / 4));
+    struct mem_chunk *c = malloc(sizeof *c);
+
+    if (c == NULL) return false;
+    c->base = mem__map(n);
+    if (c->base == NULL && n > 1) c->base = mem__map(n = 1);
+    if (c->base == NULL) {
+        free(c);
+        return false;
+    }
+    c->pages = c->idle = (uint32_t)n;
+    c->prev = NULL;
+    c->next = m->chunks;
+    if (m->chunks != NULL) m->chunks->prev = c;
+    m->chunks = c;
+    m->held += n * MEM_PAGE;
+    m->idle_pages += (uint32_t)n;
+    while (n-- > 0) {
+        struct mem_page *page = (struct mem_page *)(c->base + n * MEM_PAGE);
+
+        page->chunk = c;
+        page->size = 0;
+        mem__link(&m->idle, page);
+    }
+    return true;
+}
+
+/* Give back a chunk whose pages are all empty. */
+static void mem__less(struct mem *m, struct mem_chunk *c) {
+    for (size_t i = 0; i < c->pages; i++)
+        mem__unlink(&m->idle, (struct mem_page *)(c->base + i * MEM_PAGE));
+    m->idle_pages -= c->pages;
+    m->held -= (size_t)c->pages * MEM_PAGE;
+    if (c->prev != NULL) c->prev->next = c->next;
+    else m->chunks = c->next;
+    if (c->next != NULL) c->next->prev = c->prev;
+    mem__unmap(c->base, c->pages);
+    free(c);
+}
+
+static struct mem_page *mem__take_page(struct mem *m) {
+    struct mem_page *page;
+
+    if (m->idle == NULL && (MEM_REFUSED() || !mem__more(m))) return NULL;
+    page = m->idle;
+    mem__unlink(&m->idle, page);
+    m->idle_pages--;
+    page->chunk->idle--;
+    return page;
+}
+
+static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
+    struct mem_chunk *c = page->chunk;
+
+    page->size = 0;
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+    if (m->idle_pages >= MEM_KEEP_PAGES)
+        madvise((char *)page + MEM_PAGE / 8, MEM_PAGE / 8 * 7, MADV_DONTNEED);
+#endif
+    mem__link(&m->idle, page);
+    m->idle_pages++;
+    if (++c->idle == c->pages && m->idle_pages - c->pages >= MEM_KEEP_PAGES)
+        mem__less(m, c);
+}
+
+/* Find a page of the class with room: the fullest, or an empty one. */
+static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
+                                           uint32_t size, bool must) {
+    struct mem_page *page = m->current[class];
+
+    if (page != NULL) page->bin = MEM_BINS;
+    m->current[class] = NULL;
+    for (int b = MEM_BINS - 1; b >= 0; b--) {
+        page = m->bins[class][b];
+        if (page == NULL) continue;
+        mem__unlink(&m->bins[class][b], page);
+        return m->current[class] = page;
+    }
+    page = mem__take_page(m);
+    if (page == NULL && must) {
+        page = m->spare;
+        m->spare = NULL;
+    }
+    if (page == NULL) return NULL;
+    page->free = NULL;
+    page->size = size;
+    page->fresh = MEM_HEAD;
+    page->live = 0;
+    page->cap = (uint16_t)(MEM_BODY / size);
+    page->class = (uint8_t)class;
+    return m->current[class] = page;
+}
+
+static inline void *mem__small(struct mem *m, size_t n, bool must) {
+    uint32_t size;
+    unsigned class = mem__class(n, &size);
+    struct mem_page *page = m->current[class];
+    void *p;
+
+    if (UNLIKELY(page == NULL || page->live == page->cap)) {
+        page = mem__page_for(m, class, size, must);
+        if (page == NULL) return NULL;
+    }
+    p = page->free;
+    if (p != NULL) {
+        memcpy(&page->free, p, sizeof p);
+    } else {
+        p = (char *)page + page->fresh;
+        page->fresh += size;
+    }
+    page->live++;
+    m->used += size;
+    return p;
+}
+
+static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
+    struct mem_page *page = mem__page(p);
+    unsigned bin, class = page->class;
+
+    VERIFY(page->size == mem_size(n) && page->live > 0);
+    (void)n;
+    m->used -= page->size;
+    memcpy(p, &page->free, sizeof p);
+    page->free = p;
+    page->live--;
+    if (page == m->current[class]) return;
+    if (page->live == 0) {
+        if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+        mem__drop_page(m, page);
+        return;
+    }
+    bin = page->live * MEM_BINS / page->cap;
+    if (bin == page->bin) return;
+    if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+    page->bin = (uint8_t)bin;
+    mem__link(&m->bins[class][bin], page);
+}
+
+static void *mem__large(struct mem *m, size_t n) {
+    void *p = MEM_REFUSED() ? NULL : malloc(n);
+
+    if (p == NULL) return NULL;
+    m->used += mem_size(n);
+    m->held += mem_size(n);
+    return p;
+}
+
+/* A block of n > 0 bytes, aligned to 8, or NULL when it is refused. */
+static inline void *mem_try(struct mem *m, size_t n) {
+#if defined(KVNS_MALLOC)
+    void *p = MEM_REFUSED() ? NULL : malloc(n);
+
+    if (p != NULL) m->used += mem_size(n);
+    return p;
+#else
+    if (LIKELY(n <= MEM_SMALL)) return mem__small(m, n, false);
+    return mem__large(m, n);
+#endif
+}
+
+/* A block of n > 0 bytes that somebody must have: from the spare page if need
+ * be.  Ends the program when that is gone too; never for client's sizes. */
+static inline void *mem_new(struct mem *m, size_t n) {
+#if defined(KVNS_MALLOC)
+    void *p = malloc(n);
+
+    if (p != NULL) m->used += mem_size(n);
+#else
+    void *p = n <= MEM_SMALL ? mem__small(m, n, true) : mem__large(m, n);
+#endif
+    KVNS_ASSERT(p != NULL);
+    return p;
+}
+
+/* Give back a block that was asked for with n bytes; p may be NULL. */
+static inline void mem_drop(struct mem *m, void *p, size_t n) {
+    if (p == NULL) return;
+#if defined(KVNS_MALLOC)
+    m->used -= mem_size(n);
+    free(p);
+#else
+    if (LIKELY(n <= MEM_SMALL)) {
+        mem__small_drop(m, p, n);
+        return;
+    }
+    m->used -= mem_size(n);
+    m->held -= mem_size(n);
+    free(p);
+#endif
+}
+
+/* Make a block of `old` bytes one of n, its contents kept.  NULL when that is
+ * refused: then the block is as it was. */
+static void *mem_resize(struct mem *m, void *p, size_t old, size_t n) {
+    void *q;
+
+    if (p != NULL && mem_size(old) == mem_size(n) &&
+        (old <= MEM_SMALL) == (n <= MEM_SMALL))
+        return p;
+    if (p != NULL && old > MEM_SMALL && n > MEM_SMALL) {
+        q = MEM_REFUSED() ? NULL : realloc(p, n);
+        if (q == NULL) return NULL;
+        m->used += mem_size(n) - mem_size(old);
+        m->held += mem_size(n) - mem_size(old);
+        return q;
+    }
+    q = mem_try(m, n);
+    if (q == NULL) return NULL;
+    if (p != NULL) memcpy(q, p, size_min(old, n));
+    mem_drop(m, p, old);
+    return q;
+}
+
+/* What mem_lines_try really takes for n bytes, a multiple of 64. */
+static inline size_t mem_lines_size(size_t n) {
+    return n <= MEM_LINES_SMALL ? mem_size(n) : n;
+}
+
+/* A block of n bytes, n a multiple of 64, aligned to a cache line of 64; or
+ * NULL.  Beyond MEM_LINES_SMALL it comes from libc: blocks that are refitted
+ * all the time leave fewer holes there than in pages of one size. */
+static void *mem_lines_try(struct mem *m, size_t n) {
+    void *p;
+
+#if !defined(KVNS_MALLOC)
+    if (n <= MEM_LINES_SMALL) return mem_try(m, n);
+#endif
+    if (MEM_REFUSED() || posix_memalign(&p, 64, n) != 0) return NULL;
+    m->used += mem_lines_size(n);
+    m->held += mem_lines_size(n);
+    return p;
+}
+
+/* Give such a block back. */
+static void mem_lines_drop(struct mem *m, void *p, size_t n) {
+    if (p == NULL) return;
+#if !defined(KVNS_MALLOC)
+    if (n <= MEM_LINES_SMALL) {
+        mem_drop(m, p, n);
+        return;
+    }
+#endif
+    m->used -= mem_lines_size(n);
+    m->held -= mem_lines_size(n);
+    free(p);
+}
+
+/* Is the block in a page so empty that moving it away helps to free it?
+ * For compaction: true below a quarter full, never for the page in use. */
+static inline bool mem_sparse(struct mem *m, void *p, size_t n) {
+#if defined(KVNS_MALLOC)
+    (void)m, (void)p, (void)n;
+    return false;
+#else
+    struct mem_page *page;
+
+    if (n > MEM_SMALL) return false;
+    page = mem__page(p);
+    return page != m->current[page->class] && page->bin < MEM_BINS / 2;
+#endif
+}
+
+/* Could n more bytes be had?  Asks the system where the arena would. */
+static bool mem_can(struct mem *m, size_t n) {
+    void *p;
+
+    if (n < MEM_PAGE && (m->idle != NULL || m->spare != NULL)) return true;
+    p = MEM_REFUSED() ? NULL : malloc(n + MEM_PAGE);
+    free(p);
+    return p != NULL;
+}
+
+/* Make sure of the spare page; between commands.  False: there is none. */
+static inline bool mem_refill(struct mem *m) {
+    if (LIKELY(m->spare != NULL)) return true;
+#if defined(KVNS_MALLOC)
+    return true;
+#else
+    m->spare = mem__take_page(m);
+    return m->spare != NULL;
+#endif
+}
+
+static void mem_init(struct mem *m) {
+    memset(m, 0, sizeof *m);
+}
+
+/* Give everything back, live blocks of pages included; large blocks must have
+ * been dropped before. */
+static void mem_fini(struct mem *m) {
+    struct mem_chunk *c, *next;
+
+    for (c = m->chunks; c != NULL; c = next) {
+        next = c->next;
+        mem__unmap(c->base, c->pages);
+        free(c);
+    }
+    memset(m, 0, sizeof *m);
+}
