@@ -1,0 +1,19 @@
+#!/bin/sh
+# The committed kvns.c is what src/ gives.
+. "$(dirname "$0")/lib.sh"
+
+sh src/amalgamate.sh >"$work/kvns.c"
+if ! cmp -s "$work/kvns.c" kvns.c; then
+    line=$(cmp "$work/kvns.c" kvns.c 2>&1 | sed -n 's/.*line //p')
+    echo "kvns.c:${line:-1}: differs from src/ (make amalgamation)" \
+        >>"$work/wrong"
+fi
+
+# It is a pure function of src/: no date, no path, the same from anywhere.
+(cd / && sh "$here/../../src/amalgamate.sh") | cmp -s - "$work/kvns.c" ||
+    echo "src/amalgamate.sh:1: depends on where it is called" >>"$work/wrong"
+if grep -n '__DATE__\|__TIME__\|^#line' "$work/kvns.c" >"$work/found"; then
+    sed 's/^/kvns.c:/' "$work/found" >>"$work/wrong"
+fi
+
+finish amalgam
