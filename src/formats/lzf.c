@@ -26,12 +26,14 @@ enum {
 /* Copy n bytes from back bytes before d, in order, so that what was just
  * written is read again where the two overlap. */
 static void lzf__copy(unsigned char *d, size_t back, size_t n) {
+    const unsigned char *s = d - back;
+
     if (back >= n) {
-        memcpy(d, d - back, n);
+        memcpy(d, s, n);
     } else if (back == 1) {
-        memset(d, d[-1], n);
+        memset(d, *s, n);
     } else {
-        for (size_t i = 0; i < n; i++) d[i] = d[i - back];
+        for (size_t i = 0; i < n; i++) d[i] = s[i];
     }
 }
 
