@@ -16,9 +16,9 @@ for compiler in gcc clang; do
     done
 done
 if command -v shellcheck >/dev/null 2>&1; then
-    # shellcheck disable=SC2046
-    shellcheck -x -P SCRIPTDIR -e SC2129 -f gcc $(find src tests .ci -name '*.sh' -o -name run \
-        -path '.ci/*') >>"$work/wrong" || :
+    scripts=$(find src tests .ci -name '*.sh' -o -path .ci/run)
+    # shellcheck disable=SC2086
+    shellcheck -x -P SCRIPTDIR -e SC2129 -f gcc $scripts >>"$work/wrong" || :
 else
     echo "lint: shellcheck is not installed, left out"
 fi

@@ -1,0 +1,221 @@
+"""Options and fixtures for everything under tests/.
+
+    pytest tests/integration --config shards7x2
+    KVNS_BIN=./kvns pytest tests/integration
+
+Fixtures that talk to a server:
+    server        one that the tests of a run share; empty at each test
+    fresh_server  a function that starts another: fresh_server(password="x")
+    r, r3         redis-py on RESP2, on RESP3
+    redis         both, one after the other
+    raw           a function that opens a raw connection: raw().call("PING")
+    redis_server  a real redis-server, to compare with
+"""
+
+import os
+import shutil
+
+import pytest
+
+from harness import server as servers
+
+try:
+    import redis as redis_py
+except ImportError:
+    redis_py = None
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--config", default="classic",
+                     choices=sorted(servers.CONFIGS),
+                     help="how the server is set up")
+    parser.addoption("--diff-commands", type=int, default=4000,
+                     help="how many commands the comparison with "
+                          "redis-server sends")
+    parser.addoption("--diff-seed", type=int, default=None,
+                     help="repeat a comparison")
+
+
+def pytest_report_header(config):
+    return "kvns: %s, --config %s" % (
+        os.environ.get("KVNS_BIN", "build/kvns-test"),
+        config.getoption("--config"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for s in servers.running:
+            report.sections.append(
+                ("log of the server on port %d" % s.port, s.log_tail()))
+    # On the machine that decides, a test that did not run did not pass.
+    if (report.skipped and IN_CI and not hasattr(report, "wasxfail")
+            and item.config.getoption("--config") != "redis"):
+        report.outcome = "failed"
+    return report
+
+
+@pytest.fixture(scope="session")
+def config_name(request):
+    return request.config.getoption("--config")
+
+
+@pytest.fixture(scope="session")
+def binary(config_name):
+    """The program under test."""
+    if config_name == "redis":
+        path = shutil.which("redis-server")
+        if path is None:
+            pytest.skip("redis-server is not installed")
+        return path
+    path = os.environ.get("KVNS_BIN")
+    return os.path.abspath(path) if path else servers.build("kvns-test")
+
+
+class Shared:
+    """The server of a run, started again when a test has ended it."""
+
+    def __init__(self, binary, config):
+        self.binary = binary
+        self.config = config
+        self.server = None
+
+    def get(self):
+        if self.server is not None and not self.server.alive():
+            self.server.discard()
+            self.server = None
+        if self.server is None:
+            self.server = servers.Server(self.binary, self.config).start()
+        return self.server
+
+
+@pytest.fixture(scope="session")
+def shared_server(binary, config_name):
+    shared = Shared(binary, config_name)
+    yield shared
+    if shared.server is not None:
+        try:
+            shared.server.stop()
+        finally:
+            shared.server.discard()
+
+
+@pytest.fixture
+def server(shared_server):
+    """A server without keys, shared by the tests of a run."""
+    s = shared_server.get()
+    with s.raw() as raw:
+        raw.ok("FLUSHALL")
+    yield s
+    if not s.alive():
+        s.check_log()
+        raise AssertionError("the server ended with status %s"
+                             % s.process.returncode)
+
+
+@pytest.fixture
+def fresh_server(binary, config_name):
+    """Start servers that this test alone uses; they must end well."""
+    started = []
+
+    def start(args=(), **options):
+        try:
+            s = servers.Server(binary, config_name, args, **options)
+            started.append(s)
+            return s.start()
+        except servers.NotForRedis as why:
+            pytest.skip("redis-server has no option like %s" % why)
+
+    yield start
+    try:
+        for s in started:
+            if s.alive():
+                s.stop()
+            elif s.process is not None:
+                s.check_log()
+    finally:
+        for s in started:
+            s.discard()
+
+
+@pytest.fixture(scope="session")
+def shared_redis():
+    s = servers.real_redis()
+    yield s
+    if s is not None:
+        try:
+            s.stop()
+        finally:
+            s.discard()
+
+
+@pytest.fixture
+def redis_server(shared_redis):
+    """A real redis-server without keys."""
+    if shared_redis is None:
+        pytest.skip("redis-server is not installed")
+    with shared_redis.raw() as raw:
+        raw.ok("FLUSHALL")
+    return shared_redis
+
+
+@pytest.fixture
+def raw(server):
+    """Open raw connections to the shared server."""
+    opened = []
+
+    def connect(to=None, **options):
+        connection = (to or server).raw(**options)
+        opened.append(connection)
+        return connection
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+def connect_py(server, protocol, **options):
+    """A redis-py client; RESP3 needs redis-py 5."""
+    if redis_py is None:
+        pytest.skip("redis-py is not installed")
+    version = int(redis_py.__version__.split(".")[0])
+    if version >= 5:
+        options["protocol"] = protocol
+    elif protocol == 3:
+        pytest.skip("redis-py %s has no RESP3" % redis_py.__version__)
+    if "unix_socket_path" not in options:
+        options.update(host=server.host, port=server.port)
+    return redis_py.Redis(socket_timeout=20, **options)
+
+
+@pytest.fixture
+def client(server):
+    """Open redis-py clients: client(), client(3), client(2, db=1)."""
+    opened = []
+
+    def connect(protocol=2, to=None, **options):
+        c = connect_py(to or server, protocol, **options)
+        opened.append(c)
+        return c
+
+    yield connect
+    for c in opened:
+        c.close()
+
+
+@pytest.fixture
+def r(client):
+    return client(2)
+
+
+@pytest.fixture
+def r3(client):
+    return client(3)
+
+
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+def redis(request, client):
+    return client(request.param)

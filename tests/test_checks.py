@@ -1,0 +1,28 @@
+"""The checks of tests/checks as tests."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness.server import TOP
+
+CHECKS = ["style", "floors", "symbols", "amalgam", "build", "docs"]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check(name):
+    path = os.path.join(TOP, "tests", "checks", name + ".sh")
+    done = subprocess.run(["sh", path], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    print(done.stdout)
+    if done.returncode != 0:
+        pytest.fail(done.stdout[-6000:], pytrace=False)
+
+
+def test_every_check_runs():
+    found = sorted(f[:-3] for f in os.listdir(
+        os.path.join(TOP, "tests", "checks")) if f.endswith(".sh"))
+    # Helpers, and what changes files or repeats the others.
+    others = {"lib", "all", "lint", "fmt"}
+    assert set(found) - others == set(CHECKS)
