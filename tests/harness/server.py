@@ -118,7 +118,32 @@ class Server:
                 command, env=env, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, cwd=self.directory)
 
+    def _listens(self):
+        """Does the port belong to our process, rather than to another?"""
+        ours = set()
+        try:
+            for fd in os.listdir("/proc/%d/fd" % self.process.pid):
+                try:
+                    ours.add(os.readlink("/proc/%d/fd/%s"
+                                         % (self.process.pid, fd)))
+                except FileNotFoundError:
+                    pass
+            for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+                with open(table) as f:
+                    for row in f:
+                        w = row.split()
+                        if (w[3] == "0A" and "socket:[%s]" % w[9] in ours
+                                and int(w[1].split(":")[1], 16)
+                                == self.port):
+                            return True
+        except OSError:
+            # No /proc here: trust the answer.
+            return self.process.poll() is None
+        return False
+
     def _ready(self):
+        if not self._listens():
+            return False
         try:
             with Raw(self.address, timeout=5) as raw:
                 raw.send(encode("PING"))

@@ -1,0 +1,84 @@
+#!/bin/sh
+# Everything that `make test` and `make gates` run.
+#
+#     sh tests/run.sh test|gates [arguments for pytest]
+#
+# A step that fails does not keep the next from running; the last lines say
+# which failed, and the exit status is then 1.  JOBS is how many tests run at
+# a time (2).
+set -u
+cd "$(dirname "$0")/.." || exit 2
+what=${1:-test}
+[ $# -eq 0 ] || shift
+
+jobs=${JOBS:-2}
+python=$(sh tests/venv.sh) || exit 1
+failed=
+
+# step SECONDS NAME COMMAND...: run it under a time limit, remember a failure.
+step() {
+    limit=$1 name=$2
+    shift 2
+    echo "==== $name"
+    start=$(date +%s)
+    if command -v timeout >/dev/null 2>&1; then
+        timeout -k 10 "$limit" "$@"
+    else
+        "$@"
+    fi
+    status=$?
+    echo "==== $name: exit status $status after $(($(date +%s) - start)) s"
+    [ $status -eq 0 ] || failed="$failed [$name]"
+}
+
+# suite SECONDS NAME ARGUMENTS...: a run of pytest.
+suite() {
+    limit=$1 name=$2
+    shift 2
+    step "$limit" "$name" "$python" -m pytest -q $spread "$@"
+}
+
+spread=
+if "$python" -c 'import xdist' 2>/dev/null; then
+    spread="-n $jobs --dist worksteal"
+fi
+
+step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
+suite 600 "checks and unit tests" tests/test_checks.py tests/test_unit.py "$@"
+
+case $what in
+test)
+    for config in classic shards7 shards7x2; do
+        suite 300 "integration, $config" tests/integration \
+            --config $config "$@"
+    done
+    ;;
+gates)
+    step 600 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
+        kvns-tsan unit-plain
+    KVNS_UNITS=unit-plain \
+        suite 300 "unit tests, KVNS_PLAIN" tests/test_unit.py "$@"
+    for program in kvns-bench kvns-plain kvns-asan; do
+        KVNS_BIN=build/$program \
+            suite 600 "integration, $program" tests/integration "$@"
+    done
+    KVNS_BIN=build/kvns-tsan suite 900 "integration, kvns-tsan, shards7x2" \
+        tests/integration --config shards7x2 "$@"
+    for config in classic shards7x2; do
+        KVNS_BIN=build/kvns-bench suite 1800 \
+            "200,000 commands against redis-server, $config" \
+            tests/integration/test_against_redis.py --config $config \
+            --diff-commands 200000 --timeout 1700 "$@"
+    done
+    ;;
+*)
+    echo "tests/run.sh: test or gates, not $what" >&2
+    exit 2
+    ;;
+esac
+
+if [ -n "$failed" ]; then
+    echo "tests/run.sh: failed:$failed"
+    exit 1
+fi
+echo "tests/run.sh: all passed"
