@@ -324,6 +324,14 @@ static inline bool pack_item_eq(const struct pack_item *it, struct str s) {
     return other.is_int && other.i == it->i;
 }
 
+/* Are two elements equal?  For one key against many: classify it once. */
+static inline bool pack_item_same(const struct pack_item *a,
+                                  const struct pack_item *b) {
+    if (a->is_int || b->is_int)
+        return a->is_int && b->is_int && a->i == b->i;
+    return str_eq(a->s, b->s);
+}
+
 /* The bytes of an element; an integer is printed into tmp. */
 static inline struct str pack_item_str(const struct pack_item *it,
                                        char tmp[24]) {
