@@ -21,14 +21,13 @@
  * struct resp owns held.  Arguments are lent: until the input moves, and
  * where out->held is set until the next call with the same struct resp.
  *
- * floor 4 - uses: base
+ * floor 4 - uses: base num
  */
 enum {
     RESP_UNAUTH_ARGS = 10,      /* what Redis 7 takes before AUTH */
     RESP_UNAUTH_BULK = 16384,
     RESP_LEAST = 10,            /* bytes of the shortest array: *1 $0 */
-    RESP_LEAST_ARG = 6,         /* bytes of the shortest argument: $0 */
-    RESP_DIGITS = 19            /* of the largest number there is */
+    RESP_LEAST_ARG = 6          /* bytes of the shortest argument: $0 */
 };
 
 struct resp_limits {
@@ -181,25 +180,6 @@ static enum resp__line resp__find_end(struct resp *r, const char *p, size_t n,
     return cr[1] == '\n' ? RESP_WHOLE : RESP_BROKEN;
 }
 
-/* Read a number as Redis writes one: no blanks, no plus sign, no leading
- * zeros.  *v is it, or -1 for all below zero; false: not such a number. */
-static bool resp__number(const char *s, size_t n, int64_t *v) {
-    const char *end = s + n;
-    bool minus = n > 1 && *s == '-';
-    uint64_t u = 0, most = (uint64_t)INT64_MAX + minus;
-
-    if (minus) s++;
-    if (s == end || end - s > RESP_DIGITS) return false;
-    if (*s == '0' && (minus || end - s > 1)) return false;
-    for (; s < end; s++) {
-        if (*s < '0' || *s > '9') return false;
-        u = u * 10 + (uint64_t)(*s - '0');
-    }
-    if (u > most) return false;
-    *v = minus ? -1 : (int64_t)u;
-    return true;
-}
-
 /* Make room in held for one span more.  seen: bytes of the request that have
  * arrived, which bounds how many arguments it can hold so far. */
 static bool resp__grow(struct resp *r, size_t seen) {
@@ -233,7 +213,7 @@ static ptrdiff_t resp__read_count(struct resp *r, const char *p, size_t n,
     case RESP_BROKEN: return resp__wrong(why, RESP_CRLF);
     case RESP_WHOLE: break;
     }
-    if (!resp__number(p + 1, len - 1, &v))
+    if (!num_parse_int(str_of(p + 1, len - 1), &v))
         return resp__wrong(why, RESP_MULTIBULK);
     if (v > (int64_t)lim->max_args)
         return resp__over(out, why, RESP_MULTIBULK, lim->max_args, "ARGS");
@@ -271,7 +251,7 @@ static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
                  "Protocol error: expected '$', got '%c'", c);
         return resp__wrong(why, out->text);
     }
-    if (!resp__number(p + r->at + 1, len - 1, &v) || v < 0)
+    if (!num_parse_int(str_of(p + r->at + 1, len - 1), &v) || v < 0)
         return resp__wrong(why, RESP_BULK);
     if ((uint64_t)v > lim->max_bulk || (uint64_t)v > PTRDIFF_MAX - 2)
         return resp__over(out, why, RESP_BULK, lim->max_bulk, "BULK_LEN");
