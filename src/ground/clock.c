@@ -9,7 +9,7 @@
  * algorithms"): eras of 400 years that begin on the first of March, so that
  * the leap day is the last of its year.  gmtime would share a static buffer.
  *
- * floor 0 - uses: base
+ * floor 0 - uses: -
  */
 struct clock {
     int64_t wall_ms;            /* Unix time in milliseconds */

@@ -77,12 +77,14 @@ static size_t test_log__read(const char *path, char *dst, size_t n) {
 }
 
 static void test_log_file(void) {
-    char dir[] = "/tmp/kvns-log-XXXXXX", path[64], moved[64];
+    char dir[48], path[64], moved[64];
     static char text[8000], big[3000];
     struct log l;
     size_t n;
 
-    CHECK(mkdtemp(dir) != NULL);
+    snprintf(dir, sizeof dir, "/tmp/kvns-log-%ld-%08" PRIx32, (long)getpid(),
+             (uint32_t)unit_rand());
+    CHECK(mkdir(dir, 0700) == 0);
     snprintf(path, sizeof path, "%s/a", dir);
     snprintf(moved, sizeof moved, "%s/b", dir);
     log_init(&l);
