@@ -208,7 +208,7 @@ static double test_num__random(void) {
 static void test_num_double_random(void) {
     char got[NUM_DOUBLE_ROOM], want[64];
 
-    for (int i = 0; i < 600000; i++) {
+    for (int i = 0; i < 200000; i++) {
         double v = test_num__random(), back;
         size_t n;
 
