@@ -31,11 +31,12 @@ step() {
     [ $status -eq 0 ] || failed="$failed [$name]"
 }
 
-# suite SECONDS NAME ARGUMENTS...: a run of pytest.
+# suite SECONDS NAME VARIABLE=VALUE ARGUMENTS...: a run of pytest.
 suite() {
-    limit=$1 name=$2
-    shift 2
-    step "$limit" "$name" "$python" -m pytest -q $spread "$@"
+    limit=$1 name=$2 setting=$3
+    shift 3
+    # shellcheck disable=SC2086
+    step "$limit" "$name" env "$setting" "$python" -m pytest -q $spread "$@"
 }
 
 spread=
@@ -44,29 +45,30 @@ if "$python" -c 'import xdist' 2>/dev/null; then
 fi
 
 step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
-suite 600 "checks and unit tests" tests/test_checks.py tests/test_unit.py "$@"
+suite 600 "checks and unit tests" LC_ALL=C.UTF-8 \
+    tests/test_checks.py tests/test_unit.py "$@"
 
 case $what in
 test)
     for config in classic shards7 shards7x2; do
-        suite 300 "integration, $config" tests/integration \
-            --config $config "$@"
+        suite 300 "integration, $config" KVNS_BIN=build/kvns-test \
+            tests/integration --config $config "$@"
     done
     ;;
 gates)
     step 600 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
         kvns-tsan unit-plain
-    KVNS_UNITS=unit-plain \
-        suite 300 "unit tests, KVNS_PLAIN" tests/test_unit.py "$@"
+    suite 300 "unit tests, KVNS_PLAIN" KVNS_UNITS=unit-plain \
+        tests/test_unit.py "$@"
     for program in kvns-bench kvns-plain kvns-asan; do
-        KVNS_BIN=build/$program \
-            suite 600 "integration, $program" tests/integration "$@"
+        suite 600 "integration, $program" KVNS_BIN=build/$program \
+            tests/integration "$@"
     done
-    KVNS_BIN=build/kvns-tsan suite 900 "integration, kvns-tsan, shards7x2" \
+    suite 900 "integration, kvns-tsan, shards7x2" KVNS_BIN=build/kvns-tsan \
         tests/integration --config shards7x2 "$@"
     for config in classic shards7x2; do
-        KVNS_BIN=build/kvns-bench suite 1800 \
-            "200,000 commands against redis-server, $config" \
+        suite 1800 "200,000 commands against redis-server, $config" \
+            KVNS_BIN=build/kvns-bench \
             tests/integration/test_against_redis.py --config $config \
             --diff-commands 200000 --timeout 1700 "$@"
     done

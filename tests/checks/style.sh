@@ -32,7 +32,7 @@ END {
 # shellcheck disable=SC2086
 awk '
 /^[ \t]*\/\// { print FILENAME ":" FNR ": a comment with //" }
-/XXX|FIXME/ { print FILENAME ":" FNR ": say what is missing instead" }
+/^[ \t]*(\/\*|\*).*(XXX|FIXME)/ { print FILENAME ":" FNR ": say what is missing instead" }
 ' $sources >>"$work/wrong"
 
 # Functions.  First pass: who calls what outside its own part.  Second: sizes
@@ -45,8 +45,8 @@ awk -F '\t' '
 FILENAME == ARGV[1] {
     n = split($3, word, /[^A-Za-z0-9_]+/)
     for (i = 1; i <= n; i++)
-        if (word[i] != "" && seen[word[i]] != $1)
-            seen[word[i]] = (word[i] in seen) ? "shared" : $1
+        if (!(word[i] in seen)) seen[word[i]] = $1
+        else if (seen[word[i]] != $1) seen[word[i]] = "shared"
     code[$1, $2] = $3
     next
 }

@@ -105,6 +105,7 @@ class Server:
                 del env[name]
         if self.config == "redis":
             command = self._redis_command()
+            env["LC_ALL"] = "C"     # which SORT ALPHA obeys
         else:
             command = [self.binary] + self.args
             env.update(self.options)

@@ -1,0 +1,566 @@
+"""Random commands: a row for each command, with its options.
+
+A row is a name and parts.  A part is
+    a string or bytes     taken as it is
+    a function of a Draw  called for one argument, or a list of them
+    a tuple               its parts, one after the other
+    maybe(part...)        there or not
+    one(part, part...)    one of these
+    some(part, lo, hi)    lo to hi times
+The first word of what `maybe` and `one` put in is counted as an option, as
+`set:EX`; named() gives a name to what begins with no word, and a bare
+function has none.
+
+Adding a command is adding a row; tests/integration/test_against_redis.py
+leaves out what the server under test does not know.
+"""
+
+import random
+
+# At most 20 keys; the letter says what they mostly hold: strings, numbers,
+# lists, hashes, sets (e), sorted sets, and two in a namespace.
+KEYS = {
+    "s": ["s1", "s2", "ns/s"],
+    "n": ["n1", "n2"],
+    "l": ["l1", "l2", "l3"],
+    "h": ["h1", "h2"],
+    "e": ["e1", "e2", "e3"],
+    "z": ["z1", "z2", "ns/z"],
+    "b": ["b1", "b2"],
+    "p": ["p1", "p2"],
+}
+ALL_KEYS = [k for names in KEYS.values() for k in names]
+assert len(ALL_KEYS) <= 20
+
+WORDS = ["a", "b", "c", "d", "e", "f", "g", "1", "2", "3", "10", "-7"]
+# The byte 0 comes behind a letter of its own: SORT ALPHA of Redis compares up
+# to it, and what is equal so far comes in any order.
+ODD_WORDS = ["", "x" * 63, "y" * 65, b"q\x00\xff\r\n", "1.5", "A b", "z" * 300,
+             "9223372036854775807", "-9223372036854775808", "007"]
+JUNK = ["", "x", "-1", "0", "1.5", "nan", " 1", "+1", "9223372036854775807",
+        "9223372036854775808", "LIMIT", "NX"]
+
+
+class Draw:
+    """The source of choices.  below(n) is all that it needs, so that a
+    seeded generator and hypothesis serve alike."""
+
+    def __init__(self, below):
+        self.below = below
+        self.labels = []
+        self.unique = 0
+
+    @staticmethod
+    def seeded(seed):
+        source = random.Random(seed)
+        return Draw(source.randrange)
+
+    def pick(self, items):
+        return items[self.below(len(items))]
+
+    def chance(self, percent):
+        return self.below(100) < percent
+
+    def make(self, part):
+        """The arguments that a part stands for, as a list."""
+        if isinstance(part, (str, bytes)):
+            return [part]
+        if isinstance(part, tuple):
+            return [a for p in part for a in self.make(p)]
+        made = part(self)
+        return made if isinstance(made, list) else [made]
+
+
+def first_word(part):
+    while isinstance(part, tuple):
+        part = part[0]
+    return part if isinstance(part, str) else getattr(part, "label", None)
+
+
+def labelled(draw, part):
+    word = first_word(part)
+    if word:
+        draw.labels.append(word)
+    return draw.make(part)
+
+
+def maybe(*parts, percent=35):
+    return lambda d: labelled(d, parts) if d.chance(percent) else []
+
+
+def one(*parts):
+    return lambda d: labelled(d, d.pick(parts))
+
+
+def some(part, lo=1, hi=4):
+    def make(d):
+        return [a for _ in range(lo + d.below(hi - lo + 1))
+                for a in d.make(part)]
+    return make
+
+
+def named(label, *parts):
+    """Parts that count as the option `label`."""
+    def make(d):
+        return d.make(parts)
+    make.label = label
+    return make
+
+
+def K(kind):
+    """A key that mostly holds that kind."""
+    return lambda d: (d.pick(ALL_KEYS) if d.chance(6)
+                      else d.pick(KEYS[kind]))
+
+
+def any_key(d):
+    return d.pick(ALL_KEYS)
+
+
+def word(d):
+    return d.pick(ODD_WORDS) if d.chance(10) else d.pick(WORDS)
+
+
+def value(d):
+    if d.chance(3):
+        return b"long%d-" % d.below(3) * (1 + d.below(300))
+    return d.pick(ODD_WORDS) if d.chance(15) else d.pick(WORDS)
+
+
+def integer(d):
+    if d.chance(4):
+        return d.pick(["9223372036854775807", "-9223372036854775808",
+                       "9223372036854775806", "2147483648", "-4294967296"])
+    if d.chance(2):
+        return d.pick(JUNK)
+    return str(d.below(40) - 15)
+
+
+def index(d):
+    if d.chance(3):
+        return d.pick(["9223372036854775807", "-9223372036854775808",
+                       "1000000", "-1000000", "x"])
+    return str(d.below(14) - 7)
+
+
+def count(d):
+    """A count that may be anything small."""
+    return str(d.below(12) - 3) if d.chance(50) else str(1 + d.below(5))
+
+
+def positive(d):
+    return str(1 + d.below(8))
+
+
+def natural(d):
+    return str(d.below(8))
+
+
+def number(d):
+    """A floating-point argument."""
+    if d.chance(3):
+        return d.pick(["nan", "x", "", "1e400", "inf", "-inf", " 1", "1 "])
+    return d.pick(["0", "1", "-1", "1.5", "2", "3.25", "-0.1", "0.1", "1e3",
+                   "10", "3", "100.001", "5e-3", "1.0", "-3"])
+
+
+def score(d):
+    if d.chance(5):
+        return d.pick(["inf", "-inf", "+inf", "1e300", "-1e300", "x", "nan",
+                       "1e-300", "123456789012345678", "0.1", "-0"])
+    return d.pick(["0", "1", "2", "3", "4", "5", "-1", "1.5", "2.5", "10",
+                   "1e2", "0.25"])
+
+
+def score_bound(d):
+    if d.chance(20):
+        return d.pick(["-inf", "+inf", "inf"])
+    return ("(" if d.chance(30) else "") + score(d)
+
+
+def lex_bound(d):
+    if d.chance(25):
+        return d.pick(["-", "+"])
+    if d.chance(3):
+        return d.pick(["x", "", "("])
+    return d.pick(["[", "("]) + d.pick(WORDS + [""])
+
+
+def pattern(d):
+    return d.pick(["*", "?", "[a-c]", "[^a-c]", "*1*", "a*", "?1", "s*",
+                   "ns/*", "*\\**", "[", "x*y", "[z1]*", "h?llo", ""])
+
+
+def seconds(d):
+    """Far away, and hardly ever the same twice: GT and LT then decide alike
+    in two servers whose clocks are read at different moments."""
+    if d.chance(4):
+        return d.pick(["0", "-1", "x", "9223372036854775807", "1.5"])
+    return str(1000 + d.below(1000000))
+
+
+def milliseconds(d):
+    if d.chance(4):
+        return d.pick(["0", "-1", "x", "9223372036854775807", "1.5"])
+    return str(1000000 + 1000 * d.below(1000000))
+
+
+def at_second(d):
+    if d.chance(6):
+        return d.pick(["0", "1", "-1", "x", "9223372036854775807"])
+    return str(4000000000 + d.below(1000000))
+
+
+def at_millisecond(d):
+    if d.chance(6):
+        return d.pick(["0", "1", "-1", "x", "9223372036854775807"])
+    return str(4000000000000 + d.below(1000000000))
+
+
+def database(d):
+    return d.pick(["0", "1", "0", "16", "x"])
+
+
+def numkeys(kind, lo=1, hi=3):
+    """A count of keys and the keys; the count is wrong now and then."""
+    def make(d):
+        keys = [d.make(K(kind))[0] for _ in range(lo + d.below(hi - lo + 1))]
+        n = len(keys)
+        if d.chance(3):
+            n = d.pick([0, -1, n + 1, "x"])
+        return [str(n)] + keys
+    return make
+
+
+def mass(part, lo=130, hi=160):
+    """Many at once, now and then: across the thresholds of encodings."""
+    def make(d):
+        if d.chance(4):
+            # The numbers differ, or most of them would be the same member.
+            n = lo + d.below(hi - lo)
+            return [a for i in range(n)
+                    for a in d.make(part(i) if callable(part) else part)]
+        return [a for i in range(1 + d.below(4))
+                for a in d.make(part(None) if callable(part) else part)]
+    return make
+
+
+def member_of(i):
+    return word if i is None else "m%d" % (i * 7919 % 1000)
+
+
+def field_and_value(i):
+    return (member_of(i), value if i is None else word)
+
+
+def score_and_member(i):
+    return (score if i is None else str(i * 31 % 97), member_of(i))
+
+
+class Row:
+    def __init__(self, name, *parts, compare="exact", weight=4, before=None,
+                 after=None, blocking=False, alter=True):
+        self.name = name            # words in lower case: "object encoding"
+        self.parts = parts
+        self.compare = compare      # a name of COMPARE in the test
+        self.weight = weight        # how often, relatively
+        self.before = before        # from our arguments: commands before
+        self.after = after          # ... and after it
+        self.blocking = blocking    # must not be altered, or it would wait
+        # Neither may a cursor: another one has another answer.
+        self.alter = alter and not blocking and "scan" not in compare
+
+    def draw(self, d):
+        """(arguments, the options among them)"""
+        d.labels = []
+        args = self.name.split() + d.make(self.parts)
+        return args, d.labels
+
+
+ROWS = []
+
+
+def row(name, *parts, **how):
+    ROWS.append(Row(name, *parts, **how))
+
+
+EXPIRY = one(("EX", seconds), ("PX", milliseconds), ("EXAT", at_second),
+             ("PXAT", at_millisecond))
+
+# Strings.
+row("set", K("s"), value, weight=8)
+row("set", K("n"), integer, weight=8)
+row("set", K("s"), value,
+    maybe(one(("EX", seconds), ("PX", milliseconds), ("EXAT", at_second),
+              ("PXAT", at_millisecond), "KEEPTTL")),
+    maybe(one("NX", "XX")), maybe("GET"), weight=12)
+row("get", K("s"))
+row("mget", some(K("s")))
+row("mset", some((K("s"), value)))
+row("msetnx", some((any_key, value), 1, 3))
+row("setnx", any_key, value)
+row("setex", K("s"), seconds, value)
+row("psetex", K("s"), milliseconds, value)
+row("getset", K("s"), value)
+row("getdel", K("s"))
+row("getex", K("s"),
+    maybe(one(("EX", seconds), ("PX", milliseconds), ("EXAT", at_second),
+              ("PXAT", at_millisecond), "PERSIST"), percent=80), weight=8)
+row("append", K("s"), value)
+row("strlen", K("s"))
+row("incr", K("n"))
+row("incrby", K("n"), integer)
+row("decr", K("n"))
+row("decrby", K("n"), integer)
+row("incrbyfloat", K("n"), number)
+row("setrange", K("s"), natural, value)
+row("getrange", K("s"), index, index)
+row("substr", K("s"), index, index, weight=2)
+row("lcs", K("s"), K("s"),
+    maybe(one("LEN", ("IDX", maybe("MINMATCHLEN", natural),
+                      maybe("WITHMATCHLEN"))), percent=70), weight=6)
+
+# Bits.
+bit = one("0", "1")
+bit_type = one("u1", "i5", "u8", "i8", "i16", "u32", "i64", "u63",
+               lambda d: d.pick(["u64", "x8"]))
+
+
+def bit_offset(d):
+    return d.pick(["", "#"]) + str(d.below(40))
+
+
+row("setbit", K("b"), natural, bit)
+row("getbit", K("b"), natural)
+row("bitcount", K("b"), maybe(index, index, maybe(one("BYTE", "BIT"))),
+    weight=8)
+row("bitpos", K("b"), bit,
+    maybe(index, maybe(index, maybe(one("BYTE", "BIT"))), percent=70),
+    weight=16)
+row("bitop", one(("NOT", K("b"), K("b")), ("AND", K("b"), some(K("b"))),
+                 ("OR", K("b"), some(K("b"))), ("XOR", K("b"), some(K("b")))))
+row("bitfield", K("b"),
+    some(one(("GET", bit_type, bit_offset),
+             ("SET", bit_type, bit_offset, integer),
+             ("INCRBY", bit_type, bit_offset, integer),
+             ("OVERFLOW", one("WRAP", "SAT", "FAIL")))), weight=8)
+row("bitfield_ro", K("b"), some(("GET", bit_type, bit_offset)))
+
+# HyperLogLogs.
+row("pfadd", K("p"), some(word, 0, 5))
+row("pfcount", some(K("p"), 1, 2))
+row("pfmerge", K("p"), some(K("p"), 0, 2))
+
+# Keys.
+row("del", some(any_key, 1, 2), weight=3)
+row("unlink", some(any_key, 1, 2), weight=1)
+row("exists", some(any_key))
+row("touch", some(any_key))
+row("type", any_key)
+row("ttl", any_key, compare="near 3")
+row("pttl", any_key, compare="near 3000")
+row("expiretime", any_key, compare="near 3")
+row("pexpiretime", any_key, compare="near 3000")
+when = maybe(one("NX", "XX", "GT", "LT", named("two", "XX", "GT"),
+                 lambda d: ["NX", "LT"]), percent=60)
+row("expire", any_key, seconds, when, weight=6)
+row("pexpire", any_key, milliseconds, when, weight=6)
+row("expireat", any_key, at_second, when, weight=6)
+row("pexpireat", any_key, at_millisecond, when, weight=6)
+row("persist", any_key)
+row("rename", any_key, any_key, weight=2)
+row("renamenx", any_key, any_key, weight=2)
+row("copy", any_key, any_key, maybe("DB", database), maybe("REPLACE"))
+row("move", any_key, database, weight=2)
+row("select", database, weight=1)
+row("swapdb", database, database, weight=2)
+row("scan", "0", "COUNT", "100000", maybe("MATCH", pattern),
+    maybe("TYPE", one("string", "list", "hash", "set", "zset", "nosuch")),
+    compare="scan", weight=24)
+row("keys", pattern, compare="unordered")
+row("randomkey", compare="shape")
+row("dbsize")
+row("flushdb", maybe(one("SYNC", "ASYNC"), percent=70), weight=1)
+row("flushall", maybe(one("SYNC", "ASYNC"), percent=70), weight=1)
+row("object encoding", any_key)
+row("dump", any_key, compare="null or not")
+gets = maybe(one(("GET", one("#", "s*", "h*->a"))))
+order = (maybe(one("ASC", "DESC")), maybe("ALPHA", percent=80))
+elements = one(K("l"), K("e"), K("z"))
+for name in ("sort", "sort_ro"):
+    row(name, elements, maybe("LIMIT", index, count), gets, *order,
+        weight=16)
+    # Elements of the same weight come in any order.
+    row(name, elements, "BY", one("n*", "h*->b"), gets, *order,
+        compare="unordered", weight=16)
+row("sort", elements, maybe("BY", "nosort"), *order, "STORE", K("l"),
+    compare="exact", weight=6)
+
+# Lists.
+side = one("LEFT", "RIGHT")
+row("lpush", K("l"), mass(member_of), weight=8)
+row("rpush", K("l"), mass(member_of), weight=8)
+row("lpushx", K("l"), some(value))
+row("rpushx", K("l"), some(value))
+row("lpop", K("l"), maybe(named("count", count)))
+row("rpop", K("l"), maybe(named("count", count)))
+row("llen", K("l"))
+row("lrange", K("l"), index, index, weight=8)
+row("lindex", K("l"), index)
+row("lset", K("l"), index, value)
+row("lrem", K("l"), index, word)
+row("ltrim", K("l"), index, index, weight=2)
+row("linsert", K("l"), one("BEFORE", "AFTER"), word, value)
+row("lpos", K("l"), word, maybe("RANK", index), maybe("COUNT", natural),
+    maybe("MAXLEN", natural), weight=8)
+row("lmove", K("l"), K("l"), side, side)
+row("rpoplpush", K("l"), K("l"))
+row("lmpop", numkeys("l"), side, maybe("COUNT", positive))
+
+
+def push_first(args):
+    return [["RPUSH", args[1], "a", "b"]]
+
+
+def push_third(args):
+    return [["RPUSH", args[3], "a", "b"]]
+
+
+row("blpop", some(K("l"), 1, 2), "0", before=push_first, blocking=True)
+row("brpop", some(K("l"), 1, 2), "0", before=push_first, blocking=True)
+row("blmove", K("l"), K("l"), side, side, "0", before=push_first,
+    blocking=True)
+row("brpoplpush", K("l"), K("l"), "0", before=push_first, blocking=True)
+row("blmpop", "0", "2", K("l"), K("l"), side, maybe("COUNT", positive),
+    before=push_third, blocking=True)
+
+# Hashes.
+row("hset", K("h"), mass(field_and_value), weight=10)
+row("hmset", K("h"), some((word, value)))
+row("hsetnx", K("h"), word, value)
+row("hget", K("h"), word)
+row("hmget", K("h"), some(word))
+row("hdel", K("h"), some(word))
+row("hexists", K("h"), word)
+row("hlen", K("h"))
+row("hstrlen", K("h"), word)
+row("hgetall", K("h"), compare="pairs")
+row("hkeys", K("h"), compare="unordered")
+row("hvals", K("h"), compare="unordered")
+row("hincrby", K("h"), word, integer, weight=6)
+row("hincrbyfloat", K("h"), word, number, weight=6)
+row("hrandfield", K("h"),
+    maybe(named("count", count), maybe("WITHVALUES"), percent=80),
+    compare="shape", weight=8)
+row("hscan", K("h"), "0", maybe("MATCH", pattern), "COUNT", "100000",
+    compare="scan pairs")
+
+# Sets.
+row("sadd", K("e"), mass(member_of), weight=10)
+row("srem", K("e"), some(word))
+row("scard", K("e"))
+row("sismember", K("e"), word)
+row("smismember", K("e"), some(word))
+row("smembers", K("e"), compare="unordered")
+row("smove", K("e"), K("e"), word)
+row("spop", K("e"), maybe(named("count", natural)), compare="shape",
+    after=lambda args: [["DEL", args[1]]], weight=2)
+row("srandmember", K("e"), maybe(named("count", count)), compare="shape")
+for name in ("sunion", "sinter", "sdiff"):
+    row(name, some(K("e"), 1, 3), compare="unordered")
+    row(name + "store", K("e"), some(K("e"), 1, 3))
+row("sintercard", numkeys("e"), maybe("LIMIT", natural))
+row("sscan", K("e"), "0", maybe("MATCH", pattern), "COUNT", "100000",
+    compare="scan")
+
+# Sorted sets.
+limit = maybe("LIMIT", natural, count)
+with_scores = maybe("WITHSCORES")
+row("zadd", K("z"), mass(score_and_member), weight=10)
+row("zadd", K("z"), maybe(one("NX", "XX")), maybe(one("GT", "LT")),
+    maybe("CH"), some((score, word)), weight=8)
+row("zadd", K("z"), maybe(one("NX", "XX", "GT", "LT")), maybe("CH"),
+    named("INCR", "INCR"), score, word, weight=4)
+row("zadd", K("z"), one(("INCR", score, word)), weight=4)
+row("zincrby", K("z"), score, word, weight=6)
+row("zrem", K("z"), some(word))
+row("zcard", K("z"))
+row("zscore", K("z"), word)
+row("zmscore", K("z"), some(word))
+row("zrank", K("z"), word)
+row("zrevrank", K("z"), word)
+row("zcount", K("z"), score_bound, score_bound)
+row("zrange", K("z"), index, index, maybe("REV"), with_scores, weight=8)
+row("zrange", K("z"), score_bound, score_bound, "BYSCORE", maybe("REV"),
+    limit, with_scores, weight=8)
+row("zrangestore", K("z"), K("z"), index, index, maybe("REV"))
+row("zrangestore", K("z"), K("z"), score_bound, score_bound, "BYSCORE",
+    maybe("REV"), limit, weight=6)
+row("zrangebyscore", K("z"), score_bound, score_bound, with_scores, limit)
+row("zrevrangebyscore", K("z"), score_bound, score_bound, with_scores, limit)
+row("zrevrange", K("z"), index, index, with_scores)
+row("zremrangebyrank", K("z"), index, index, weight=2)
+row("zremrangebyscore", K("z"), score_bound, score_bound, weight=2)
+row("zpopmin", K("z"), maybe(named("count", count)), weight=2)
+row("zpopmax", K("z"), maybe(named("count", count)), weight=2)
+row("zmpop", numkeys("z"), one("MIN", "MAX"), maybe("COUNT", positive))
+row("zrandmember", K("z"),
+    maybe(named("count", count), maybe("WITHSCORES"), percent=80),
+    compare="shape", weight=8)
+row("zscan", K("z"), "0", maybe("MATCH", pattern), "COUNT", "100000",
+    compare="scan pairs")
+
+
+# By bytes: defined where all scores are the same, and in a skip list left to
+# chance where they are not.
+def same_scores(args):
+    key = args[2 if args[0] == "zrangestore" else 1]
+    return [["DEL", key],
+            ["ZADD", key] + [a for w in WORDS + ["", "aa", "x" * 70]
+                             for a in ("0", w)]]
+
+
+lexical = (K("z"), lex_bound, lex_bound)
+row("zlexcount", *lexical, before=same_scores, alter=False)
+row("zrangebylex", *lexical, limit, before=same_scores, alter=False)
+row("zrevrangebylex", *lexical, limit, before=same_scores, alter=False)
+row("zremrangebylex", *lexical, before=same_scores, alter=False)
+row("zrange", *lexical, one(named("BYLEX", "BYLEX")), maybe("REV"), limit,
+    before=same_scores, alter=False)
+row("zrangestore", K("z"), *lexical, one(named("BYLEX", "BYLEX")),
+    maybe("REV"), limit, before=same_scores, alter=False)
+
+
+def zset_keys(d):
+    """Sources of a union: sorted sets, and plain sets sometimes."""
+    n = 1 + d.below(3)
+    keys = [d.make(K("e" if d.chance(15) else "z"))[0] for _ in range(n)]
+    out = [str(n)] + keys
+    if d.chance(30):
+        d.labels.append("WEIGHTS")
+        out += ["WEIGHTS"] + [d.pick(["1", "2", "0.5", "-1", "0", "inf"])
+                              for _ in range(n if not d.chance(3) else n + 1)]
+    return out
+
+
+aggregate = maybe("AGGREGATE", one("SUM", "MIN", "MAX"))
+for name in ("zunion", "zinter"):
+    row(name, zset_keys, aggregate, with_scores, weight=8)
+    row(name + "store", K("z"), zset_keys, aggregate, weight=6)
+row("zdiff", numkeys("z"), with_scores)
+row("zdiffstore", K("z"), numkeys("z"))
+row("zintercard", numkeys("z"), maybe("LIMIT", natural))
+
+
+def add_first(args):
+    return [["ZADD", args[1], "1", "a", "2", "b"]]
+
+
+def add_third(args):
+    return [["ZADD", args[3], "1", "a", "2", "b"]]
+
+
+row("bzpopmin", some(K("z"), 1, 2), "0", before=add_first, blocking=True)
+row("bzpopmax", some(K("z"), 1, 2), "0", before=add_first, blocking=True)
+row("bzmpop", "0", "2", K("z"), K("z"), one("MIN", "MAX"),
+    maybe("COUNT", positive), before=add_third, blocking=True)
