@@ -458,7 +458,7 @@ static bool config__file(struct config__run *c, const char *path) {
     inner.depth++;
     inner.origin = ORIGIN_FILE;
     if (inner.depth > CONFIG_DEPTH)
-        config__fail(c, "include: files within files, more than %d deep",
+        config__fail(c, "files within files, more than %d deep",
                      CONFIG_DEPTH);
     else if (!config__slurp(path, CONFIG_FILE_MAX, &b))
         config__fail(c, "cannot read '%.200s': %s", inner.where,
