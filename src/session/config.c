@@ -78,7 +78,7 @@ static void config__about(const struct config__run *c, char *to,
 /* The one line that ends it all. */
 static COLD PRINTF_LIKE(2, 3) bool
 config__fail(struct config__run *c, const char *format, ...) {
-    char where[256], what[400];
+    char where[320], what[400];
     va_list ap;
 
     va_start(ap, format);
@@ -94,7 +94,7 @@ config__fail(struct config__run *c, const char *format, ...) {
 /* A line for the log. */
 static COLD PRINTF_LIKE(2, 3) void
 config__warn(struct config__run *c, const char *format, ...) {
-    char where[256], what[400];
+    char where[320], what[400];
     va_list ap;
 
     va_start(ap, format);
@@ -701,12 +701,25 @@ static bool config__is_redis(const char *argv0) {
     return strcmp(slash == NULL ? argv0 : slash + 1, "redis-server") == 0;
 }
 
+/* The path from the root, to be freed; NULL if that cannot be told. */
+static char *config__absolute(const char *path) {
+    char here[4096] = "";
+    size_t n = strlen(path) + sizeof here + 1;
+    char *to;
+
+    if (path[0] != '/' && getcwd(here, sizeof here) == NULL) return NULL;
+    to = malloc(n);
+    if (to == NULL) return NULL;
+    snprintf(to, n, "%s%s%s", here, path[0] == '/' ? "" : "/", path);
+    return to;
+}
+
 /* Read the file named on the command line, - for standard input. */
 static bool config__main_file(struct config__run *c, const char *file) {
     bool piped = strcmp(file, "-") == 0;
 
     if (!config__file(c, piped ? NULL : file)) return false;
-    if (!piped) c->r->file = realpath(file, NULL);
+    if (!piped) c->r->file = config__absolute(file);
     return true;
 }
 
@@ -886,12 +899,31 @@ out:
     return ok;
 }
 
+/* Where the file at path really is, if that is a symbolic link; in to. */
+static bool config__follow(const char *path, char *to, size_t room) {
+    char link[1024];
+
+    if ((size_t)snprintf(to, room, "%s", path) >= room) return false;
+    for (int i = 0; i < 16; i++) {
+        ssize_t n = readlink(to, link, sizeof link);
+        char *slash = strrchr(to, '/');
+        size_t dir = 0;
+
+        if (n == -1) return true;
+        if (link[0] != '/' && slash != NULL) dir = (size_t)(slash - to) + 1;
+        if (n == sizeof link || dir + (size_t)n >= room) return false;
+        memcpy(to + dir, link, (size_t)n);
+        to[dir + (size_t)n] = '\0';
+    }
+    return false;
+}
+
 /* CONFIG REWRITE: bring the file that was loaded up to date.  False with the
  * whole error reply in err; the file is as it was then. */
 static bool config_rewrite(const struct options *o, const char *file,
                            char err[OPTION_ERR]) {
     struct buf old = { 0 }, new = { 0 };
-    char tmp[4096];
+    char path[4096], tmp[sizeof path + 32];
     bool ok = false;
 
     if (file == NULL) {
@@ -900,15 +932,14 @@ static bool config_rewrite(const struct options *o, const char *file,
         return false;
     }
     errno = ENAMETOOLONG;
-    if (snprintf(tmp, sizeof tmp, "%s.%ld.tmp", file, (long)getpid())
-        >= (int)sizeof tmp)
-        goto out;
-    if (!config__slurp(file, CONFIG_FILE_MAX, &old) && errno != ENOENT)
+    if (!config__follow(file, path, sizeof path)) goto out;
+    snprintf(tmp, sizeof tmp, "%s.%ld.tmp", path, (long)getpid());
+    if (!config__slurp(path, CONFIG_FILE_MAX, &old) && errno != ENOENT)
         goto out;
     config__edit(o, buf_str(&old), &new);
     errno = ENOMEM;
     if (new.failed) goto out;
-    ok = config__replace(file, tmp, buf_str(&new));
+    ok = config__replace(path, tmp, buf_str(&new));
 out:
     if (!ok)
         snprintf(err, OPTION_ERR, "ERR Rewriting config file: %s",

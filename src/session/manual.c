@@ -31,9 +31,9 @@ static bool manual__lists(const struct option *row, enum option_group group) {
 static void manual_help(struct buf *out) {
     manual__put(out,
         "usage: kvns [FILE | -] [--OPTION VALUE ...]\n"
-        "       kvns health | ping [-h HOST] [-p PORT] [-s SOCKET] [-a PASSWORD]\n"
+        "       kvns health [-h HOST] [-p PORT] [-s SOCKET] [-a PASSWORD]\n"
+        "       kvns ping, kvns import FILE     likewise\n"
         "       kvns check-rdb FILE\n"
-        "       kvns import FILE [-h HOST] [-p PORT] [-s SOCKET] [-a PASSWORD]\n"
         "\n"
         "A server for Redis clients that keeps its data in memory.\n"
         "FILE has lines as redis.conf has them; - reads them from standard "

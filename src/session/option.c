@@ -687,12 +687,12 @@ static void option_expected(const struct option *row, char *to, size_t room) {
         return;
     case OPT_ENUM:
         option__list_words(row->words, list, sizeof list);
-        snprintf(to, room, "one of %s", list);
+        snprintf(to, room, "one of %.200s", list);
         return;
     case OPT_OCTAL: snprintf(to, room, "an octal mode up to 777"); return;
     case OPT_LOG:
         option__list_words(option_words_log, list, sizeof list);
-        snprintf(to, room, "one of %s, or kvns=LEVEL", list);
+        snprintf(to, room, "one of %.200s, or kvns=LEVEL", list);
         return;
     case OPT_HOSTS: snprintf(to, room, "up to 16 addresses"); return;
     case OPT_INTERVAL: snprintf(to, room, "seconds"); return;
@@ -709,7 +709,8 @@ static void option_expected(const struct option *row, char *to, size_t room) {
         return;
     case OPT_POLICIES:
         option__list_words(option_words_eviction, list, sizeof list);
-        snprintf(to, room, "namespace:policy,... with policies %s", list);
+        snprintf(to, room, "namespace:policy,... with policies %.200s",
+                 list);
         return;
     case OPT_LIMITS: snprintf(to, room, "namespace:bytes,..."); return;
     case OPT_USERS: snprintf(to, room, "name:password:namespace,..."); return;

@@ -366,7 +366,7 @@ static const char option_no_lazy[] = "what is large is always freed in slices";
 static const char option_no_modules[] = "there are no modules";
 static const char option_no_own[] = "it concerns the insides of Redis";
 static const char option_no_replication[] = "there is no replication";
-static const char option_no_syslog[] = "the log goes to standard error or log-file";
+static const char option_no_syslog[] = "see log-file";
 static const char option_no_tls[] = "TLS is left to a proxy in front of us";
 
 #define AT(member) offsetof(struct options, member)

@@ -467,7 +467,7 @@ static void config_test_change(struct options *o, struct str name,
 
 /* CONFIG REWRITE keeps what it was not told to change. */
 static void test_config_rewrite(void) {
-    char dir[256], path[300], err[OPTION_ERR];
+    char dir[256], path[300], link[300], err[OPTION_ERR];
     struct options o;
     struct config_result r;
     struct stat st;
@@ -508,6 +508,13 @@ static void test_config_rewrite(void) {
     CHECK_INT(o.memory_limit, 200 << 20);
     CHECK_STR(o.password, "a \"b");
     CHECK_INT(o.save.n, 1);
+    snprintf(link, sizeof link, "%s/link", dir);
+    CHECK(symlink("c", link) == 0);
+    config_test_change(&o, STR("maxclients"), STR("6"));
+    CHECK(config_rewrite(&o, link, err));
+    CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(strstr(config_test_read(path).p, "max-clients 6\n") != NULL);
+    unlink(link);
     CHECK(!config_rewrite(&o, NULL, err));
     CHECK_STR(str_c(err), "ERR The server is running without a config file");
     CHECK(!config_rewrite(&o, "/nowhere/c", err));
@@ -518,9 +525,38 @@ static void test_config_rewrite(void) {
     CHECK(rmdir(dir) == 0);         /* no temporary file stayed */
 }
 
+/* Lines of anything: taken, or refused with one line that says where. */
+static void test_config_random(void) {
+    static const char *const bits[] = {
+        "port", "save", "bind", "requirepass", "maxmemory", "appendonly",
+        " ", " ", "\n", "\n", "\"", "'", "\\x4", "\\", "#", "1", "100mb",
+        "yes", "\xff", "\r", "\t", "client-output-buffer-limit", "log"
+    };
+
+    for (int i = 0; i < 3000; i++) {
+        struct options o;
+        struct config_result r;
+        struct config__run c = { &o, &r, ORIGIN_FILE, "f", 1, 1, { "", 0 } };
+        struct buf text = { 0 };
+
+        memset(&r, 0, sizeof r);
+        options_init(&o, false);
+        for (uint64_t n = unit_rand() % 40; n > 0; n--) {
+            const char *s = bits[unit_rand() % ROWS(bits)];
+
+            buf_put(&text, s, strlen(s));
+        }
+        if (config__lines(&c, buf_str(&text))) CHECK(r.error[0] == '\0');
+        else CHECK(strncmp(r.error, "kvns: f:", 8) == 0
+                   && strchr(r.error, '\n') == NULL);
+        buf_free(&text);
+        config_test_end(&o, &r);
+    }
+}
+
 #define TESTS_CONFIG                                                         \
     T(test_config_split) T(test_config_precedence) T(test_config_flags)      \
     T(test_config_commands) T(test_config_errors)                            \
     T(test_config_file_errors) T(test_config_warnings)                       \
     T(test_config_secret_file) T(test_config_include) T(test_config_print)   \
-    T(test_config_manual) T(test_config_rewrite)
+    T(test_config_manual) T(test_config_rewrite) T(test_config_random)
