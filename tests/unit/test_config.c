@@ -533,7 +533,7 @@ static void test_config_random(void) {
         "yes", "\xff", "\r", "\t", "client-output-buffer-limit", "log"
     };
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 500; i++) {
         struct options o;
         struct config_result r;
         struct config__run c = { &o, &r, ORIGIN_FILE, "f", 1, 1, { "", 0 } };
