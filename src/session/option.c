@@ -6,7 +6,7 @@
  * the fault depends on who listens: CONFIG SET gets Redis' words, whoever
  * starts the server gets the option, what was given and what is allowed.
  *
- * floor 5 - uses: base num buf shard options
+ * floor 5 - uses: base num buf log shard options
  */
 enum option_fault {
     OPTION_FINE,
@@ -250,28 +250,6 @@ static enum option_fault option__read_double(const struct option *row,
     return OPTION_FINE;
 }
 
-/* A level, or a list of target=level of which kvns' own counts, and next to
- * that one without a target. */
-static enum option_fault option__read_log(struct str v, int *out) {
-    struct str part;
-    int plain = -1, own = -1, level;
-
-    while (option__part(&v, ',', &part)) {
-        size_t at = option__at(part, '=', false);
-        struct str target = str_of(part.p, at);
-
-        if (at < part.n) part = str_of(part.p + at + 1, part.n - at - 1);
-        else target.n = 0;
-        if (!option__find_word(option_words_log, part, &level))
-            return OPTION_NOT_ALLOWED;
-        if (target.n == 0) plain = level;
-        else if (str_is(target, "kvns")) own = level;
-    }
-    if (own < 0 && plain < 0) return OPTION_NOT_ALLOWED;
-    *out = own >= 0 ? own : plain;
-    return OPTION_FINE;
-}
-
 static enum option_fault option__read_hosts(struct str v,
                                             struct option_hosts *out) {
     struct str words[OPTION_HOSTS], word;
@@ -472,7 +450,8 @@ static enum option_fault option__read(struct options *o,
     case OPT_INT: return option__read_int(row, v, m);
     case OPT_OCTAL: return option__read_octal(row, v, m);
     case OPT_SIZE: return option__read_size(row, v, m);
-    case OPT_LOG: return option__read_log(v, m);
+    case OPT_LOG:
+        return log_parse_level(v, m) ? OPTION_FINE : OPTION_NOT_ALLOWED;
     case OPT_HOSTS: return option__read_hosts(v, m);
     case OPT_INTERVAL: return option__read_interval(row, v, m);
     case OPT_SAVE: return option__read_save(v, more, m);
