@@ -240,8 +240,8 @@ class Maker:
 
 def c_bytes(data):
     text = data.hex()
-    return "\n".join('      "%s"' % text[i:i + 70]
-                     for i in range(0, len(text), 70))
+    return "\n".join('      "%s"' % text[i:i + 68]
+                     for i in range(0, len(text), 68))
 
 
 def main():

@@ -23,15 +23,16 @@ static uint64_t test_crc_by_bits(uint64_t crc, const unsigned char *p,
 
 static void test_crc_any_cut_and_alignment(void) {
     struct crc_tables t;
-    unsigned char b[80];
+    unsigned char b[7 * CRC_LANE];
 
     crc_init(&t);
-    for (int round = 0; round < 2000; round++) {
-        size_t from = unit_rand() % 16, n = unit_rand() % (sizeof b - from);
+    for (int round = 0; round < 1000; round++) {
+        size_t most = round % 10 == 0 ? sizeof b : 80;
+        size_t from = unit_rand() % 16, n = unit_rand() % (most - from);
         size_t cut = unit_rand() % (n + 1);
         uint64_t want;
 
-        for (size_t i = 0; i < sizeof b; i++) b[i] = (unsigned char)unit_rand();
+        for (size_t i = 0; i < most; i++) b[i] = (unsigned char)unit_rand();
         want = test_crc_by_bits(0, b + from, n);
         CHECK(crc64(&t, 0, b + from, n) == want);
         CHECK(crc64(&t, crc64(&t, 0, b + from, cut), b + from + cut,
