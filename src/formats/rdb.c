@@ -41,7 +41,8 @@ enum {
     RDB_SUM = 8,                /* bytes of its checksum */
     RDB_FOOTER = 10,            /* of a payload: version and checksum */
     RDB_READ = 1 << 20,         /* bytes asked of a descriptor at once */
-    RDB_LZF_MIN = 21            /* shorter strings are not worth packing */
+    RDB_LZF_MIN = 21,           /* shorter strings are not worth packing */
+    RDB_PAYLOAD_STR = 512 << 20 /* str_max of a payload, if not set anew */
 };
 
 /* The first byte of a record that is no value. */
@@ -713,7 +714,8 @@ static bool rdb_get_header(struct rdb_in *in) {
 
 /* Read the n bytes at p as a DUMP payload: afterwards the type byte comes
  * next, and the input ends with the value.  False and stopped if version or
- * checksum are not right. */
+ * checksum are not right.  A client sends this: strings stay within what
+ * Redis takes by default. */
 static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
                            const struct crc_tables *crc) {
     const uint8_t *q = p;
@@ -721,6 +723,7 @@ static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
     rdb_in_mem(in, p, n);
     if (n < RDB_FOOTER) return rdb_fail(in, "is too short for a payload");
     in->n = n - RDB_FOOTER;
+    in->str_max = RDB_PAYLOAD_STR;
     if (!rdb__take_version(in, (int)load_le(q + n - RDB_FOOTER, 2)))
         return rdb_fail(in, "has an RDB version that we cannot read");
     if (crc64(crc, 0, p, n - RDB_SUM) != load_le(q + n - RDB_SUM, RDB_SUM))
