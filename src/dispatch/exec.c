@@ -1,0 +1,666 @@
+/* ==== exec - the one place where commands are carried out ==================
+ *
+ * From a request to its reply:
+ *
+ *   find the row -> arity, auth, MULTI's queue, subscribed, loading
+ *     -> admit: is there memory, or can it be made -> lock the keys' shards
+ *       -> run the handler -> unlock
+ *         -> tell of events, wake those who waited for data
+ *
+ * A row says where its keys are; their shards are locked in ascending order,
+ * so every command is atomic and nobody waits in a circle.  EXEC locks the
+ * shards of all its commands.
+ *
+ * What a command leaves in its shards' lists is handled when no lock is held:
+ * a waiting command is run again under the locks it needs itself.
+ *
+ * floor 7 - uses: base clock rand hash num buf table entry shard door upkeep reply options instance client pubsub watch waiters arg
+ */
+
+enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */
+
+static uint64_t exec__name_hash(struct str name) {
+    uint64_t h = 0;
+
+    for (size_t i = 0; i < name.n; i++)
+        h = (h ^ (uint64_t)(unsigned char)base_lower(name.p[i])) *
+            UINT64_C(0x100000001b3);
+    return h ^ h >> 29;
+}
+
+/* Find the row of a command, or NULL. */
+static inline const struct command *exec_find(const struct kvns *k,
+                                              struct str name) {
+    uint64_t h = exec__name_hash(name);
+
+    for (;; h++) {
+        uint16_t i = k->row_index[h % ROW_SLOTS];
+
+        if (i == 0) return NULL;
+        if (str_is(name, k->rows[i - 1].name)) return &k->rows[i - 1];
+    }
+}
+
+/* Find the row of a container's subcommand, or NULL. */
+static const struct command *exec_find_sub(const struct kvns *k,
+                                           const struct command *row,
+                                           struct str sub) {
+    char name[64];
+    size_t n = strlen(row->name);
+
+    if (n + 1 + sub.n > sizeof name) return NULL;
+    memcpy(name, row->name, n);
+    name[n] = '|';
+    memcpy(name + n + 1, sub.p, sub.n);
+    return exec_find(k, str_of(name, n + 1 + sub.n));
+}
+
+/* Hand the index of each argument that is a key to see.  False: the arguments
+ * do not say where the keys are. */
+static bool exec_keys(const struct command *row, size_t argc,
+                      const struct str *argv,
+                      void (*see)(void *ctx, size_t i), void *ctx) {
+    size_t first = (size_t)row->first, last, n;
+    int64_t count;
+
+    if ((row->flags & MOVABLE) == 0) {
+        if (row->first == 0) return true;
+        last = row->last < 0 ? argc + (size_t)(ptrdiff_t)row->last :
+                               (size_t)row->last;
+        for (size_t i = first; i <= last && i < argc; i += (size_t)row->step)
+            see(ctx, i);
+        return true;
+    }
+    if ((row->flags & (KEYS_DEST_NUM | KEYS_STORE)) != 0) see(ctx, 1);
+    if ((row->flags & (KEYS_NUM | KEYS_DEST_NUM)) != 0) {
+        if (first >= argc || !num_parse_int(argv[first], &count) ||
+            count < 1 || (uint64_t)count > argc - first - 1)
+            return false;
+        for (n = 0; n < (size_t)count; n++) see(ctx, first + 1 + n);
+    }
+    if ((row->flags & KEYS_STORE) != 0)
+        for (size_t i = 2; i + 1 < argc; i++)
+            if (str_is(argv[i], "store") || str_is(argv[i], "storedist"))
+                see(ctx, ++i);
+    if ((row->flags & KEYS_STREAMS) != 0) {
+        for (n = 1; n < argc && !str_is(argv[n], "streams"); n++) {}
+        if (n == argc || (argc - n - 1) % 2 != 0) return false;
+        for (size_t i = 0; i < (argc - n - 1) / 2; i++) see(ctx, n + 1 + i);
+    }
+    return true;
+}
+
+struct exec__collect {
+    const struct work *w;
+    const struct str *argv;
+    uint64_t *set;
+};
+
+static void exec__see_key(void *ctx, size_t i) {
+    struct exec__collect *c = ctx;
+    struct str ns, local;
+    uint32_t id;
+
+    key_split(c->w, c->argv[i], &ns, &local);
+    id = key_shard(c->w->ks, ns, key_hash(c->w->ks, local))->id;
+    c->set[id / 64] |= UINT64_C(1) << id % 64;
+}
+
+/* Add the shards that a command touches to a set. */
+static void exec__shards(const struct work *w, const struct command *row,
+                         size_t argc, const struct str *argv, uint64_t *set) {
+    struct exec__collect c = { w, argv, set };
+
+    if ((row->flags & ALL_SHARDS) != 0)
+        for (uint32_t i = 0; i < w->ks->nshards; i++)
+            set[i / 64] |= UINT64_C(1) << i % 64;
+    else
+        exec_keys(row, argc, argv, exec__see_key, &c);
+}
+
+static void exec__lock(struct keyspace *ks, const uint64_t *set) {
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        if ((set[i / 64] >> i % 64 & 1) != 0) shard_lock(ks->shards + i);
+}
+
+static void exec__unlock(struct keyspace *ks, const uint64_t *set) {
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
+}
+
+/* Publish the events a shard has noted.  The shard is not locked. */
+static COLD void exec__events(struct lane *l, struct shard *s) {
+    struct kvns *k = l->k;
+    struct event *events;
+    struct buf keys, key = { 0 }, channel = { 0 };
+    size_t n;
+
+    shard_lock(s);
+    events = s->events;
+    n = s->nevents;
+    keys = s->event_keys;
+    s->events = NULL;
+    s->nevents = s->events_cap = 0;
+    memset(&s->event_keys, 0, sizeof s->event_keys);
+    shard_unlock(s);
+    for (size_t i = 0; i < n; i++) {
+        struct event *e = events + i;
+        struct str ns = str_of(keys.p + e->at, e->nslen);
+        struct str local = str_of(keys.p + e->at + e->nslen, e->n);
+        struct str scope = str_of("", 0);
+
+        buf_reset(&key);
+        key_print(&key, e->is_default, ns, local);
+        for (int to = 0; to < 2; to++) {
+            if ((k->ks.opt.notify &
+                 (to == 0 ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT)) == 0)
+                continue;
+            buf_reset(&channel);
+            buf_printf(&channel, "__%s@%d__:", to == 0 ? "keyspace" :
+                                                         "keyevent", e->db);
+            if (to == 0) buf_put(&channel, key.p, key.n);
+            else buf_put(&channel, e->name, strlen(e->name));
+            pubsub_publish(k, l, CHANNEL, scope, str_of(channel.p, channel.n),
+                           to == 0 ? str_c(e->name) : str_of(key.p, key.n));
+            /* bound clients hear of their own namespace, by local names */
+            if (e->is_default || k->hub->npatterns +
+                                 k->hub->channels.count == 0) continue;
+            if (to == 0) {
+                channel.n -= key.n;
+                buf_put(&channel, local.p, local.n);
+            }
+            pubsub_publish(k, l, CHANNEL, ns, str_of(channel.p, channel.n),
+                           to == 0 ? str_c(e->name) : local);
+        }
+    }
+    buf_free(&key);
+    buf_free(&channel);
+    buf_free(&keys);
+    free(events);
+}
+
+static void exec__call(struct lane *l, struct client *c,
+                       const struct command *row, size_t argc,
+                       const struct str *argv, struct reply *r,
+                       struct call *x) {
+    memset(x, 0, sizeof *x);
+    x->w.ks = &l->k->ks;
+    if (UNLIKELY(c->bound != NULL)) x->w.bound = str_of(c->bound, c->bound_n);
+    x->w.db = c->db;
+    x->w.now = l->clock.wall_ms;
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+    x->k = l->k;
+    x->lane = l;
+    x->c = c;
+    x->row = row;
+    x->argc = argc;
+    x->argv = argv;
+    x->r = r;
+}
+
+static void exec__after(struct lane *l, const struct command *row,
+                        size_t argc, const struct str *argv,
+                        const struct work *w);
+
+/* Run the command of a waiting client once more; true when it was served.
+ * The reply goes into the client's own buffer. */
+static bool exec_again(struct lane *l, struct client *c) {
+    struct saved_call *s = c->waiting;
+    uint64_t set[EXEC_SHARDS / 64];
+    struct client *current = l->current;
+    struct buf out = { 0 };
+    enum outcome what;
+    struct reply r;
+    struct call x;
+
+    if (s == NULL || c->state != CLIENT_BLOCKED) return false;
+    reply_open(&r, &out, c->proto, SIZE_MAX);
+    exec__call(l, c, s->row, s->argc, s->argv, &r, &x);
+    x.again = true;
+    memset(set, 0, sizeof set);
+    exec__shards(&x.w, s->row, s->argc, s->argv, set);
+    exec__lock(x.w.ks, set);
+    l->current = NULL;
+    what = s->row->run(&x);
+    if (what != BLOCKED) {
+        /* rows in other shards than those locked there are none */
+        waiters_clear(c, true);
+    }
+    exec__unlock(x.w.ks, set);
+    l->current = current;
+    if (what == BLOCKED) {
+        reply_close(&r);
+        buf_free(&out);
+        return false;
+    }
+    reply_close(&r);
+    client_write(c, out.p, out.n);
+    buf_free(&out);
+    c->waiting = NULL;          /* kept until the shards' news are dealt with */
+    if (c->prev_wait != NULL) c->prev_wait->next_wait = c->next_wait;
+    else l->waiting = c->next_wait;
+    if (c->next_wait != NULL) c->next_wait->prev_wait = c->prev_wait;
+    l->nblocked--;
+    if (c->state == CLIENT_BLOCKED) c->state = CLIENT_OPEN;
+    exec__after(l, s->row, s->argc, s->argv, &x.w);
+    free(s);
+    return true;
+}
+
+/* End the wait of a client: with what its command answers when time is over,
+ * or with an error. */
+static void exec_unblock(struct lane *l, struct client *c, bool error) {
+    struct saved_call *s = c->waiting;
+    struct buf out = { 0 };
+    struct reply r;
+    struct call x;
+
+    if (s == NULL) return;
+    reply_open(&r, &out, c->proto, SIZE_MAX);
+    if (error) {
+        reply_error(&r, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    } else {
+        exec__call(l, c, s->row, s->argc, s->argv, &r, &x);
+        if (s->row->first == 1 && s->row->last == 1) reply_null(&r);
+        else reply_null_array(&r);
+    }
+    reply_close(&r);
+    client_unwait(c, false);
+    client_write(c, out.p, out.n);
+    buf_free(&out);
+}
+
+/* Serve those who wait for keys of a shard that got data: in the order they
+ * came, until one finds nothing.  Whoever belongs to another lane is told by
+ * letter.  The shard is not locked. */
+static COLD void exec__serve(struct lane *l, struct shard *s) {
+    for (;;) {
+        struct side_key *k;
+        struct waiter *w;
+        struct client *c;
+        uint64_t id;
+        struct lane *owner;
+
+        shard_lock(s);
+        k = s->ready;
+        if (k == NULL) {
+            shard_unlock(s);
+            return;
+        }
+        w = k->first == NULL ? NULL : k->first->who;
+        if (w == NULL || w->lane != l) {
+            s->ready = k->next_ready;
+            k->ready = false;
+            if (w != NULL) {
+                id = w->id;
+                owner = w->lane;
+                shard_unlock(s);
+                lane_tell(owner, id, LETTER_RETRY, NULL, 0);
+                continue;
+            }
+            side_forget(s, &s->waited, k);
+            shard_unlock(s);
+            continue;
+        }
+        shard_unlock(s);
+        c = lane_client(l, w->id);
+        if (c != NULL && exec_again(l, c)) continue;
+        shard_lock(s);
+        for (struct side_key **p = &s->ready; *p != NULL;
+             p = &(*p)->next_ready)
+            if (*p == k) {
+                *p = k->next_ready;
+                k->ready = false;
+                break;
+            }
+        side_forget(s, &s->waited, k);
+        shard_unlock(s);
+    }
+}
+
+/* Deal with what is noted in a shard's lists; it is not locked. */
+static inline void exec_settle(struct lane *l, struct shard *s) {
+    if (UNLIKELY(s->nevents > 0)) exec__events(l, s);
+    if (UNLIKELY(s->ready != NULL)) exec__serve(l, s);
+}
+
+/* The same for all shards that a command touched. */
+static void exec__after(struct lane *l, const struct command *row,
+                        size_t argc, const struct str *argv,
+                        const struct work *w) {
+    uint64_t set[EXEC_SHARDS / 64];
+    struct keyspace *ks = w->ks;
+
+    if (LIKELY(ks->nshards == 1)) {
+        exec_settle(l, ks->shards);
+        return;
+    }
+    memset(set, 0, (ks->nshards + 63) / 64 * sizeof *set);
+    exec__shards(w, row, argc, argv, set);
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        if ((set[i / 64] >> i % 64 & 1) != 0) exec_settle(l, ks->shards + i);
+}
+
+/* Evict from a namespace, in all shards, until `enough` says so or nothing is
+ * left that may go.  No lock is held. */
+static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
+                        size_t goal) {
+    struct keyspace *ks = x->w.ks;
+    uint32_t at = (uint32_t)rand_below(&ks->shards[0].rand, ks->nshards);
+    uint32_t idle = 0;
+
+    while ((t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks)) > goal) {
+        struct shard *s = ks->shards + at;
+        struct table_at where;
+        size_t freed = 0;
+
+        if (++at == ks->nshards) at = 0;
+        shard_lock(s);
+        for (uint32_t d = 0; d < ks->opt.databases; d++) {
+            struct space *sp = ns.p == NULL ? s->dbs[d]->plain :
+                                   space_find(s, s->dbs[d], ns, &where);
+
+            if (sp == NULL) continue;
+            freed = space_evict(&x->w, s, sp, (struct str){ NULL, 0 });
+            if (freed > 0) break;
+        }
+        shard_unlock(s);
+        exec_settle(x->lane, s);
+        idle = freed > 0 ? 0 : idle + 1;
+        if (idle >= ks->nshards) return false;
+    }
+    return true;
+}
+
+/* Bytes that a namespace holds in all shards and databases. */
+static size_t exec__space_bytes(const struct keyspace *ks, struct str ns,
+                                uint8_t *policy) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < ks->nshards; i++) {
+        struct shard *s = ks->shards + i;
+        struct table_at at;
+
+        shard_lock(s);
+        for (uint32_t d = 0; d < ks->opt.databases; d++) {
+            struct space *sp = ns.p == NULL ? s->dbs[d]->plain :
+                                   space_find(s, s->dbs[d], ns, &at);
+
+            if (sp == NULL) continue;
+            n += sp->bytes;
+            *policy = sp->policy;
+        }
+        shard_unlock(s);
+    }
+    return n;
+}
+
+/* Make room for `need` bytes in the namespace of a key under one limit; t is
+ * whose limit it is, NULL for the server's.  False: there is no room. */
+static bool exec__room(struct call *x, struct str ns, struct tenant *t,
+                       size_t limit, size_t need) {
+    struct keyspace *ks = x->w.ks;
+    size_t used = t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks);
+    size_t start = (size_t)((double)limit * ks->opt.threshold), mine;
+    uint8_t policy = (uint8_t)ks->opt.policy;
+
+    if (used + need <= start) return true;
+    mine = exec__space_bytes(ks, ns, &policy);
+    if (!policy_evicts((enum policy)policy)) return used + need <= limit;
+    if (used + need > limit && used + need - limit > mine) return false;
+    exec__evict(x, ns, t, start > need ? start - need : 0);
+    used = t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks);
+    return used + need <= limit;
+}
+
+struct exec__admit {
+    struct call *x;
+    size_t need;
+    const char *refused;        /* namespace without room, or NULL */
+    bool full;
+};
+
+static void exec__admit_key(void *ctx, size_t i) {
+    struct exec__admit *a = ctx;
+    struct keyspace *ks = a->x->w.ks;
+    struct str ns, local;
+    struct tenant *t;
+
+    if (a->full || a->refused != NULL) return;
+    key_split(&a->x->w, a->x->argv[i], &ns, &local);
+    t = ks->tenants == NULL ? NULL : tenant_find(ks, ns);
+    if (t != NULL && t->has_limit && !exec__room(a->x, ns, t, t->limit,
+                                                 a->need))
+        a->refused = t->name;
+    else if (!exec__room(a->x, ns, NULL, ks->opt.memory_limit, a->need))
+        a->full = true;
+}
+
+/* Is there memory for a command that may need some?  Evicts what it may; no
+ * lock is held.  False: answered. */
+static bool exec__admit_or_reply(struct call *x) {
+    struct keyspace *ks = x->w.ks;
+    struct exec__admit a = { x, 0, NULL, false };
+    const struct entry *old;
+    size_t mine;
+
+    for (size_t i = 1; i < x->argc; i++) a.need += x->argv[i].n + 8;
+    a.need += 32;
+    if (LIKELY(ks->tenants == NULL &&
+               (double)(keyspace_bytes(ks) + a.need) <=
+                   (double)ks->opt.memory_limit * ks->opt.threshold) &&
+        (a.need < 65536 || mem_can(&ks->shards[0].mem, 2 * a.need)))
+        return true;
+    if (x->row->first == 1 && x->argc > 1) {
+        /* what is overwritten makes room */
+        struct keyref ref;
+
+        key_ref(&x->w, x->argv[1], &ref);
+        shard_lock(ref.shard);
+        old = key_peek(&x->w, x->argv[1]);
+        mine = old == NULL || entry_kind(old) != KIND_STRING ? 0 :
+                   entry_cost(old);
+        shard_unlock(ref.shard);
+        if (mine > 0 && (x->row->flags & FAST) != 0 && x->argc <= 3 &&
+            a.need < mine + 56)
+            return true;
+    }
+    if (!mem_can(&ks->shards[0].mem, a.need)) {
+        reply_err(x, ERR_MEMORY);
+        return false;
+    }
+    exec_keys(x->row, x->argc, x->argv, exec__admit_key, &a);
+    if (a.full) {
+        reply_err(x, ERR_OOM);
+        return false;
+    }
+    if (a.refused != NULL) {
+        reply_errorf(x->r, "OOM command not allowed when used memory > "
+                           "'maxmemory' of namespace '%s'.", a.refused);
+        return false;
+    }
+    return true;
+}
+
+/* Run a handler under the locks of its keys. */
+static inline enum outcome exec__locked(struct call *x) {
+    struct keyspace *ks = x->w.ks;
+    const struct command *row = x->row;
+    enum outcome what;
+
+    if (LIKELY(!ks->threads)) return row->run(x);
+    if (row->first == 1 && row->last == 1 && (row->flags & MOVABLE) == 0) {
+        struct str ns, local;
+        struct shard *s;
+
+        key_split(&x->w, x->argv[1], &ns, &local);
+        s = key_shard(ks, ns, x->w.hint == x->argv[1].p ? x->w.hint_hash :
+                                                         key_hash(ks, local));
+        shard_lock(s);
+        what = row->run(x);
+        shard_unlock(s);
+    } else {
+        uint64_t set[EXEC_SHARDS / 64];
+
+        memset(set, 0, (ks->nshards + 63) / 64 * sizeof *set);
+        exec__shards(&x->w, row, x->argc, x->argv, set);
+        exec__lock(ks, set);
+        what = row->run(x);
+        exec__unlock(ks, set);
+    }
+    return what;
+}
+
+/* Run one command of a client, all checks passed but that of memory. */
+static inline enum outcome exec__run(struct call *x) {
+    const struct command *row = x->row;
+    enum outcome what;
+
+    if (UNLIKELY((row->flags & GROWS) != 0) && !exec__admit_or_reply(x))
+        return FAILED;
+    what = exec__locked(x);
+    if ((row->flags & WRITE) != 0)
+        exec__after(x->lane, row, x->argc, x->argv, &x->w);
+    return what;
+}
+
+/* Answer a command that there is not, as Redis does. */
+static COLD void exec__unknown(struct reply *r, size_t argc,
+                               const struct str *argv) {
+    char args[192];
+    size_t n = 0;
+
+    for (size_t i = 1; i < argc && n < 128; i++) {
+        int m = snprintf(args + n, sizeof args - n, "'%.*s' ",
+                         (int)size_min(argv[i].n, 128 - n), argv[i].p);
+
+        if (m < 0) break;
+        n = size_min(n + (size_t)m, sizeof args - 1);
+    }
+    args[n] = '\0';
+    reply_errorf(r, "ERR unknown command '%.*s', with args beginning with: %s",
+                 (int)size_min(argv[0].n, 128), argv[0].p, args);
+}
+
+/* May the client run this now?  Answers where not; *row may become that of a
+ * subcommand. */
+static inline bool exec__check_or_reply(struct client *c, struct reply *r,
+                                        const struct command **row,
+                                        size_t argc, const struct str *argv) {
+    const struct command *cmd = *row, *sub;
+    const struct kvns *k = c->lane->k;
+
+    if (UNLIKELY(cmd == NULL)) {
+        exec__unknown(r, argc, argv);
+        return false;
+    }
+    if (UNLIKELY((cmd->flags & CONTAINER) != 0) && argc > 1) {
+        sub = exec_find_sub(k, cmd, argv[1]);
+        if (sub == NULL) {
+            char name[32];
+            size_t n;
+
+            for (n = 0; n < sizeof name - 1 && cmd->name[n] != '\0'; n++)
+                name[n] = (char)toupper((unsigned char)cmd->name[n]);
+            name[n] = '\0';
+            reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                         (int)size_min(argv[1].n, 128), argv[1].p, name);
+            return false;
+        }
+        *row = cmd = sub;
+    }
+    if (UNLIKELY(cmd->arity > 0 ? argc != (size_t)cmd->arity :
+                                  argc < (size_t)-cmd->arity)) {
+        reply_errorf(r, "ERR wrong number of arguments for '%s' command",
+                     cmd->name);
+        return false;
+    }
+    if (UNLIKELY((c->flags & CLIENT_NAMED_AUTH) == 0) &&
+        k->opt.password.n > 0 && (cmd->flags & NO_AUTH) == 0) {
+        reply_error(r, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (UNLIKELY(c->bound != NULL) && (cmd->flags & UNBOUND) != 0) {
+        reply_errorf(r, "NOPERM User %s has no permissions to run the '%s' "
+                        "command", c->user, cmd->name);
+        return false;
+    }
+    if (UNLIKELY(c->proto == 2 &&
+                 c->channels + c->patterns + c->shard_channels > 0) &&
+        (cmd->flags & SUBSCRIBED) == 0) {
+        reply_errorf(r, "ERR Can't execute '%s': only (P|S)SUBSCRIBE / "
+                        "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed "
+                        "in this context", cmd->name);
+        return false;
+    }
+    if (UNLIKELY(atomic_load_explicit(&k->loading, memory_order_relaxed)) &&
+        (cmd->flags & LOADING) == 0) {
+        reply_error(r, "LOADING Redis is loading the dataset in memory");
+        return false;
+    }
+    return true;
+}
+
+/* Put a command into MULTI's queue. */
+static COLD void exec__queue(struct call *x) {
+    struct client *c = x->c;
+    struct saved_call *s;
+
+    if ((x->row->flags & NO_MULTI) != 0) {
+        reply_errorf(x->r, "ERR Command not allowed inside a transaction");
+        c->flags |= CLIENT_SPOILT;
+        return;
+    }
+    s = saved_call_new(x->row, x->argc, x->argv);
+    if (s != NULL && x->k->opt.client_query_buffer_limit != 0 &&
+        c->queue_bytes + s->bytes > x->k->opt.client_query_buffer_limit) {
+        free(s);
+        s = NULL;
+    }
+    if (s == NULL) {
+        c->flags |= CLIENT_SPOILT;
+        reply_err(x, ERR_MEMORY);
+        return;
+    }
+    if (c->queue_last != NULL) c->queue_last->next = s;
+    else c->queue = s;
+    c->queue_last = s;
+    c->queued++;
+    c->queue_bytes += s->bytes;
+    reply_queued(x->r);
+}
+
+/* Carry out one request of a client: writes exactly one reply into r, unless
+ * the client blocks, or the command's replies are messages.  row is what
+ * exec_find says of argv[0]; hint_hash is of argv[1]'s local part, if hinted. */
+static inline enum outcome exec_request(struct lane *l, struct client *c,
+                                        const struct command *row,
+                                        size_t argc, const struct str *argv,
+                                        bool hinted, uint64_t hint_hash,
+                                        struct reply *r) {
+    enum outcome what = FAILED;
+    struct call x;
+
+    c->commands++;
+    l->commands++;
+    c->last_ms = l->clock.wall_ms;
+    if (UNLIKELY(!exec__check_or_reply(c, r, &row, argc, argv))) {
+        if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
+        l->errors++;
+        return FAILED;
+    }
+    c->last = row;
+    exec__call(l, c, row, argc, argv, r, &x);
+    if (hinted) {
+        x.w.hint = argv[1].p;
+        x.w.hint_hash = hint_hash;
+    }
+    if (UNLIKELY((c->flags & CLIENT_MULTI) != 0) &&
+        (row->flags & TRANSACTION) == 0) {
+        exec__queue(&x);
+        return DONE;
+    }
+    what = exec__run(&x);
+    l->errors += what == FAILED;
+    return what;
+}

@@ -1,0 +1,48 @@
+/* ==== rows - the table of all commands =====================================
+ *
+ * Joins the families' rows into one table in order of name, and builds the
+ * index by which they are found.
+ *
+ * floor 7 - uses: base instance string key list hashes channels server exec tx
+ */
+static const struct {
+    const struct command *rows;
+    size_t n;
+} rows_families[] = {
+    { string_commands, ROWS(string_commands) },
+    { key_commands, ROWS(key_commands) },
+    { list_commands, ROWS(list_commands) },
+    { hash_commands, ROWS(hash_commands) },
+    { channel_commands, ROWS(channel_commands) },
+    { server_commands, ROWS(server_commands) },
+    { tx_commands, ROWS(tx_commands) },
+};
+
+static int rows__order(const void *a, const void *b) {
+    return strcmp(((const struct command *)a)->name,
+                  ((const struct command *)b)->name);
+}
+
+/* Join all rows and hang them on the instance.  False: no memory. */
+static bool rows_join(struct kvns *k) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < ROWS(rows_families); i++) n += rows_families[i].n;
+    k->rows = malloc(n * sizeof *k->rows);
+    k->row_index = calloc(ROW_SLOTS, sizeof *k->row_index);
+    if (k->rows == NULL || k->row_index == NULL) return false;
+    for (size_t i = 0; i < ROWS(rows_families); i++) {
+        memcpy(k->rows + k->nrows, rows_families[i].rows,
+               rows_families[i].n * sizeof *k->rows);
+        k->nrows += rows_families[i].n;
+    }
+    KVNS_ASSERT(n < ROW_SLOTS / 2);
+    qsort(k->rows, n, sizeof *k->rows, rows__order);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t h = exec__name_hash(str_c(k->rows[i].name));
+
+        while (k->row_index[h % ROW_SLOTS] != 0) h++;
+        k->row_index[h % ROW_SLOTS] = (uint16_t)(i + 1);
+    }
+    return true;
+}

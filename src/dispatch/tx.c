@@ -1,0 +1,136 @@
+/* ==== tx - MULTI, EXEC, WATCH ==============================================
+ *
+ * EXEC is the one command that carries out others: it locks the shards of all
+ * of them at once, so a transaction is as atomic as a single command.
+ *
+ * floor 7 - uses: base shard upkeep reply instance client watch arg exec
+ */
+static enum outcome cmd_multi(struct call *x) {
+    if ((x->c->flags & CLIENT_MULTI) != 0) {
+        reply_error(x->r, "ERR MULTI calls can not be nested");
+        return FAILED;
+    }
+    x->c->flags |= CLIENT_MULTI;
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_discard(struct call *x) {
+    if ((x->c->flags & CLIENT_MULTI) == 0) {
+        reply_error(x->r, "ERR DISCARD without MULTI");
+        return FAILED;
+    }
+    client_discard(x->c);
+    watch_clear(x->c, false);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_watch(struct call *x) {
+    if ((x->c->flags & CLIENT_MULTI) != 0) {
+        reply_error(x->r, "ERR WATCH inside MULTI is not allowed");
+        return FAILED;
+    }
+    if (!atomic_load(&x->c->touched))
+        for (size_t i = 1; i < x->argc; i++)
+            if (!watch_add(x, x->argv[i])) return reply_err(x, ERR_MEMORY);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_unwatch(struct call *x) {
+    watch_clear(x->c, x->no_block);
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* Run the queue; all its shards, and those of watched keys, are locked. */
+static void tx__run(struct call *x) {
+    struct client *c = x->c;
+    size_t n = c->queued;
+
+    reply_array(x->r, n);
+    for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
+        struct call y;
+
+        exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
+        y.no_block = true;
+        x->r->proto = c->proto;
+        x->lane->errors += s->row->run(&y) == FAILED;
+    }
+}
+
+static enum outcome cmd_exec(struct call *x) {
+    struct client *c = x->c;
+    struct keyspace *ks = x->w.ks;
+    uint64_t set[EXEC_SHARDS / 64];
+    bool dead, writes = false;
+
+    if ((c->flags & CLIENT_MULTI) == 0) {
+        reply_error(x->r, "ERR EXEC without MULTI");
+        return FAILED;
+    }
+    if ((c->flags & CLIENT_SPOILT) != 0) {
+        client_discard(c);
+        watch_clear(c, false);
+        reply_error(x->r, "EXECABORT Transaction discarded because of "
+                          "previous errors.");
+        return FAILED;
+    }
+    for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
+        struct call y;
+
+        if ((s->row->flags & GROWS) == 0) continue;
+        exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
+        if (exec__admit_or_reply(&y)) continue;
+        client_discard(c);
+        watch_clear(c, false);
+        return FAILED;
+    }
+    memset(set, 0, sizeof set);
+    for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
+        exec__shards(&x->w, s->row, s->argc, s->argv, set);
+        writes = writes || (s->row->flags & WRITE) != 0;
+    }
+    for (struct watch *w = c->watches; w != NULL; w = w->next)
+        set[w->shard->id / 64] |= UINT64_C(1) << w->shard->id % 64;
+    exec__lock(ks, set);
+    dead = atomic_load(&c->touched);
+    for (struct watch *w = c->watches; w != NULL && !dead; w = w->next)
+        dead = watch_is_dead(&x->w, w);
+    watch_clear(c, true);
+    if (dead) {
+        reply_null_array(x->r);
+    } else {
+        c->flags &= ~(uint32_t)CLIENT_MULTI;
+        tx__run(x);
+    }
+    exec__unlock(ks, set);
+    client_discard(c);
+    if (writes && !dead)
+        for (uint32_t i = 0; i < ks->nshards; i++)
+            if ((set[i / 64] >> i % 64 & 1) != 0)
+                exec_settle(x->lane, ks->shards + i);
+    return DONE;
+}
+
+static const struct command tx_commands[] = {
+    { "discard", cmd_discard, 1,
+      NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 0, 0, 0,
+      GROUP_TX, "2.0.0", "O(N) for N commands", "",
+      "Forgets the commands collected since MULTI." },
+    { "exec", cmd_exec, 1,
+      NOSCRIPT | LOADING | STALE | TRANSACTION | BARRIER, 0, 0, 0,
+      GROUP_TX, "1.2.0", "that of its commands", "",
+      "Carries out the commands collected since MULTI, all at one moment." },
+    { "multi", cmd_multi, 1,
+      NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 0, 0, 0,
+      GROUP_TX, "1.2.0", "O(1)", "",
+      "Begins to collect commands for EXEC." },
+    { "unwatch", cmd_unwatch, 1, NOSCRIPT | LOADING | STALE | FAST | BARRIER,
+      0, 0, 0, GROUP_TX, "2.2.0", "O(1)", "", "Watches no key any more." },
+    { "watch", cmd_watch, -2,
+      NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 1, -1, 1,
+      GROUP_TX, "2.2.0", "O(N) for N keys", "key [key ...]",
+      "Lets EXEC do nothing if one of these keys changes before it." },
+};

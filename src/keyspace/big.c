@@ -1,0 +1,132 @@
+/* ==== big - collections too large for their entry ==========================
+ *
+ * A small collection lives in its entry as a pack or an intset.  A large one
+ * is an object: a header, then tables, lists or skip lists.
+ *
+ *   list  a quick list of packs
+ *   set   a table of items
+ *   hash  a table of items with a value and perhaps a deadline
+ *   zset  a table of items with a score, which owns them, and a skip list
+ *
+ * Nothing large is freed at once: big_free_step takes a few hundred elements
+ * a time.
+ *
+ * floor 3 - uses: base mem rand hash table item quick skip entry
+ */
+struct big {
+    size_t bytes;               /* all the key's memory, entry included */
+    struct walk_aside *aside;   /* the snapshot's business with it, or NULL */
+    struct big *next;           /* among those to be freed */
+    uint8_t shape;
+    bool mark;                  /* of elements the snapshot is done with */
+};
+
+struct big_list {
+    struct big big;
+    struct quick q;
+};
+
+struct big_set {
+    struct big big;
+    struct table members;
+};
+
+struct big_hash {
+    struct big big;
+    struct table fields;
+    size_t expiring;            /* fields with a deadline */
+    int64_t soonest;            /* no field expires before; 0: none does */
+};
+
+struct big_zset {
+    struct big big;
+    struct table members;       /* owns the items */
+    struct skip order;
+};
+
+/* The seed for hashing items; any, since a table is private to its key. */
+static inline uint64_t item_hash(uint64_t seed, struct str key) {
+    return hash_fast(key.p, key.n, seed ^ UINT64_C(0x5be0cd19137e2179));
+}
+
+/* For the table; ctx is the keyspace's seed. */
+static uint64_t item_hash_of(const void *ctx, const void *item) {
+    return item_hash(*(const uint64_t *)ctx, item_key(item));
+}
+
+/* Find the item with this key in a table, or NULL; at says where. */
+static inline struct item *item_find(const struct table *t, uint64_t seed,
+                                     struct str key, struct table_at *at) {
+    struct item *it = table_first(t, item_hash(seed, key), at);
+
+    for (; it != NULL; it = table_next(at))
+        if (str_eq(item_key(it), key)) return it;
+    return NULL;
+}
+
+/* The table of a big set, hash or sorted set. */
+static inline struct table *big_table(struct big *b) {
+    if (b->shape == SHAPE_SET_TABLE) return &((struct big_set *)b)->members;
+    if (b->shape == SHAPE_HASH_TABLE) return &((struct big_hash *)b)->fields;
+    KVNS_ASSERT(b->shape == SHAPE_ZSET_SKIP);
+    return &((struct big_zset *)b)->members;
+}
+
+static size_t big__size(enum shape shape) {
+    switch (shape) {
+    case SHAPE_LIST_QUICK: return sizeof(struct big_list);
+    case SHAPE_SET_TABLE: return sizeof(struct big_set);
+    case SHAPE_HASH_TABLE: return sizeof(struct big_hash);
+    case SHAPE_ZSET_SKIP: return sizeof(struct big_zset);
+    default: KVNS_ASSERT(!"a big shape"); return 0;
+    }
+}
+
+/* Elements: members, fields or list elements. */
+static inline size_t big_count(struct big *b) {
+    if (b->shape == SHAPE_LIST_QUICK) return ((struct big_list *)b)->q.len;
+    return big_table(b)->count;
+}
+
+/* An empty collection of a big shape, or NULL.  Lists want to know their
+ * nodes' fill, skip lists a seed. */
+static struct big *big_try(struct mem *m, enum shape shape, int list_fill,
+                           uint64_t seed) {
+    struct big *b = mem_try(m, big__size(shape));
+
+    if (b == NULL) return NULL;
+    memset(b, 0, big__size(shape));
+    b->shape = (uint8_t)shape;
+    if (shape == SHAPE_LIST_QUICK)
+        quick_init(&((struct big_list *)b)->q, list_fill);
+    if (shape == SHAPE_ZSET_SKIP)
+        skip_init(&((struct big_zset *)b)->order, seed);
+    return b;
+}
+
+static void big__drop_item(void *ctx, void *item) {
+    item_drop(ctx, item);
+}
+
+/* Free up to *budget elements, counted down.  True when all is gone. */
+static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
+    if (b->shape == SHAPE_LIST_QUICK) {
+        struct quick *q = &((struct big_list *)b)->q;
+        size_t nodes = *budget / 16 + 1;
+
+        *budget -= size_min(*budget, 16 * quick_free_step(q, m, nodes));
+        if (q->nodes > 0) return false;
+    } else {
+        if (b->shape == SHAPE_ZSET_SKIP) {
+            struct skip *order = &((struct big_zset *)b)->order;
+
+            *budget -= size_min(*budget, skip_free_step(order, m, *budget));
+            if (order->len > 0) return false;
+            skip_free_step(order, m, SIZE_MAX);
+        }
+        if (!table_free_step(big_table(b), m, budget, big__drop_item, m))
+            return false;
+    }
+    mem_drop(m, b, big__size((enum shape)b->shape));
+    return true;
+}

@@ -1,0 +1,502 @@
+/* ==== door - the one way to change a key ===================================
+ *
+ * Every change of every key goes through an edit:
+ *
+ *   edit_open      finds the key, drops it if its time has come, and lets a
+ *                  snapshot in progress save what it was
+ *   ... change ... in place, or edit_put, edit_grow, edit_deadline, edit_drop
+ *   edit_commit    settles what follows from any change
+ *
+ *              +--------------------- door ---------------------+
+ *   handler -->| open: expired? snapshot's pre-image            |--> entry
+ *              | commit: bytes, dirty, WATCH, waiters, events   |
+ *              +------------------------------------------------+
+ *
+ * so that no handler has to remember accounting, snapshots, WATCH, keyspace
+ * events, blocked clients, ear marks or the change counter.
+ *
+ * Accounting: the arena counts every byte; what it shows at commit less what
+ * it showed at open is what the key and its place in the index grew by.  One
+ * edit is open at a time in a shard; a command that changes two keys opens
+ * them one after the other.  Growth of the index belongs to the namespace, the
+ * rest to the key.
+ *
+ * floor 3 - uses: base mem rand hash buf table pack quick entry shard big walk wheel
+ */
+struct edit {
+    struct work *w;
+    struct keyref ref;
+    struct table_at at;         /* where e is, if it is there */
+    struct entry *e;            /* NULL: no such key (any more) */
+    size_t before;              /* the arena's bytes when opened */
+    size_t size;                /* the key's own bytes then */
+    size_t index;               /* growth of the index, modulo SIZE_MAX + 1 */
+    size_t detached;            /* bytes left to lazy freeing */
+    bool existed;
+};
+
+/* All of a key's memory, its share of the index aside. */
+static inline size_t entry_cost(const struct entry *e) {
+    size_t n = mem_size(entry_size(e));
+
+    if (LIKELY(!shape_is_big(entry_shape(e)))) return n;
+    if (entry_shape(e) == SHAPE_BLOB) return n + blob_cost(entry_object(e));
+    if (entry_shape(e) == SHAPE_LIST_QUICK)
+        return n + mem_size(sizeof(struct big_list)) +
+               ((struct big_list *)entry_object(e))->q.held;
+    return ((struct big *)entry_object(e))->bytes;
+}
+
+/* The live entry of ref, or NULL; one whose time has come is not seen. */
+static inline struct entry *door__find(const struct work *w,
+                                       const struct keyref *ref,
+                                       struct table_at *at, bool *dead) {
+    struct entry *e;
+
+    *dead = false;
+    if (UNLIKELY(ref->space == NULL)) return NULL;
+    e = space_entry(w->ks, ref->space, ref->local, ref->hash, at);
+    if (e == NULL || LIKELY(!entry_is_dead(e, w->now))) return e;
+    *dead = true;
+    return NULL;
+}
+
+/* Leave an object to be freed in slices, or free a small one now. */
+static void door__detach(struct edit *ed, struct entry *e) {
+    struct shard *s = ed->ref.shard;
+    size_t budget = 64, own;
+    struct big *b;
+
+    if (!shape_is_big(entry_shape(e))) return;
+    if (entry_shape(e) == SHAPE_BLOB) {
+        struct blob *blob = entry_object(e);
+
+        s->mem.used -= blob_cost(blob);
+        blob_drop(blob);
+        return;
+    }
+    b = entry_object(e);
+    if (b->aside == NULL && big_count(b) <= budget) {
+        big_free_step(&s->mem, b, &budget);
+        while (!big_free_step(&s->mem, b, &budget)) budget = 64;
+        return;
+    }
+    own = entry_cost(e) - mem_size(entry_size(e));
+    ed->detached += own;
+    b->bytes = own;
+    s->lazy_bytes += own;
+    if (b->aside != NULL) {
+        b->aside->orphan = true;
+        return;
+    }
+    b->next = s->lazy;
+    s->lazy = b;
+}
+
+/* Put or clear what other records say of a key's deadline. */
+static inline void door__expiring(struct edit *ed, int by) {
+    ed->ref.space->expiring += (size_t)(ptrdiff_t)by;
+    ed->ref.db->expiring += (size_t)(ptrdiff_t)by;
+}
+
+/* Remove the key; its value is freed, later if it is large. */
+static void edit_drop(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+    struct entry *e = ed->e;
+    size_t was = s->mem.used;
+
+    KVNS_ASSERT(e != NULL);
+    table_drop(&sp->keys, &s->mem, &ed->at);
+    ed->index += s->mem.used - was;
+    if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
+    ed->ref.db->keys--;
+    door__detach(ed, e);
+    entry_drop(&s->mem, e);
+    ed->e = NULL;
+}
+
+/* Tell those who watch the key, and those who wait for data in it. */
+static COLD void door__touch(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct table_at at;
+    struct side_key *k;
+
+    k = side_find(s, &s->watched, ed->ref.db->index, ed->ref.ns,
+                  ed->ref.local, &at);
+    if (k != NULL)
+        for (struct side_link *l = k->first; l != NULL; l = l->next)
+            atomic_store_explicit((atomic_bool *)l->who, true,
+                                  memory_order_relaxed);
+    if (ed->e == NULL || s->waited.count == 0) return;
+    k = side_find(s, &s->waited, ed->ref.db->index, ed->ref.ns,
+                  ed->ref.local, &at);
+    if (k == NULL || k->ready) return;
+    k->ready = true;
+    k->next_ready = s->ready;
+    s->ready = k;
+}
+
+/* Settle the bytes; see the banner. */
+static inline void door__account(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+    size_t key = s->mem.used - ed->before - ed->index, size;
+
+    if (sp == NULL) return;
+    size = ed->size + key - ed->detached;
+    if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
+        if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
+        if (entry_shape(ed->e) != SHAPE_BLOB)
+            ((struct big *)entry_object(ed->e))->bytes = size;
+    }
+    VERIFY(size == (ed->e == NULL ? 0 : entry_cost(ed->e)));
+    space_charge(s, sp, size - ed->size + ed->index);
+    ed->size = size;
+    ed->before = s->mem.used;
+    ed->index = ed->detached = 0;
+}
+
+/* Tell of an event in this key's life besides the one of the commit. */
+static inline void edit_tell(struct edit *ed, int class, const char *name) {
+    if (UNLIKELY((ed->w->ks->opt.notify & class) != 0))
+        shard_tell(ed->ref.shard, class, name, ed->ref.db->index,
+                   ed->ref.ns.p == NULL, ed->ref.ns, ed->ref.local);
+}
+
+/* The change is done: settle what follows and tell of the event, if any (name
+ * NULL: none).  The edit is over. */
+static inline void edit_commit(struct edit *ed, int class, const char *name) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+
+    door__account(ed);
+    s->dirty++;
+    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
+    if (UNLIKELY(ed->w->ks->opt.notify != 0)) {
+        if (!ed->existed && ed->e != NULL) edit_tell(ed, EVENT_NEW, "new");
+        if (name != NULL) edit_tell(ed, class, name);
+    }
+    if (ed->e != NULL) entry_flag(ed->e, ENTRY_READ, false);
+    else if (sp != NULL && UNLIKELY(sp->keys.count == 0))
+        space_forget(s, ed->ref.db, sp);
+}
+
+/* Nothing was changed after all. */
+static inline void edit_cancel(struct edit *ed) {
+    VERIFY(ed->ref.shard->mem.used == ed->before);
+    (void)ed;
+}
+
+/* Remove a key whose time has come. */
+static COLD void door__expire(struct work *w, const struct keyref *ref,
+                              struct table_at at, struct entry *e) {
+    struct edit ed = { .w = w, .ref = *ref, .at = at, .e = e };
+
+    if (entry_has(e, ENTRY_MARK) != ref->shard->mark)
+        walk_keep(ref->shard, ref->space, e);
+    ed.before = ref->shard->mem.used;
+    ed.size = entry_cost(e);
+    ed.existed = true;
+    ref->shard->expired++;
+    ref->space->expired++;
+    edit_drop(&ed);
+    edit_commit(&ed, EVENT_EXPIRED, "expired");
+}
+
+/* Open a key of database db for change.  ed->e is NULL when there is none. */
+static inline void edit_open_in(struct work *w, struct str key, int db,
+                                struct edit *ed) {
+    struct shard *s;
+    bool dead;
+
+    ed->w = w;
+    key_ref_in(w, key, db, &ed->ref);
+    s = ed->ref.shard;
+    ed->e = door__find(w, &ed->ref, &ed->at, &dead);
+    if (UNLIKELY(dead)) {
+        door__expire(w, &ed->ref, ed->at,
+                     table__ptr(ed->at.line, ed->at.slot));
+        key_ref_in(w, key, db, &ed->ref);
+    }
+    if (ed->e != NULL && UNLIKELY(entry_has(ed->e, ENTRY_MARK) != s->mark))
+        walk_keep(s, ed->ref.space, ed->e);
+    ed->before = s->mem.used;
+    ed->size = ed->e == NULL ? 0 : entry_cost(ed->e);
+    ed->index = ed->detached = 0;
+    ed->existed = ed->e != NULL;
+}
+
+static inline void edit_open(struct work *w, struct str key,
+                             struct edit *ed) {
+    edit_open_in(w, key, w->db, ed);
+}
+
+/* Open the entry at a place that is known, for expiry and eviction. */
+static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
+                         struct table_at *at, struct entry *e,
+                         struct edit *ed) {
+    memset(ed, 0, sizeof *ed);
+    ed->w = w;
+    ed->ref.shard = s;
+    ed->ref.space = sp;
+    ed->ref.db = sp->db;
+    ed->ref.ns = sp->is_default ? (struct str){ NULL, 0 } : space_name(sp);
+    ed->ref.local = entry_key(e);
+    ed->ref.hash = key_hash(w->ks, ed->ref.local);
+    ed->at = *at;
+    ed->e = e;
+    if (entry_has(e, ENTRY_MARK) != s->mark) walk_keep(s, sp, e);
+    ed->before = s->mem.used;
+    ed->size = entry_cost(e);
+    ed->existed = true;
+}
+
+/* The index under suspicion is hashed anew with SipHash. */
+static COLD void door__strengthen(struct edit *ed) {
+    struct space *sp = ed->ref.space;
+    struct space_hasher x = { ed->w->ks, sp };
+
+    if (sp->strong) {
+        sp->keys.suspect = false;
+        return;
+    }
+    sp->strong = true;
+    if (!table_rehash(&sp->keys, &ed->ref.shard->mem, space_hash_of, &x))
+        sp->strong = false;
+}
+
+/* Make e, which the caller made with this key, the key's entry: in place of
+ * the old one, whose value is freed, or new.  The deadline is e's own.  False:
+ * no memory; then e is dropped (not what it points to) and nothing changed. */
+static bool edit_put(struct edit *ed, struct entry *e) {
+    struct shard *s = ed->ref.shard;
+    struct keyspace *ks = ed->w->ks;
+    struct space *sp = ed->ref.space;
+    struct space_hasher x;
+    uint64_t h;
+    size_t was;
+
+    entry_flag(e, ENTRY_MARK, s->mark);
+    e->used = work_tick(ed->w);
+    if (ed->e != NULL) {
+        if (entry_has(ed->e, ENTRY_TTL)) door__expiring(ed, -1);
+        e->hits = ed->e->hits;
+        table_set(&ed->at, e);
+        door__detach(ed, ed->e);
+        entry_drop(&s->mem, ed->e);
+    } else {
+        was = s->mem.used;
+        if (sp == NULL) {
+            sp = space_new(&ed->ref);
+            ed->before += s->mem.used - was;    /* charged already */
+            was = s->mem.used;
+        }
+        x = (struct space_hasher){ ks, sp };
+        h = sp == NULL ? 0 :
+                space_hash(ks, sp, ed->ref.local, ed->ref.hash);
+        if (sp == NULL ||
+            !table_put(&sp->keys, &s->mem, h, e, space_hash_of, &x)) {
+            entry_drop(&s->mem, e);
+            ed->index += s->mem.used - was;
+            return false;
+        }
+        if (UNLIKELY(sp->keys.suspect)) door__strengthen(ed);
+        ed->index += s->mem.used - was;
+        ed->ref.db->keys++;
+        space_entry(ks, sp, ed->ref.local, ed->ref.hash, &ed->at);
+    }
+    ed->e = e;
+    if (entry_has(e, ENTRY_TTL)) {
+        door__expiring(ed, 1);
+        wheel_add(s, sp->id, space_hash(ks, sp, ed->ref.local, ed->ref.hash),
+                  entry_deadline(e), ed->w->now);
+    }
+    return true;
+}
+
+/* Make an entry for the key with room for a value of vlen bytes, and put it:
+ * ed->e is it then.  Pointers and bytes are the caller's to fill at once. */
+static bool edit_make(struct edit *ed, enum shape shape, size_t vlen,
+                      int64_t deadline) {
+    struct entry *e = entry_try(&ed->ref.shard->mem, ed->ref.local, shape,
+                                vlen, deadline);
+
+    return e != NULL && edit_put(ed, e);
+}
+
+/* Change the length of the value in the block, keeping the shorter length's
+ * bytes, the shape and the deadline.  False: no memory, nothing changed. */
+static bool edit_resize(struct edit *ed, size_t vlen) {
+    struct shard *s = ed->ref.shard;
+    struct entry *old = ed->e, *e;
+    struct str v = entry_value(old), key = entry_key(old);
+    bool ttl = entry_has(old, ENTRY_TTL);
+    size_t size = (size_t)(v.p + v.n - (const char *)old);
+    size_t need = entry_need(key.n, vlen, ttl);
+
+    if (v.n == vlen) return true;
+    if ((v.n < ENTRY_LONG) == (vlen < ENTRY_LONG)) {
+        e = mem_resize(&s->mem, old, size, need);
+        if (e == NULL) return false;
+        if (vlen < ENTRY_LONG) e->vlen = (uint8_t)vlen;
+        else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
+                     (uint32_t)vlen);
+    } else {
+        e = entry_try(&s->mem, key, entry_shape(old), vlen,
+                      entry_deadline(old));
+        if (e == NULL) return false;
+        e->used = old->used;
+        e->hits = old->hits;
+        e->shape_flags = old->shape_flags;
+        memcpy(entry_bytes(e), v.p, size_min(v.n, vlen));
+        entry_drop(&s->mem, old);
+    }
+    if (e != old) table_set(&ed->at, e);
+    ed->e = e;
+    return true;
+}
+
+/* Make the value in the block shorter; cannot fail: the spare page helps. */
+static void edit_shrink(struct edit *ed, size_t vlen) {
+    struct shard *s = ed->ref.shard;
+    struct entry *old = ed->e, *e;
+    struct str v = entry_value(old), key = entry_key(old);
+
+    if (edit_resize(ed, vlen)) return;
+    e = mem_new(&s->mem, entry_need(key.n, vlen, entry_has(old, ENTRY_TTL)));
+    entry__write(e, key, entry_shape(old), vlen, entry_deadline(old));
+    e->used = old->used;
+    e->hits = old->hits;
+    e->shape_flags = old->shape_flags;
+    memcpy(entry_bytes(e), v.p, vlen);
+    table_set(&ed->at, e);
+    entry_drop(&s->mem, old);
+    ed->e = e;
+}
+
+/* Open a gap of `bytes` at offset `at` of the value, a pack, for the caller to
+ * fill at once.  False: no memory, nothing changed. */
+static bool edit_pack_gap(struct edit *ed, size_t at, size_t bytes) {
+    size_t n = entry_value(ed->e).n;
+
+    if (!edit_resize(ed, n + bytes)) return false;
+    pack_splice(entry_bytes(ed->e), n, at, 0, bytes);
+    return true;
+}
+
+/* Cut `bytes` at offset `at` out of the value, a pack; a key whose pack is
+ * empty then is removed.  Cannot fail. */
+static void edit_pack_cut(struct edit *ed, size_t at, size_t bytes) {
+    size_t n = entry_value(ed->e).n;
+
+    if (n == bytes) {
+        edit_drop(ed);
+        return;
+    }
+    pack_splice(entry_bytes(ed->e), n, at, bytes, 0);
+    edit_shrink(ed, n - bytes);
+}
+
+/* Replace the element at offset `at` of the value, a pack, by s.  False: no
+ * memory, nothing changed. */
+static bool edit_pack_replace(struct edit *ed, size_t at, struct str s) {
+    struct str v = entry_value(ed->e);
+    size_t old = pack_next((const uint8_t *)v.p, v.n, at) - at;
+    size_t size = pack_size_of(s);
+
+    if (size > old && !edit_resize(ed, v.n - old + size)) return false;
+    pack_splice(entry_bytes(ed->e), v.n, at, old, size);
+    pack_write(entry_bytes(ed->e) + at, s);
+    if (size < old) edit_shrink(ed, v.n - old + size);
+    return true;
+}
+
+/* Set the deadline (wall clock in ms), or take it away with 0.  False: no
+ * memory, nothing changed. */
+static bool edit_deadline(struct edit *ed, int64_t deadline) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+    struct entry *old = ed->e, *e;
+    struct str v = entry_value(old);
+    int64_t was = entry_deadline(old);
+
+    if (was != 0 && deadline != 0) {
+        store64((char *)old + ENTRY_HEAD, (uint64_t)deadline);
+        if (deadline >= was) return true;   /* its record will move on */
+    } else if (was != deadline) {
+        e = entry_try(&s->mem, entry_key(old), entry_shape(old), v.n,
+                      deadline);
+        if (e == NULL) return false;
+        e->used = old->used;
+        e->hits = old->hits;
+        entry_flag(e, ENTRY_MARK, entry_has(old, ENTRY_MARK));
+        memcpy(entry_bytes(e), v.p, v.n);
+        table_set(&ed->at, e);
+        entry_drop(&s->mem, old);
+        ed->e = e;
+        door__expiring(ed, deadline != 0 ? 1 : -1);
+    }
+    if (deadline != 0)
+        wheel_add(s, sp->id,
+                  space_hash(ed->w->ks, sp, ed->ref.local, ed->ref.hash),
+                  deadline, ed->w->now);
+    return true;
+}
+
+/* Find a key to be read: counts the use, the hit or the miss.  NULL: there is
+ * none.  Lent until the next change in the shard. */
+static inline struct entry *key_read(struct work *w, struct str key) {
+    struct keyref ref;
+    struct table_at at;
+    struct entry *e;
+    bool dead;
+
+    key_ref(w, key, &ref);
+    e = door__find(w, &ref, &at, &dead);
+    if (UNLIKELY(dead)) {
+        door__expire(w, &ref, at, table__ptr(at.line, at.slot));
+        key_ref(w, key, &ref);
+    }
+    if (UNLIKELY(w->quiet)) return e;
+    if (e == NULL) {
+        ref.shard->misses++;
+        if (ref.space != NULL) ref.space->misses++;
+        if (UNLIKELY((w->ks->opt.notify & EVENT_MISS) != 0))
+            shard_tell(ref.shard, EVENT_MISS, "keymiss", ref.db->index,
+                       ref.ns.p == NULL, ref.ns, ref.local);
+        return NULL;
+    }
+    ref.shard->hits++;
+    ref.space->hits++;
+    if (UNLIKELY(w->no_touch)) return e;
+    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref.shard->rand);
+    if (UNLIKELY(ref.space->policy == POLICY_EAR) &&
+        !entry_has(e, ENTRY_READ)) {
+        uint64_t h = space_hash(w->ks, ref.space, ref.local, ref.hash);
+
+        /* without memory for the note it stays unmarked: read again, swept
+         * then */
+        if (buf_put(&ref.shard->reads, &ref.space->id, sizeof(uint32_t))) {
+            if (buf_put(&ref.shard->reads, &h, sizeof h))
+                entry_flag(e, ENTRY_READ, true);
+            else ref.shard->reads.n -= sizeof(uint32_t);
+        }
+    }
+    return e;
+}
+
+/* Find a key without leaving a trace; NULL if it is not there (or dead). */
+static inline struct entry *key_peek_in(struct work *w, struct str key,
+                                        int db) {
+    struct keyref ref;
+    struct table_at at;
+    bool dead;
+
+    key_ref_in(w, key, db, &ref);
+    return door__find(w, &ref, &at, &dead);
+}
+
+static inline struct entry *key_peek(struct work *w, struct str key) {
+    return key_peek_in(w, key, w->db);
+}

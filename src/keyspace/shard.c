@@ -1,0 +1,576 @@
+/* ==== shard - namespaces, databases, shards ================================
+ *
+ * The keyspace is a row of shards; a key's shard follows from the hash of the
+ * whole key.  A shard holds each database, a database its namespaces, each
+ * with a table of its own:
+ *
+ *   keyspace -> shard[i] -> db[n] -> space "default", "ns1", ... -> table
+ *
+ * Key "ns/local" belongs to namespace "ns"; only the first / counts.  Without
+ * one it is in "default"; "default/x" and "x" are one key.  Tables hold local
+ * keys: the prefix is stored once.  A table begins with one line, so that a
+ * namespace of one key costs some 250 bytes and nothing is shared or moved as
+ * it grows.
+ *
+ * A bound client lives inside one namespace: its keys are local keys as they
+ * come.
+ *
+ * Everything in a shard is touched only under its lock, or by the only thread
+ * there is.  A space lives as long as it has keys; the default one stays.
+ *
+ * What happened and concerns higher floors - an event for subscribers, a key
+ * with waiters that got data - is written into lists here that exec drains.
+ *
+ * floor 3 - uses: base mem clock rand hash buf table entry
+ */
+enum policy {
+    POLICY_NONE,                /* refuse writes when full */
+    POLICY_LRU,                 /* fewest hits first, then longest unused */
+    POLICY_MRU,                 /* most hits first, then latest used */
+    POLICY_EAR,                 /* delete after read; full is full */
+    POLICY_ALLKEYS_LRU, POLICY_ALLKEYS_LFU, POLICY_ALLKEYS_RANDOM,
+    POLICY_VOLATILE_LRU, POLICY_VOLATILE_LFU, POLICY_VOLATILE_RANDOM,
+    POLICY_VOLATILE_TTL,
+    POLICY_COUNT
+};
+
+/* Classes of keyspace events, as in notify-keyspace-events. */
+enum {
+    EVENT_GENERIC = 1, EVENT_STRING = 2, EVENT_LIST = 4, EVENT_SET = 8,
+    EVENT_HASH = 16, EVENT_ZSET = 32, EVENT_EXPIRED = 64, EVENT_EVICTED = 128,
+    EVENT_STREAM = 256, EVENT_MISS = 512, EVENT_NEW = 1024,
+    EVENT_TO_KEYSPACE = 2048, EVENT_TO_KEYEVENT = 4096
+};
+
+/* Settings of a namespace, if it has any; one for all shards and databases.
+ * Created and changed under all locks, never freed while the server runs. */
+struct tenant {
+    struct tenant *next;
+    size_t limit;               /* bytes; SIZE_MAX: none */
+    enum policy policy;         /* POLICY_COUNT: the global one */
+    bool has_limit;
+    atomic_size_t bytes;        /* held in all shards and databases */
+    size_t nlen;
+    char name[];
+};
+
+/* One namespace of one database in one shard. */
+struct space {
+    struct table keys;          /* of struct entry */
+    size_t bytes;               /* entries, values and index */
+    size_t expiring;            /* keys with a deadline */
+    struct tenant *tenant;      /* NULL: no settings */
+    uint64_t hits, misses;
+    uint32_t evicted, expired;
+    uint32_t id;                /* index in the shard's spaces */
+    uint8_t policy;             /* the one in force */
+    bool strong;                /* its table hashes with SipHash */
+    bool is_default;
+    struct db *db;
+    struct space *next;         /* among those on their way out */
+    uint32_t nlen;
+    char name[];
+};
+
+struct db {
+    struct table spaces;        /* of struct space, default not among them */
+    struct space *plain;        /* "default", or NULL before its first key */
+    size_t keys, expiring;
+    uint8_t index;              /* its number now; SWAPDB changes it */
+    uint8_t saved;              /* its number when the snapshot began */
+};
+
+/* Somebody who wants to know of changes to a key, or of data in it. */
+struct side_link {
+    struct side_link *next, *prev;
+    struct side_key *key;
+    void *who;                  /* the higher floor's, opaque here */
+};
+
+/* A key that somebody watches or waits for; it need not exist. */
+struct side_key {
+    struct side_link *first, *last;
+    bool ready;                 /* in the shard's ready list */
+    struct side_key *next_ready;
+    uint8_t db;
+    uint32_t nslen, n;          /* namespace, then local key, in name */
+    char name[];
+};
+
+struct event {
+    const char *name;           /* static text, "set" */
+    int class;
+    int db;
+    uint32_t nslen, n;          /* in the shard's event_keys, from at */
+    size_t at;
+    bool is_default;
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct mem mem;
+    struct keyspace *ks;
+    struct db **dbs;            /* by number */
+    uint32_t id;
+    bool mark;                  /* of entries that the snapshot is done with */
+    struct rand rand;
+    uint64_t dirty;             /* changes since the start */
+    uint64_t evicted, expired, hits, misses, ear_evicted;
+    size_t space_bytes;         /* sum over spaces */
+    atomic_size_t live;         /* space_bytes, for other threads to read */
+    struct space **by_id;       /* spaces by id, NULL where free */
+    uint32_t ids, ids_cap;
+    struct wheel *wheel;        /* deadlines */
+    struct big *lazy;           /* objects to be freed in slices */
+    struct space *gone;         /* namespaces likewise */
+    size_t lazy_bytes;          /* detached, not yet freed */
+    struct side_key *ready;     /* keys with waiters that got data */
+    struct table watched, waited;   /* of struct side_key */
+    struct event *events;       /* to be told, in order */
+    size_t nevents, events_cap;
+    struct buf event_keys;
+    struct buf reads;           /* ear: hashes and spaces to be swept */
+    struct walk *walk;          /* snapshot in progress, or NULL */
+};
+
+/* What the keyspace needs to know of the options. */
+struct keyspace_options {
+    uint32_t databases;
+    uint32_t hash_entries, hash_value;      /* largest packs */
+    uint32_t set_entries, set_value, set_ints;
+    uint32_t zset_entries, zset_value;
+    int list_size;                          /* list-max-listpack-size */
+    uint32_t hll_sparse_max;
+    uint32_t stream_bytes, stream_entries;
+    size_t memory_limit;                    /* effective; SIZE_MAX: none */
+    double threshold;                       /* of the limit, 0 to 1 */
+    enum policy policy;
+    uint32_t samples;
+    uint32_t half_life;                     /* ticks; 0: hits never age */
+    int notify;                             /* EVENT_ bits */
+    bool shared_values;
+};
+
+struct keyspace {
+    struct shard *shards;
+    uint32_t nshards;
+    bool threads;               /* several: locks are needed */
+    bool active_expire;
+    uint64_t seed, sip[2];
+    struct keyspace_options opt;
+    struct tenant *tenants;
+    struct snapshot *snapshot;  /* being taken, or NULL */
+};
+
+/* Who touches the keyspace and when: part of every command's call. */
+struct work {
+    struct keyspace *ks;
+    struct str bound;           /* namespace of a bound client; p NULL: free */
+    int db;
+    int64_t now;                /* wall clock, ms */
+    bool no_touch;              /* reads leave no trace */
+    bool quiet;                 /* neither hit nor miss is counted */
+    const char *hint;           /* key whose hash is known already */
+    uint64_t hint_hash;
+};
+
+/* A key taken apart, and where it lives. */
+struct keyref {
+    struct str ns, local;       /* ns.p NULL: default */
+    struct shard *shard;
+    struct db *db;
+    struct space *space;        /* NULL: there is none yet */
+    uint64_t hash;              /* of local, fast */
+};
+
+static inline uint32_t work_tick(const struct work *w) {
+    return (uint32_t)(w->now / ENTRY_TICK);
+}
+
+/* Take a key apart; ns.p is NULL for the default namespace. */
+static inline void key_split(const struct work *w, struct str key,
+                             struct str *ns, struct str *local) {
+    const char *slash;
+
+    if (UNLIKELY(w->bound.p != NULL)) {
+        *ns = w->bound;
+        *local = key;
+    } else if (LIKELY((slash = memchr(key.p, '/', key.n)) == NULL)) {
+        *ns = (struct str){ NULL, 0 };
+        *local = key;
+        return;
+    } else {
+        *ns = (struct str){ key.p, (size_t)(slash - key.p) };
+        *local = (struct str){ slash + 1, key.n - ns->n - 1 };
+    }
+    if (ns->n == 7 && memcmp(ns->p, "default", 7) == 0) ns->p = NULL, ns->n = 0;
+}
+
+/* Must a local key of this namespace be printed with its prefix? */
+static inline bool key_needs_prefix(bool is_default, struct str local) {
+    return !is_default ||
+           (local.n > 0 && memchr(local.p, '/', local.n) != NULL);
+}
+
+/* Append the printed form: what, fed back, names the same key. */
+static bool key_print(struct buf *out, bool is_default, struct str ns,
+                      struct str local) {
+    if (key_needs_prefix(is_default, local)) {
+        if (is_default) ns = STR("default");
+        if (!buf_put(out, ns.p, ns.n) || !buf_put(out, "/", 1)) return false;
+    }
+    return buf_put(out, local.p, local.n);
+}
+
+static inline uint64_t key_hash(const struct keyspace *ks, struct str local) {
+    return hash_fast(local.p, local.n, ks->seed);
+}
+
+/* The shard of a key; ns.p NULL for the default namespace. */
+static inline struct shard *key_shard(const struct keyspace *ks,
+                                      struct str ns, uint64_t hash) {
+    if (LIKELY(ks->nshards == 1)) return ks->shards;
+    if (ns.p != NULL) hash ^= hash_fast(ns.p, ns.n, ks->seed ^ 1);
+    hash = (hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+    return ks->shards + (size_t)(hash * ks->nshards >> 32);
+}
+
+static uint64_t space__hash_of(const void *ctx, const void *item) {
+    const struct space *sp = item;
+
+    return hash_fast(sp->name, sp->nlen, ((const struct keyspace *)ctx)->seed);
+}
+
+static inline struct str space_name(const struct space *sp) {
+    return (struct str){ sp->name, sp->nlen };
+}
+
+/* Find a namespace in a database of a shard, or NULL. */
+static struct space *space_find(const struct shard *s, const struct db *db,
+                                struct str ns, struct table_at *at) {
+    uint64_t h = hash_fast(ns.p, ns.n, s->ks->seed);
+
+    for (struct space *sp = table_first(&db->spaces, h, at); sp != NULL;
+         sp = table_next(at))
+        if (str_eq(space_name(sp), ns)) return sp;
+    return NULL;
+}
+
+/* The settings of a namespace, or NULL. */
+static struct tenant *tenant_find(const struct keyspace *ks, struct str ns) {
+    struct tenant *t;
+
+    if (ns.p == NULL) ns = STR("default");
+    for (t = ks->tenants; t != NULL; t = t->next)
+        if (str_eq(str_of(t->name, t->nlen), ns)) return t;
+    return NULL;
+}
+
+/* Which policy rules a space, from its settings and the global one. */
+static void space_settle(const struct keyspace *ks, struct space *sp) {
+    sp->policy = (uint8_t)(sp->tenant != NULL &&
+                           sp->tenant->policy != POLICY_COUNT ?
+                               sp->tenant->policy : ks->opt.policy);
+}
+
+/* Give a space an id, for records that outlive it.  False: no memory. */
+static bool space__number(struct shard *s, struct space *sp) {
+    uint32_t i;
+
+    for (i = s->ids; i > 0 && s->ids == s->ids_cap; i--)
+        if (s->by_id[i - 1] == NULL) {
+            s->by_id[i - 1] = sp;
+            sp->id = i - 1;
+            return true;
+        }
+    if (s->ids == s->ids_cap) {
+        uint32_t cap = s->ids_cap * 2 + 4;
+        struct space **v = mem_resize(&s->mem, s->by_id,
+                                      s->ids_cap * sizeof *v,
+                                      cap * sizeof *v);
+
+        if (v == NULL) return false;
+        s->by_id = v;
+        s->ids_cap = cap;
+    }
+    sp->id = s->ids;
+    s->by_id[s->ids++] = sp;
+    return true;
+}
+
+/* Count bytes (modulo SIZE_MAX + 1) to a namespace and all its sums. */
+static inline void space_charge(struct shard *s, struct space *sp, size_t n) {
+    sp->bytes += n;
+    s->space_bytes += n;
+    atomic_store_explicit(&s->live, s->space_bytes, memory_order_relaxed);
+    if (UNLIKELY(sp->tenant != NULL)) atomic_fetch_add(&sp->tenant->bytes, n);
+}
+
+/* Make the namespace of ref, empty.  NULL: no memory. */
+static COLD struct space *space_new(struct keyref *ref) {
+    struct shard *s = ref->shard;
+    struct str ns = ref->ns.p == NULL ? STR("default") : ref->ns;
+    struct space *sp = mem_try(&s->mem, sizeof *sp + ns.n);
+
+    if (sp == NULL) return NULL;
+    memset(sp, 0, sizeof *sp);
+    memcpy(sp->name, ns.p, ns.n);
+    sp->nlen = (uint32_t)ns.n;
+    sp->is_default = ref->ns.p == NULL;
+    sp->db = ref->db;
+    sp->tenant = s->ks->tenants == NULL ? NULL : tenant_find(s->ks, ref->ns);
+    space_settle(s->ks, sp);
+    if (!space__number(s, sp)) goto refused;
+    if (sp->is_default) {
+        ref->db->plain = sp;
+    } else if (!table_put(&ref->db->spaces, &s->mem,
+                          space__hash_of(s->ks, sp), sp, space__hash_of,
+                          s->ks)) {
+        s->by_id[sp->id] = NULL;
+        goto refused;
+    }
+    if (!sp->is_default) space_charge(s, sp, mem_size(sizeof *sp + ns.n));
+    return ref->space = sp;
+refused:
+    mem_drop(&s->mem, sp, sizeof *sp + ns.n);
+    return NULL;
+}
+
+/* Forget an empty namespace; the default one stays. */
+static COLD void space_forget(struct shard *s, struct db *db,
+                              struct space *sp) {
+    struct table_at at;
+
+    if (sp->is_default || sp->keys.count != 0) return;
+    if (space_find(s, db, space_name(sp), &at) != sp) return;
+    table_drop(&db->spaces, &s->mem, &at);
+    s->by_id[sp->id] = NULL;
+    if (sp->id + 1 == s->ids) s->ids--;
+    space_charge(s, sp, 0 - sp->bytes);
+    mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
+}
+
+/* Where a key lives, in database db. */
+static inline void key_ref_in(const struct work *w, struct str key, int db,
+                              struct keyref *ref) {
+    struct table_at at;
+
+    key_split(w, key, &ref->ns, &ref->local);
+    ref->hash = w->hint == key.p && key.p != NULL ? w->hint_hash :
+                                                   key_hash(w->ks, ref->local);
+    ref->shard = key_shard(w->ks, ref->ns, ref->hash);
+    ref->db = ref->shard->dbs[db];
+    ref->space = LIKELY(ref->ns.p == NULL) ?
+                     ref->db->plain :
+                     space_find(ref->shard, ref->db, ref->ns, &at);
+}
+
+static inline void key_ref(const struct work *w, struct str key,
+                           struct keyref *ref) {
+    key_ref_in(w, key, w->db, ref);
+}
+
+/* The hash under which a space files a local key. */
+static inline uint64_t space_hash(const struct keyspace *ks,
+                                  const struct space *sp, struct str local,
+                                  uint64_t fast) {
+    return LIKELY(!sp->strong) ? fast : hash_sip13(local.p, local.n, ks->sip);
+}
+
+struct space_hasher {
+    const struct keyspace *ks;
+    const struct space *sp;
+};
+
+/* For the table: the hash of an entry that is in it. */
+static uint64_t space_hash_of(const void *ctx, const void *item) {
+    const struct space_hasher *x = ctx;
+    struct str k = entry_key(item);
+
+    return space_hash(x->ks, x->sp, k, key_hash(x->ks, k));
+}
+
+/* Find a local key in a space, dead or alive; at says where it is. */
+static inline struct entry *space_entry(const struct keyspace *ks,
+                                        const struct space *sp,
+                                        struct str local, uint64_t fast,
+                                        struct table_at *at) {
+    uint64_t h = space_hash(ks, sp, local, fast);
+    struct entry *e;
+
+    for (e = table_first(&sp->keys, h, at); e != NULL; e = table_next(at)) {
+        struct str k = entry_key(e);
+
+        if (LIKELY(k.n == local.n && memcmp(k.p, local.p, k.n) == 0)) return e;
+    }
+    return NULL;
+}
+
+/* Has its time come? */
+static inline bool entry_is_dead(const struct entry *e, int64_t now) {
+    return UNLIKELY(entry_has(e, ENTRY_TTL)) && entry_deadline(e) <= now;
+}
+
+static uint64_t side__hash(const struct keyspace *ks, int db, struct str ns,
+                           struct str local) {
+    return hash_fast(local.p, local.n, ks->seed) ^
+           (ns.p == NULL ? 0 : hash_fast(ns.p, ns.n, ks->seed ^ 1)) ^
+           (uint64_t)(unsigned)db * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint64_t side__hash_of(const void *ctx, const void *item) {
+    const struct side_key *k = item;
+    struct str ns = { k->nslen == UINT32_MAX ? NULL : k->name, k->nslen };
+    size_t skip = ns.p == NULL ? 0 : ns.n;
+
+    return side__hash(ctx, k->db, ns, str_of(k->name + skip, k->n));
+}
+
+/* The record of a watched or waited-for key, or NULL. */
+static struct side_key *side_find(struct shard *s, struct table *t, int db,
+                                  struct str ns, struct str local,
+                                  struct table_at *at) {
+    uint64_t h = side__hash(s->ks, db, ns, local);
+    struct side_key *k;
+
+    for (k = table_first(t, h, at); k != NULL; k = table_next(at)) {
+        bool same = ns.p == NULL ? k->nslen == UINT32_MAX :
+                        k->nslen == ns.n && memcmp(k->name, ns.p, ns.n) == 0;
+
+        if (same && k->db == db && k->n == local.n &&
+            memcmp(k->name + (ns.p == NULL ? 0 : ns.n), local.p, local.n) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+/* Let link->who be told of a key: at the end of its row.  On libc's heap. */
+static bool side_join(struct shard *s, struct table *t, int db, struct str ns,
+                      struct str local, struct side_link *link) {
+    struct table_at at;
+    struct side_key *k = side_find(s, t, db, ns, local, &at);
+    size_t nslen = ns.p == NULL ? 0 : ns.n;
+
+    if (k == NULL) {
+        k = malloc(sizeof *k + nslen + local.n);
+        if (k == NULL) return false;
+        k->first = k->last = NULL;
+        k->ready = false;
+        k->db = (uint8_t)db;
+        k->nslen = ns.p == NULL ? UINT32_MAX : (uint32_t)nslen;
+        k->n = (uint32_t)local.n;
+        memcpy(k->name, ns.p == NULL ? "" : ns.p, nslen);
+        memcpy(k->name + nslen, local.p, local.n);
+        if (!table_put(t, &s->mem, side__hash(s->ks, db, ns, local), k,
+                       side__hash_of, s->ks)) {
+            free(k);
+            return false;
+        }
+    }
+    link->key = k;
+    link->next = NULL;
+    link->prev = k->last;
+    if (k->last != NULL) k->last->next = link;
+    else k->first = link;
+    k->last = link;
+    return true;
+}
+
+/* Free a record that has neither links nor news. */
+static void side_forget(struct shard *s, struct table *t,
+                        struct side_key *k) {
+    struct table_at at;
+
+    if (k->first != NULL || k->ready) return;
+    for (void *p = table_first(t, side__hash_of(s->ks, k), &at); p != NULL;
+         p = table_next(&at))
+        if (p == k) {
+            table_drop(t, &s->mem, &at);
+            free(k);
+            return;
+        }
+}
+
+/* Leave the row; the record goes with its last link. */
+static void side_leave(struct shard *s, struct table *t,
+                       struct side_link *link) {
+    struct side_key *k = link->key;
+
+    if (link->prev != NULL) link->prev->next = link->next;
+    else k->first = link->next;
+    if (link->next != NULL) link->next->prev = link->prev;
+    else k->last = link->prev;
+    link->key = NULL;
+    side_forget(s, t, k);
+}
+
+/* Note an event for subscribers, if anybody asked for its class. */
+static void shard_tell(struct shard *s, int class, const char *name, int db,
+                       bool is_default, struct str ns, struct str local) {
+    struct event *ev;
+
+    if (LIKELY((s->ks->opt.notify & class) == 0)) return;
+    if (s->nevents == s->events_cap) {
+        size_t cap = s->events_cap * 2 + 16;
+
+        ev = realloc(s->events, cap * sizeof *ev);
+        if (ev == NULL) return;
+        s->events = ev;
+        s->events_cap = cap;
+    }
+    ev = &s->events[s->nevents];
+    ev->name = name;
+    ev->class = class;
+    ev->db = db;
+    ev->is_default = is_default;
+    ev->at = s->event_keys.n;
+    ev->nslen = (uint32_t)ns.n;
+    ev->n = (uint32_t)local.n;
+    if (buf_put(&s->event_keys, ns.p, ns.n) &&
+        buf_put(&s->event_keys, local.p, local.n))
+        s->nevents++;
+}
+
+static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
+    memset(s, 0, sizeof *s);
+    pthread_mutex_init(&s->lock, NULL);
+    mem_init(&s->mem);
+    rand_seed(&s->rand);
+    s->ks = ks;
+    s->id = id;
+    s->dbs = calloc(ks->opt.databases, sizeof *s->dbs);
+    KVNS_ASSERT(s->dbs != NULL);
+    for (uint32_t i = 0; i < ks->opt.databases; i++) {
+        s->dbs[i] = calloc(1, sizeof **s->dbs);
+        KVNS_ASSERT(s->dbs[i] != NULL);
+        s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
+    }
+    atomic_init(&s->live, 0);
+}
+
+/* Lock a shard, where there is anybody to lock out. */
+static inline void shard_lock(struct shard *s) {
+    if (s->ks->threads) pthread_mutex_lock(&s->lock);
+}
+
+static inline void shard_unlock(struct shard *s) {
+    if (s->ks->threads) pthread_mutex_unlock(&s->lock);
+}
+
+/* Lock all shards, in ascending order like everybody. */
+static void keyspace_lock(struct keyspace *ks) {
+    for (uint32_t i = 0; i < ks->nshards; i++) shard_lock(ks->shards + i);
+}
+
+static void keyspace_unlock(struct keyspace *ks) {
+    for (uint32_t i = ks->nshards; i-- > 0;) shard_unlock(ks->shards + i);
+}
+
+/* Bytes of data in all shards; a sum of moments where there are threads. */
+static size_t keyspace_bytes(const struct keyspace *ks) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        n += atomic_load_explicit(&ks->shards[i].live, memory_order_relaxed);
+    return n;
+}

@@ -1,0 +1,318 @@
+/* ==== upkeep - what goes on behind the commands ============================
+ *
+ * Everything that takes long is done in slices, between commands: keys whose
+ * time has come, namespaces and collections on their way out, keys read in
+ * ear namespaces, the snapshot's walk.  shard_step does a bounded piece and
+ * says whether there is more.
+ *
+ * Eviction happens before a write that needs room, in the namespace that is
+ * written to and nowhere else; and only if it can make enough room.
+ *
+ * floor 3 - uses: base mem rand hash buf table entry shard big walk wheel door
+ */
+enum {
+    UPKEEP_BATCH = 16,          /* keys looked up together */
+    UPKEEP_EVICT_MAX = 1024     /* keys evicted for one write at most a try */
+};
+
+/* Remove an entry at a known place; its event says why. */
+static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
+                           struct table_at *at, struct entry *e, int class,
+                           const char *name) {
+    struct edit ed;
+
+    edit_open_at(w, sp, s, at, e, &ed);
+    edit_drop(&ed);
+    edit_commit(&ed, class, name);
+}
+
+/* Look at one record of the wheel: expire the keys it may mean, or file it
+ * again. */
+static void upkeep__fire(struct work *w, struct shard *s, uint32_t id,
+                         uint64_t hash) {
+    struct space *sp = id < s->ids ? s->by_id[id] : NULL;
+    struct table_at at;
+    struct entry *e;
+
+    if (sp == NULL) return;
+    for (e = table_first(&sp->keys, hash, &at); e != NULL;
+         e = table_next(&at)) {
+        struct str key = entry_key(e);
+
+        if (!entry_has(e, ENTRY_TTL)) continue;
+        if (space_hash(w->ks, sp, key, key_hash(w->ks, key)) != hash) continue;
+        if (entry_deadline(e) > w->now) {
+            wheel_add(s, id, hash, entry_deadline(e), w->now);
+            return;
+        }
+        s->expired++;
+        sp->expired++;
+        upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
+        return;
+    }
+}
+
+/* Expire what is due, about *budget keys. */
+static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
+    struct wheel_chunk *c;
+
+    while (*budget > 0 && (c = wheel_turn(s->wheel, w->now)) != NULL) {
+        struct space *sp = c->space < s->ids ? s->by_id[c->space] : NULL;
+        size_t n = size_min(c->n, UPKEEP_BATCH), first = c->n - n;
+
+        for (size_t i = 0; sp != NULL && i < n; i++)
+            table_prefetch(&sp->keys, c->hash[first + i]);
+        for (size_t i = 0; sp != NULL && i < n; i++) {
+            struct table_at at;
+
+            PREFETCH(table_first(&sp->keys, c->hash[first + i], &at));
+        }
+        for (size_t i = 0; i < n; i++) {
+            uint64_t hash = c->hash[--c->n];
+
+            s->wheel->records--;
+            upkeep__fire(w, s, c->space, hash);
+        }
+        *budget -= size_min(*budget, n);
+        if (c->n > 0) {
+            c->next = s->wheel->due;
+            s->wheel->due = c;
+        } else {
+            wheel__free(s->wheel, c);
+        }
+    }
+}
+
+struct upkeep__gone {
+    struct shard *s;
+    struct space *sp;
+};
+
+/* Free one entry of a namespace that was detached. */
+static void upkeep__drop_entry(void *ctx, void *item) {
+    struct upkeep__gone *g = ctx;
+    struct edit ed = { .ref = { .shard = g->s, .space = g->sp }, .e = item };
+    size_t cost = entry_cost(item);
+
+    if (entry_has(ed.e, ENTRY_MARK) != g->s->mark)
+        walk_keep(g->s, g->sp, ed.e);
+    door__detach(&ed, ed.e);
+    g->s->lazy_bytes -= cost;
+    g->sp->bytes -= cost;
+    entry_drop(&g->s->mem, ed.e);
+}
+
+/* Free what was left to be freed. */
+static void upkeep__free(struct shard *s, size_t *budget) {
+    while (*budget > 0 && s->lazy != NULL) {
+        struct big *b = s->lazy, *next = b->next;
+        size_t own = b->bytes;
+
+        if (!big_free_step(&s->mem, b, budget)) return;
+        s->lazy_bytes -= own;
+        s->lazy = next;
+    }
+    while (*budget > 0 && s->gone != NULL) {
+        struct space *sp = s->gone;
+        struct upkeep__gone g = { s, sp };
+
+        if (!table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
+                             &g))
+            return;
+        s->gone = sp->next;
+        s->lazy_bytes -= sp->bytes;     /* the index, gone by now */
+        mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
+    }
+}
+
+/* Sweep the keys that were read in ear namespaces and not written since.
+ * Called each second; takes all notes there are. */
+static void shard_sweep_read(struct work *w, struct shard *s) {
+    size_t step = sizeof(uint32_t) + sizeof(uint64_t);
+
+    for (size_t i = 0; i + step <= s->reads.n; i += step) {
+        struct table_at at;
+        struct space *sp;
+        struct entry *e;
+        uint64_t hash;
+        uint32_t id;
+
+        memcpy(&id, s->reads.p + i, sizeof id);
+        memcpy(&hash, s->reads.p + i + sizeof id, sizeof hash);
+        sp = id < s->ids ? s->by_id[id] : NULL;
+        if (sp == NULL) continue;
+        for (e = table_first(&sp->keys, hash, &at); e != NULL;
+             e = table_next(&at))
+            if (entry_has(e, ENTRY_READ)) {
+                s->ear_evicted++;
+                sp->evicted++;
+                upkeep__remove(w, s, sp, &at, e, EVENT_EVICTED, "evicted");
+                break;
+            }
+    }
+    buf_reset(&s->reads);
+}
+
+/* Is there anything left to do for a shard now? */
+static inline bool shard_has_work(const struct shard *s) {
+    return s->lazy != NULL || s->gone != NULL ||
+           (s->walk != NULL && !s->walk->done) ||
+           (s->wheel != NULL && s->wheel->due != NULL);
+}
+
+/* A bounded piece of background work, `budget` about in entries.  w->now is
+ * the time by which keys expire.  True when more is waiting. */
+static bool shard_step(struct work *w, struct shard *s, size_t budget) {
+    size_t left = budget;
+
+    if (s->wheel != NULL && w->ks->active_expire) {
+        size_t expiring = 0;
+
+        upkeep__expire(w, s, &left);
+        for (uint32_t d = 0; d < w->ks->opt.databases; d++)
+            expiring += s->dbs[d]->expiring;
+        wheel_sweep(s->wheel, expiring, rand_next(&s->rand));
+    }
+    if (s->lazy != NULL || s->gone != NULL) {
+        left = budget;
+        upkeep__free(s, &left);
+    }
+    if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
+    return shard_has_work(s);
+}
+
+/* Detach a namespace with all it holds: constant time; memory comes back in
+ * slices.  The default one is replaced by an empty one when written again. */
+static void space_detach(struct shard *s, struct db *db, struct space *sp) {
+    struct table_at at;
+    size_t bytes = sp->bytes;
+
+    db->keys -= sp->keys.count;
+    db->expiring -= sp->expiring;
+    s->dirty += sp->keys.count;
+    s->lazy_bytes += bytes;
+    space_charge(s, sp, 0 - bytes);
+    sp->bytes = bytes;          /* what is still to be freed */
+    if (db->plain == sp) {
+        db->plain = NULL;
+    } else if (space_find(s, db, space_name(sp), &at) == sp) {
+        table_drop(&db->spaces, &s->mem, &at);
+    }
+    s->by_id[sp->id] = NULL;
+    if (sp->id + 1 == s->ids) s->ids--;
+    sp->next = s->gone;
+    s->gone = sp;
+}
+
+static void upkeep__collect(void *ctx, void *item) {
+    buf_put(ctx, &item, sizeof item);
+}
+
+/* Empty a database of a shard.  False: no memory; then some namespaces may
+ * be left. */
+static bool db_flush(struct shard *s, struct db *db) {
+    struct buf all = { 0 };
+    uint32_t cursor = 0;
+    struct space *sp;
+    bool ok;
+
+    do {
+        cursor = table_scan(&db->spaces, cursor, upkeep__collect, &all);
+    } while (cursor != 0);
+    ok = !all.failed;
+    if (db->plain != NULL) space_detach(s, db, db->plain);
+    for (size_t i = 0; i < all.n; i += sizeof sp) {
+        memcpy(&sp, all.p + i, sizeof sp);
+        if (s->by_id[sp->id] == sp) space_detach(s, db, sp);
+    }
+    buf_free(&all);
+    return ok;
+}
+
+struct upkeep__touch {
+    struct shard *s;
+    int db;
+};
+
+static void upkeep__touch_key(void *ctx, void *item) {
+    const struct upkeep__touch *t = ctx;
+    struct side_key *k = item;
+
+    if (t->db != -1 && k->db != t->db) return;
+    for (struct side_link *l = k->first; l != NULL; l = l->next)
+        atomic_store_explicit((atomic_bool *)l->who, true,
+                              memory_order_relaxed);
+}
+
+/* Tell all who watch keys of a database (-1: of any): it was emptied. */
+static void shard_touch_all(struct shard *s, int db) {
+    struct upkeep__touch t = { s, db };
+    uint32_t cursor = 0;
+
+    do {
+        cursor = table_scan(&s->watched, cursor, upkeep__touch_key, &t);
+    } while (cursor != 0);
+}
+
+/* How willingly a key goes: higher goes first.  The parts of the score are
+ * lexicographic: hits then time, or what the policy looks at. */
+static uint64_t upkeep__rank(const struct work *w, const struct entry *e,
+                             enum policy policy, struct rand *r) {
+    uint32_t idle = work_tick(w) - e->used;
+    uint64_t hits = entry_aged(e->hits, idle, w->ks->opt.half_life);
+
+    switch (policy) {
+    case POLICY_MRU:
+        return hits << 32 | (UINT32_MAX - idle);
+    case POLICY_ALLKEYS_LRU: case POLICY_VOLATILE_LRU:
+        return idle;
+    case POLICY_ALLKEYS_RANDOM: case POLICY_VOLATILE_RANDOM:
+        return rand_next(r);
+    case POLICY_VOLATILE_TTL:
+        return (uint64_t)(INT64_MAX - entry_deadline(e));
+    default:
+        return (255 - hits) << 32 | idle;
+    }
+}
+
+static inline bool policy_evicts(enum policy p) {
+    return p != POLICY_NONE && p != POLICY_EAR;
+}
+
+static inline bool policy_is_volatile(enum policy p) {
+    return p >= POLICY_VOLATILE_LRU && p <= POLICY_VOLATILE_TTL;
+}
+
+/* Evict one key of a namespace by its policy: the best candidate of a sample,
+ * or of all keys where there are few.  `spare` is a key not to be taken, the
+ * one being written.  Returns the bytes it held, 0: nothing to evict. */
+static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
+                          struct str spare) {
+    enum policy policy = (enum policy)sp->policy;
+    size_t n = sp->keys.count, tries, was = sp->bytes;
+    struct table_at at, best_at = { 0 };
+    struct entry *best = NULL;
+    uint64_t best_rank = 0;
+
+    if (n == 0 || (policy_is_volatile(policy) && sp->expiring == 0)) return 0;
+    tries = size_max(w->ks->opt.samples, 5);
+    if (n <= 64) tries = 512;
+    if (policy_is_volatile(policy)) tries *= size_min(64, n / sp->expiring + 1);
+    for (size_t i = 0; i < tries || (best == NULL && i < 64 * tries); i++) {
+        struct entry *e = table_random(&sp->keys, &s->rand, &at);
+        uint64_t rank;
+
+        if (policy_is_volatile(policy) && !entry_has(e, ENTRY_TTL)) continue;
+        if (spare.p != NULL && str_eq(entry_key(e), spare)) continue;
+        rank = upkeep__rank(w, e, policy, &s->rand);
+        if (best != NULL && rank <= best_rank) continue;
+        best = e;
+        best_rank = rank;
+        best_at = at;
+    }
+    if (best == NULL) return 0;
+    s->evicted++;
+    sp->evicted++;
+    upkeep__remove(w, s, sp, &best_at, best, EVENT_EVICTED, "evicted");
+    return sp->keys.count == 0 ? was : was - size_min(was, sp->bytes);
+}

@@ -1,0 +1,90 @@
+/* kvns - a namespaced, Redis-compatible key-value server in one file
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * This is the spine: one line for each part, in order.  A part may call only
+ * what stands above it, so the order is the architecture.  Read it downwards
+ * for how things are built, upwards for what they are for.
+ *
+ *     cc -O2 -pthread kvns.c -o kvns -lm
+ */
+#include "ground/base.c"            /* the language and the system */
+#include "../kvns.h"                /* what the world may call */
+
+/* floor 0, ground: tools that know nothing of servers */
+#include "ground/mem.c"             /* slabs, counted to the byte */
+#include "ground/clock.c"           /* both clocks, dates */
+#include "ground/rand.c"            /* random numbers, entropy */
+#include "ground/hash.c"            /* for tables; against attackers */
+#include "ground/num.c"             /* numbers from text and to text */
+#include "ground/glob.c"            /* patterns */
+#include "ground/buf.c"             /* bytes that grow */
+#include "ground/log.c"             /* one line an event */
+#include "ground/sha256.c"          /* passwords */
+
+/* floor 1, structures: bytes and order, not Redis */
+#include "structures/table.c"       /* the index of everything */
+#include "structures/pack.c"        /* small collections in one run of bytes */
+#include "structures/item.c"        /* one member of a large one */
+#include "structures/intset.c"      /* small sets of integers */
+#include "structures/quick.c"       /* a list of packs */
+#include "structures/skip.c"        /* members in order of score */
+
+/* floor 2, formats: pure encoders and decoders */
+#include "formats/crc.c"            /* checksums */
+#include "formats/lzf.c"            /* compressed strings */
+#include "formats/rdb.c"            /* lengths, strings, numbers of RDB */
+#include "formats/ziplist.c"        /* what Redis wrote before listpacks */
+#include "formats/rdb_items.c"      /* collections, however encoded */
+#include "formats/rdb_file.c"       /* the run of a file's records */
+
+/* floor 3, keyspace: keys, and the one door through which they change */
+#include "keyspace/entry.c"         /* a key and its value in one block */
+#include "keyspace/shard.c"         /* namespaces, databases, shards */
+#include "keyspace/big.c"           /* large collections */
+#include "keyspace/save.c"          /* a value as RDB bytes */
+#include "keyspace/walk.c"          /* a point in time, saved in slices */
+#include "keyspace/wheel.c"         /* deadlines */
+#include "keyspace/door.c"          /* the one way to change a key */
+#include "keyspace/bytes.c"         /* strings */
+#include "keyspace/lists.c"         /* lists */
+#include "keyspace/fields.c"        /* hashes */
+#include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
+
+/* floor 4, wire: bytes to structures and back */
+#include "wire/resp.c"              /* requests */
+#include "wire/reply.c"             /* replies */
+#include "wire/http.c"              /* for metrics */
+
+/* floor 5, session: who is talking, and under which options */
+#include "session/options.c"        /* the rows of all options */
+#include "session/option.c"         /* reading and writing one */
+#include "session/manual.c"         /* help and tables from the rows */
+#include "session/config.c"         /* files, environment, flags */
+#include "session/instance.c"       /* the server, its lanes, a call */
+#include "session/client.c"         /* a connection */
+#include "session/pubsub.c"         /* channels */
+#include "session/watch.c"          /* WATCH */
+#include "session/waiters.c"        /* clients that wait for data */
+
+/* floor 6, commands: one part a family, its rows below its handlers */
+#include "commands/arg.c"           /* errors, arguments */
+#include "commands/string.c"
+#include "commands/key.c"
+#include "commands/list.c"
+#include "commands/hashes.c"
+#include "commands/channels.c"
+#include "commands/server.c"
+
+/* floor 7, dispatch: from a request to its reply */
+#include "dispatch/exec.c"          /* admit, lock, run, tell, wake */
+#include "dispatch/tx.c"            /* MULTI and EXEC */
+#include "dispatch/rows.c"          /* the table of all commands */
+
+/* floor 8, program: sockets, files, main */
+#include "program/net.c"            /* the turn */
+#include "program/listen.c"         /* the sockets it waits at */
+#include "program/saver.c"          /* snapshots to disk */
+#include "program/instances.c"      /* a server from its options */
+#include "program/embed.c"          /* kvns.h */
+#include "program/main.c"

@@ -1,0 +1,760 @@
+/* ==== net - the turn: poll, read, look ahead, execute, write ===============
+ *
+ * Each loop owns a lane and the sockets of its clients.  A turn reads every
+ * ready socket into one shared buffer; requests are parsed where they lie and
+ * collected, across pipelines and clients, into a batch.  Before the batch is
+ * carried out, the keys of all its requests are hashed and the index lines,
+ * then the entries, are called towards the processor, so that their misses
+ * overlap.  Replies go into one shared buffer and leave with one send for
+ * each client.
+ *
+ *   recv -> parse -> batch of 32 --hash--> lines --> entries --> run -> send
+ *
+ * A request that may change how those behind it are to be read is a barrier
+ * and ends the batch.  What a socket does not take waits in its client.
+ *
+ * floor 8 - uses: base clock rand hash buf log table entry shard upkeep resp reply option options instance client pubsub watch waiters exec
+ */
+enum {
+    NET_IN = 262144,            /* bytes of the shared input */
+    NET_READ = 65536,           /* bytes read of one client in a turn */
+    NET_ROOM = 16384,           /* less room than this: run the batch first */
+    NET_BATCH = 32,             /* requests looked ahead */
+    NET_ARGS = 4096,            /* their arguments in all */
+    NET_ACCEPT = 64,            /* connections accepted in a turn */
+    NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept */
+    NET_STEP = 400              /* entries of background work in a turn */
+};
+
+/* A parsed request waiting in the batch. */
+struct net_request {
+    struct client *c;
+    const struct command *row;
+    struct str *argv;
+    uint32_t argc;
+    bool hinted;
+    uint64_t hash;
+    struct space *space;        /* where the key was, to call it nearer */
+};
+
+/* Replies of one client in the lane's output. */
+struct net_range {
+    struct client *c;
+    size_t from, to;
+};
+
+struct loop {
+    struct kvns *k;
+    struct lane *lane;
+    struct pollfd *fds;
+    struct client **who;        /* of fds, NULL for listeners and the pipe */
+    size_t nfds, cap;
+    size_t fixed;               /* fds before the clients' */
+    char *in;
+    size_t in_at;
+    struct net_request batch[NET_BATCH];
+    size_t nbatch;
+    struct str args[NET_ARGS];
+    size_t nargs;
+    struct net_range ranges[NET_BATCH];
+    size_t nranges;
+    struct resp_limits limits;
+    int64_t next_second;        /* monotonic us: when to look at slow things */
+    int64_t accept_again;       /* no accepting before that; 0: now */
+    uint32_t step_at;           /* shard whose turn it is for upkeep */
+    bool busy;                  /* background work is waiting */
+    pthread_t thread;
+    bool running;
+    struct buf scratch;
+};
+
+/* Send bytes without waiting.  Returns how many went; 0 if none could, -1 when
+ * the connection is broken. */
+static ssize_t net__send(struct client *c, const char *p, size_t n) {
+    ssize_t sent;
+
+#if defined(MSG_NOSIGNAL)
+    do sent = send(c->fd, p, n, MSG_NOSIGNAL);
+#else
+    do sent = send(c->fd, p, n, 0);
+#endif
+    while (sent == -1 && errno == EINTR);
+    if (sent >= 0) {
+        c->net_out += (uint64_t)sent;
+        c->lane->net_out += (uint64_t)sent;
+        return sent;
+    }
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
+}
+
+static void net__want_write(struct loop *l, struct client *c, bool on) {
+    l->fds[c->poll_at].events =
+        (short)((c->state == CLIENT_CLOSING ? 0 : POLLIN) | (on ? POLLOUT : 0));
+}
+
+/* Send what waits in a client. */
+static void net__flush(struct loop *l, struct client *c) {
+    while (c->out_at < c->out.n) {
+        ssize_t n = net__send(c, c->out.p + c->out_at, c->out.n - c->out_at);
+
+        if (n < 0) {
+            c->state = CLIENT_GONE;
+            return;
+        }
+        if (n == 0) {
+            net__want_write(l, c, true);
+            return;
+        }
+        c->out_at += (size_t)n;
+    }
+    buf_free(&c->out);
+    c->out_at = 0;
+    c->over_ms = 0;
+    net__want_write(l, c, false);
+    if (c->state == CLIENT_CLOSING) c->state = CLIENT_GONE;
+}
+
+/* Send the replies of the batch, each client's at once. */
+static void net__send_ranges(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    reply_sync(&lane->reply);
+    for (size_t i = 0; i < l->nranges; i++) {
+        struct net_range *r = l->ranges + i;
+        struct client *c = r->c;
+        const char *p = lane->out.p + r->from;
+        size_t n = r->to - r->from;
+        ssize_t sent = 0;
+
+        if (c->state == CLIENT_GONE || n == 0) continue;
+        if (client_pending(c) == 0) sent = net__send(c, p, n);
+        if (sent < 0) {
+            client_cut(c);
+        } else if ((size_t)sent < n) {
+            client_write(c, p + sent, n - (size_t)sent);
+            net__want_write(l, c, true);
+        }
+    }
+    l->nranges = 0;
+    lane->out.n = 0;
+    if (lane->out.cap > NET_KEEP_OUT) buf_trim(&lane->out, NET_KEEP_OUT);
+    reply_resync(&lane->reply);
+}
+
+/* Hash the keys of the batch and call what they need nearer. */
+static void net__look_ahead(struct loop *l) {
+    struct keyspace *ks = &l->k->ks;
+    struct net_request *end = l->batch + l->nbatch;
+    struct table_at at;
+    struct work w = { .ks = ks };
+
+    for (struct net_request *q = l->batch; q < end; q++) {
+        struct str ns, local;
+        struct shard *s;
+
+        q->hinted = false;
+        if (q->row == NULL || q->row->first != 1 || q->argc < 2 ||
+            q->c->bound != NULL)
+            continue;
+        key_split(&w, q->argv[1], &ns, &local);
+        q->hash = key_hash(ks, local);
+        q->hinted = true;
+        q->space = NULL;
+        if (ks->threads) continue;      /* no line is read without its lock */
+        s = key_shard(ks, ns, q->hash);
+        q->space = ns.p == NULL ? s->dbs[q->c->db]->plain :
+                                  space_find(s, s->dbs[q->c->db], ns, &at);
+        if (q->space != NULL) table_prefetch(&q->space->keys, q->hash);
+    }
+    if (ks->threads || l->nbatch < 2) return;
+    for (struct net_request *q = l->batch; q < end; q++)
+        if (q->hinted && q->space != NULL && !q->space->strong) {
+            const char *e = table_first(&q->space->keys, q->hash, &at);
+
+            if (e == NULL) continue;
+            PREFETCH(e);
+            PREFETCH(e + 64);
+        }
+}
+
+/* Replies to this client begin here. */
+static void net__open_range(struct loop *l, struct client *c) {
+    size_t at = reply_mark(&l->lane->reply);
+
+    if (l->nranges > 0 && l->ranges[l->nranges - 1].c == c) return;
+    l->ranges[l->nranges++] = (struct net_range){ c, at, at };
+}
+
+/* Carry out the batch. */
+static void net__run(struct loop *l) {
+    struct lane *lane = l->lane;
+    struct reply *r = &lane->reply;
+
+    if (l->nbatch == 0) return;
+    net__look_ahead(l);
+    for (size_t i = 0; i < l->nbatch; i++) {
+        struct net_request *q = l->batch + i;
+        struct client *c = q->c;
+        size_t mark;
+
+        if (c->state != CLIENT_OPEN) continue;
+        if (l->nranges > 0 && l->ranges[l->nranges - 1].c != c &&
+            (q->row == NULL ||
+             (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))
+            net__send_ranges(l);
+        net__open_range(l, c);
+        r->proto = c->proto;
+        mark = reply_mark(r);
+        lane->current = c;
+        exec_request(lane, c, q->row, q->argc, q->argv, q->hinted, q->hash, r);
+        lane->current = NULL;
+        if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                                  CLIENT_REPLY_SKIPPING)) != 0)) {
+            if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIPPING)) != 0)
+                reply_cut(r, mark, free);
+            c->flags &= ~(uint32_t)CLIENT_REPLY_SKIPPING;
+            if ((c->flags & CLIENT_REPLY_SKIP) != 0)
+                c->flags ^= CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIPPING;
+        }
+        l->ranges[l->nranges - 1].to = reply_mark(r);
+        if (UNLIKELY(r->failed)) {
+            client_cut(c);
+            r->failed = false;
+            reply_cut(r, l->ranges[l->nranges - 1].from, free);
+            l->ranges[l->nranges - 1].to = l->ranges[l->nranges - 1].from;
+            reply_resync(r);
+        }
+    }
+    l->nbatch = l->nargs = 0;
+    net__send_ranges(l);
+}
+
+/* Answer a protocol error and close after it. */
+static COLD void net__refuse(struct loop *l, struct client *c,
+                             const char *why) {
+    net__run(l);
+    if (c->state == CLIENT_GONE) return;
+    l->scratch.n = 0;
+    buf_printf(&l->scratch, "-ERR %s\r\n", why);
+    c->state = CLIENT_CLOSING;
+    client_write(c, l->scratch.p, l->scratch.n);
+}
+
+/* Parse the requests in p[0..n) of a client and put them into the batch; runs
+ * it when it is full.  Returns the bytes that were taken. */
+static size_t net__parse(struct loop *l, struct client *c, const char *p,
+                         size_t n) {
+    size_t at = 0;
+
+    while (at < n && c->state == CLIENT_OPEN) {
+        struct resp_args out;
+        const char *why = NULL;
+        ptrdiff_t took;
+        struct net_request *q;
+
+        if (l->nbatch == NET_BATCH || NET_ARGS - l->nargs < 64) net__run(l);
+        if (c->state != CLIENT_OPEN) break;
+        out.room = l->args + l->nargs;
+        out.cap = (uint32_t)(NET_ARGS - l->nargs);
+        l->limits.unauthenticated = l->k->opt.password.n > 0 &&
+                                    (c->flags & CLIENT_NAMED_AUTH) == 0;
+        took = resp_parse(&c->resp, p + at, n - at, &l->limits, &out, &why);
+        if (UNLIKELY(took <= 0)) {
+            if (took == 0) break;
+            net__refuse(l, c, why);
+            return n;
+        }
+        at += (size_t)took;
+        if (UNLIKELY(out.cross_protocol)) {
+            log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
+                     "%s spoke HTTP to the RESP port; closed", c->addr);
+            net__run(l);
+            client_cut(c);
+            return n;
+        }
+        if (out.argc == 0) continue;
+        q = l->batch + l->nbatch++;
+        q->c = c;
+        q->argc = out.argc;
+        q->argv = out.argv;
+        q->row = exec_find(l->k, out.argv[0]);
+        if (!out.held) l->nargs += out.argc;
+        if (UNLIKELY(out.held || q->row == NULL ||
+                     (q->row->flags & (BARRIER | CONTAINER)) != 0))
+            net__run(l);
+    }
+    return at;
+}
+
+/* Carry on with input that a client has kept. */
+static void net__resume(struct loop *l, struct client *c) {
+    size_t took;
+
+    if (c->in.n == 0 || c->state != CLIENT_OPEN) return;
+    took = net__parse(l, c, c->in.p, c->in.n);
+    net__run(l);
+    if (took == c->in.n) buf_free(&c->in);
+    else buf_drop_front(&c->in, took);
+}
+
+/* Read what a socket has. */
+static void net__read(struct loop *l, struct client *c) {
+    size_t room, want, took;
+    char *p;
+    ssize_t n;
+
+    if (c->in.n > 0 || c->state == CLIENT_BLOCKED) {
+        want = size_max(resp_want(&c->resp), NET_ROOM);
+        want = size_min(want, 1 << 20);
+        if (c->in.n + want > l->k->opt.client_query_buffer_limit &&
+            l->k->opt.client_query_buffer_limit != 0) {
+            log_line(&l->k->log, KLOG_WARNING,
+                     "closing %s: its input passed the query buffer limit",
+                     c->addr);
+            client_cut(c);
+            return;
+        }
+        p = buf_room(&c->in, want);
+        room = want;
+        if (p == NULL) {
+            client_cut(c);
+            return;
+        }
+    } else {
+        if (NET_IN - l->in_at < NET_ROOM) {
+            net__run(l);
+            l->in_at = 0;
+        }
+        p = l->in + l->in_at;
+        room = size_min(NET_READ, NET_IN - l->in_at);
+    }
+    do n = recv(c->fd, p, room, 0);
+    while (n == -1 && errno == EINTR);
+    if (n <= 0) {
+        if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+        client_cut(c);
+        return;
+    }
+    c->net_in += (uint64_t)n;
+    l->lane->net_in += (uint64_t)n;
+    if (p >= l->in && p < l->in + NET_IN) {
+        took = net__parse(l, c, p, (size_t)n);
+        if (took < (size_t)n &&
+            !buf_put(&c->in, p + took, (size_t)n - took))
+            client_cut(c);
+        if (l->nbatch > 0) l->in_at += (size_t)n;
+        else l->in_at = 0;
+        return;
+    }
+    c->in.n += (size_t)n;
+    net__resume(l, c);
+}
+
+/* ---- clients come and go ------------------------------------------------- */
+
+static bool net__add(struct loop *l, int fd, short events,
+                     struct client *c) {
+    if (l->nfds == l->cap) {
+        size_t cap = l->cap * 2 + 64;
+        struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
+        struct client **who;
+
+        if (fds == NULL) return false;
+        l->fds = fds;
+        who = realloc(l->who, cap * sizeof *who);
+        if (who == NULL) return false;
+        l->who = who;
+        l->cap = cap;
+    }
+    l->fds[l->nfds] = (struct pollfd){ .fd = fd, .events = events };
+    l->who[l->nfds] = c;
+    if (c != NULL) c->poll_at = l->nfds;
+    l->nfds++;
+    return true;
+}
+
+/* Free a client and all it holds. */
+static void net__drop(struct loop *l, struct client *c) {
+    size_t at = c->poll_at, last = l->nfds - 1;
+
+    client_unwait(c, false);
+    watch_clear(c, false);
+    pubsub_part_all(c);
+    l->fds[at] = l->fds[last];
+    l->who[at] = l->who[last];
+    if (l->who[at] != NULL) l->who[at]->poll_at = at;
+    l->nfds--;
+    close(c->fd);
+    client_free(c);
+}
+
+static void net__name(const struct sockaddr_storage *a, char *to,
+                      size_t room) {
+    char host[INET6_ADDRSTRLEN] = "";
+
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)a;
+
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(to, room, "%s:%d", host, ntohs(in->sin_port));
+    } else if (a->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)a;
+
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+        snprintf(to, room, "[%s]:%d", host, ntohs(in->sin6_port));
+    } else {
+        snprintf(to, room, "unix:0");
+    }
+}
+
+static bool net__is_local(const struct sockaddr_storage *a) {
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)a;
+
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (a->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)a;
+
+        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
+            return in->sin6_addr.s6_addr[12] == 127;
+        return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
+    }
+    return true;
+}
+
+static void net__say_and_close(int fd, const char *text) {
+    ssize_t n = write(fd, text, strlen(text));
+
+    (void)n;
+    close(fd);
+}
+
+/* Take a connected socket in as a client. */
+static void net__welcome(struct loop *l, int fd) {
+    static const char full[] = "-ERR max number of clients reached\r\n";
+    static const char denied[] =
+        "-DENIED Redis is running in protected mode because protected mode "
+        "is enabled and no password is set for the default user. In this "
+        "mode connections are only accepted from the loopback interface. If "
+        "you want to connect from external computers to Redis you may adopt "
+        "one of the following solutions: 1) Just disable protected mode "
+        "sending the command 'CONFIG SET protected-mode no' from the loopback "
+        "interface by connecting to Redis from the same host the server is "
+        "running, however MAKE SURE Redis is not publicly accessible from "
+        "internet if you do so. Use CONFIG REWRITE to make this change "
+        "permanent. 2) Alternatively you can just disable the protected mode "
+        "by editing the Redis configuration file, and setting the protected "
+        "mode option to 'no', and then restarting the server. 3) If you "
+        "started the server manually just for testing, restart it with the "
+        "'--protected-mode no' option. 4) Setup a an authentication password "
+        "for the default user. NOTE: You only need to do one of the above "
+        "things in order for the server to start accepting connections from "
+        "the outside.\r\n";
+    struct sockaddr_storage peer, mine;
+    socklen_t n = sizeof peer, m = sizeof mine;
+    struct kvns *k = l->k;
+    struct client *c;
+    int one = 1, idle;
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    memset(&peer, 0, sizeof peer);
+    memset(&mine, 0, sizeof mine);
+    if (getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
+        getsockname(fd, (struct sockaddr *)&mine, &m) == -1) {
+        close(fd);
+        return;
+    }
+    k->connections++;
+    if (atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients) {
+        k->rejected++;
+        net__say_and_close(fd, full);
+        return;
+    }
+    if (k->opt.protected_mode && k->opt.password.n == 0 &&
+        !net__is_local(&peer)) {
+        k->rejected++;
+        net__say_and_close(fd, denied);
+        return;
+    }
+    if (peer.ss_family != AF_UNIX && mine.ss_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (k->opt.tcp_keepalive > 0) {
+            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+            idle = (int)k->opt.tcp_keepalive;
+#if defined(TCP_KEEPIDLE) && !defined(KVNS_PLAIN)
+            setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+            idle = idle / 3 > 0 ? idle / 3 : 1;
+            setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof idle);
+            idle = 3;
+            setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &idle, sizeof idle);
+#else
+            (void)idle;
+#endif
+        }
+    }
+    c = client_new(l->lane, fd);
+    if (c == NULL || !net__add(l, fd, POLLIN, c)) {
+        if (c != NULL) client_free(c);
+        net__say_and_close(fd, "-ERR out of memory\r\n");
+        return;
+    }
+    if (mine.ss_family == AF_UNIX) c->flags |= CLIENT_UNIX;
+    if (net__is_local(&peer)) c->flags |= CLIENT_LOCAL;
+    net__name(&peer, c->addr, sizeof c->addr);
+    net__name(&mine, c->laddr, sizeof c->laddr);
+}
+
+/* Accept what waits; hand it round the loops. */
+static void net__accept(struct loop *l, int listener) {
+    for (int i = 0; i < NET_ACCEPT; i++) {
+        int fd = accept(listener, NULL, NULL);
+        struct kvns *k = l->k;
+        uint32_t to;
+
+        if (fd == -1) {
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK &&
+                l->accept_again == 0) {
+                log_line(&k->log, KLOG_WARNING, "accept: %s",
+                         strerror(errno));
+                l->accept_again = l->lane->clock.mono_us + 100000;
+            }
+            return;
+        }
+        to = (uint32_t)(k->connections % k->nlanes);
+        if (to == l->lane->id ||
+            !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
+            net__welcome(l, fd);
+        else k->connections++;
+    }
+}
+
+/* ---- letters, time, upkeep ------------------------------------------------ */
+
+static void net__letters(struct loop *l) {
+    struct lane *lane = l->lane;
+    struct letter *letter, *next;
+    char drain[64];
+
+    if (lane->wake[0] != -1)
+        while (read(lane->wake[0], drain, sizeof drain) > 0) {}
+    pthread_mutex_lock(&lane->inbox_lock);
+    letter = lane->inbox;
+    lane->inbox = lane->inbox_last = NULL;
+    pthread_mutex_unlock(&lane->inbox_lock);
+    for (; letter != NULL; letter = next) {
+        struct client *c = letter->client == 0 ? NULL :
+                               lane_client(lane, letter->client);
+        int fd;
+
+        next = letter->next;
+        switch ((enum letter_kind)letter->kind) {
+        case LETTER_SOCKET:
+            memcpy(&fd, letter->bytes, sizeof fd);
+            net__welcome(l, fd);
+            break;
+        case LETTER_OUTPUT:
+            if (c != NULL) client_write(c, letter->bytes, letter->n);
+            break;
+        case LETTER_RETRY:
+            if (c != NULL) exec_again(lane, c);
+            break;
+        case LETTER_KILL:
+            if (c != NULL) client_cut(c);
+            break;
+        case LETTER_UNBLOCK:
+            if (c != NULL) exec_unblock(lane, c, letter->bytes[0] != 0);
+            break;
+        }
+        free(letter);
+    }
+}
+
+/* Blocked clients whose time is over. */
+static void net__timeouts(struct loop *l) {
+    struct lane *lane = l->lane;
+    int64_t now = lane->clock.mono_us, soonest = 0;
+
+    if (lane->next_timeout == 0 || now < lane->next_timeout) return;
+    for (struct client *c = lane->waiting, *next; c != NULL; c = next) {
+        next = c->next_wait;
+        if (c->wait_until == 0) continue;
+        if (c->wait_until <= now) exec_unblock(lane, c, false);
+        else if (soonest == 0 || c->wait_until < soonest)
+            soonest = c->wait_until;
+    }
+    lane->next_timeout = soonest;
+}
+
+/* What is looked at once a second. */
+static void net__second(struct loop *l) {
+    struct lane *lane = l->lane;
+    struct kvns *k = l->k;
+    struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
+
+    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
+        struct shard *s = k->ks.shards + i;
+
+        shard_lock(s);
+        if (s->reads.n > 0) shard_sweep_read(&w, s);
+        mem_refill(&s->mem);
+        shard_unlock(s);
+        exec_settle(lane, s);
+    }
+    for (struct client *c = lane->clients, *next; c != NULL; c = next) {
+        next = c->next;
+        if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
+        if (k->opt.timeout > 0 && c->state == CLIENT_OPEN &&
+            client_class(c) == OPTION_CLASS_NORMAL &&
+            lane->clock.wall_ms - c->last_ms > k->opt.timeout * 1000)
+            client_cut(c);
+    }
+}
+
+/* A slice of background work for the shards this loop looks after. */
+static void net__upkeep(struct loop *l) {
+    struct kvns *k = l->k;
+    struct work w = { .ks = &k->ks, .now = l->lane->clock.wall_ms };
+    int64_t begun = l->lane->clock.mono_us;
+
+    l->busy = false;
+    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nlanes) {
+        uint32_t at = (i + l->step_at) % k->ks.nshards;
+        struct shard *s = k->ks.shards + at;
+
+        if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
+        if (s->wheel == NULL && !shard_has_work(s)) continue;
+        shard_lock(s);
+        l->busy = shard_step(&w, s, NET_STEP) || l->busy;
+        shard_unlock(s);
+        exec_settle(l->lane, s);
+        if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
+    }
+    l->step_at += k->nlanes;
+}
+
+/* Clients that got output, or may go on. */
+static void net__flush_all(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    while (lane->flush != NULL) {
+        struct client *c = lane->flush;
+
+        lane->flush = c->next_flush;
+        c->flags &= ~(uint32_t)CLIENT_FLUSH;
+        if (c->state != CLIENT_GONE && client_pending(c) > 0)
+            net__flush(l, c);
+        if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
+        if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
+            c->state = CLIENT_GONE;
+        if (c->state == CLIENT_GONE) net__drop(l, c);
+    }
+}
+
+/* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do
+ * it. */
+static void loop_turn(struct loop *l, int timeout_ms) {
+    struct lane *lane = l->lane;
+    int64_t until, wait_us = (int64_t)timeout_ms * 1000;
+    int n;
+
+    if (l->busy) wait_us = 0;
+    until = l->next_second - lane->clock.mono_us;
+    if (lane->next_timeout != 0 && lane->next_timeout -
+        lane->clock.mono_us < until)
+        until = lane->next_timeout - lane->clock.mono_us;
+    if (until < 0) until = 0;
+    if (wait_us < 0 || until < wait_us) wait_us = until;
+    n = poll(l->fds, (nfds_t)l->nfds, (int)((wait_us + 999) / 1000));
+    clock_read(&lane->clock);
+    l->in_at = 0;
+    for (size_t i = l->nfds; n > 0 && i-- > l->fixed;) {
+        struct client *c = l->who[i];
+        short got = l->fds[i].revents;
+
+        if (got == 0) continue;
+        n--;
+        if ((got & POLLOUT) != 0 && client_pending(c) > 0) net__flush(l, c);
+        if (c->state == CLIENT_GONE) client_cut(c);
+        else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0) net__read(l, c);
+        if (c->state == CLIENT_CLOSING && (got & (POLLHUP | POLLERR)) != 0)
+            client_cut(c);
+    }
+    net__run(l);
+    if (n > 0 && l->fds[0].revents != 0) net__letters(l);
+    for (size_t i = 1; i < l->fixed; i++)
+        if (l->fds[i].revents != 0 && l->accept_again == 0)
+            net__accept(l, l->fds[i].fd);
+    net__timeouts(l);
+    net__upkeep(l);
+    if (lane->clock.mono_us >= l->next_second) {
+        net__second(l);
+        l->next_second = lane->clock.mono_us + 100000;
+    }
+    if (l->accept_again != 0) {
+        bool again = lane->clock.mono_us >= l->accept_again;
+
+        for (size_t i = 1; i < l->fixed; i++)
+            l->fds[i].events = again ? POLLIN : 0;
+        if (again) l->accept_again = 0;
+    }
+    net__flush_all(l);
+}
+
+/* A loop for a lane, listening on nothing yet.  NULL: no memory. */
+static struct loop *loop_new(struct kvns *k, struct lane *lane) {
+    struct loop *l = calloc(1, sizeof *l);
+
+    if (l == NULL) return NULL;
+    l->k = k;
+    l->lane = lane;
+    l->in = malloc(NET_IN);
+    l->limits.max_args = (uint32_t)k->opt.max_resp_args;
+    l->limits.max_bulk = k->opt.max_resp_bulk_len;
+    l->limits.max_inline = (uint32_t)k->opt.max_resp_inline_len;
+    clock_read(&lane->clock);
+    l->next_second = lane->clock.mono_us + 100000;
+    if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
+    for (int i = 0; i < 2; i++) {
+        fcntl(lane->wake[i], F_SETFL, O_NONBLOCK);
+        fcntl(lane->wake[i], F_SETFD, FD_CLOEXEC);
+    }
+    if (!net__add(l, lane->wake[0], POLLIN, NULL)) goto refused;
+    l->fixed = 1;
+    return l;
+refused:
+    free(l->in);
+    free(l);
+    return NULL;
+}
+
+/* Accept connections of a listening socket, which becomes the loop's; before
+ * there are clients. */
+static bool loop_listen(struct loop *l, int fd) {
+    KVNS_ASSERT(l->nfds == l->fixed);
+    if (!net__add(l, fd, POLLIN, NULL)) return false;
+    l->fixed++;
+    return true;
+}
+
+/* Close everything of a loop. */
+static void loop_free(struct loop *l) {
+    if (l == NULL) return;
+    while (l->lane->clients != NULL) {
+        struct client *c = l->lane->clients;
+
+        if (client_pending(c) > 0) net__flush(l, c);
+        net__drop(l, c);
+    }
+    for (size_t i = 1; i < l->fixed; i++) close(l->fds[i].fd);
+    close(l->lane->wake[0]);
+    close(l->lane->wake[1]);
+    l->lane->wake[0] = l->lane->wake[1] = -1;
+    free(l->fds);
+    free(l->who);
+    free(l->in);
+    buf_free(&l->scratch);
+    free(l);
+}

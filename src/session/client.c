@@ -1,0 +1,164 @@
+/* ==== client - a connection, or whoever else sends commands ================
+ *
+ * Born and freed by its lane's thread.  What others want of it goes through
+ * the lane's inbox.
+ *
+ * Replies are written into the lane's output and sent from there; what the
+ * socket does not take, and what comes while nobody asked (messages), waits in
+ * the client's own buffer, within the limit of its class.
+ *
+ * floor 5 - uses: base clock buf resp reply shard options instance
+ */
+
+/* Keep a command for later: a copy, the caller's.  NULL: no memory. */
+static struct saved_call *saved_call_new(const struct command *row,
+                                         size_t argc, const struct str *argv) {
+    size_t bytes = 0, head;
+    struct saved_call *s;
+    char *p;
+
+    for (size_t i = 0; i < argc; i++) bytes += argv[i].n;
+    head = sizeof *s + argc * sizeof s->argv[0];
+    s = malloc(head + bytes);
+    if (s == NULL) return NULL;
+    s->next = NULL;
+    s->row = row;
+    s->argc = argc;
+    s->bytes = head + bytes;
+    p = (char *)s + head;
+    for (size_t i = 0; i < argc; i++) {
+        if (argv[i].n > 0) memcpy(p, argv[i].p, argv[i].n);
+        s->argv[i] = str_of(p, argv[i].n);
+        p += argv[i].n;
+    }
+    return s;
+}
+
+/* A client of this lane; fd -1 for one without a socket.  NULL: no memory. */
+static struct client *client_new(struct lane *l, int fd) {
+    struct client *c = calloc(1, sizeof *c), **bucket;
+
+    if (c == NULL) return NULL;
+    c->id = (uint64_t)atomic_fetch_add(&l->k->next_id, 1) + 1;
+    c->lane = l;
+    c->fd = fd;
+    c->proto = 2;
+    c->since_ms = c->last_ms = l->clock.wall_ms;
+    atomic_init(&c->touched, false);
+    c->next = l->clients;
+    if (l->clients != NULL) l->clients->prev = c;
+    l->clients = c;
+    l->nclients++;
+    bucket = &l->by_id[c->id % LANE_IDS];
+    c->next_id = *bucket;
+    *bucket = c;
+    atomic_fetch_add(&l->k->nclients, 1);
+    return c;
+}
+
+/* Forget what MULTI collected. */
+static void client_discard(struct client *c) {
+    for (struct saved_call *s = c->queue, *next; s != NULL; s = next) {
+        next = s->next;
+        free(s);
+    }
+    c->queue = c->queue_last = NULL;
+    c->queued = c->queue_bytes = 0;
+    c->flags &= ~(uint32_t)(CLIENT_MULTI | CLIENT_SPOILT);
+}
+
+/* Free a client that watches, waits and subscribes to nothing any more, and
+ * whose socket is closed. */
+static void client_free(struct client *c) {
+    struct lane *l = c->lane;
+    struct client **p = &l->by_id[c->id % LANE_IDS];
+
+    KVNS_ASSERT(c->watches == NULL && c->waiters == NULL &&
+                c->subscriptions == NULL && c->waiting == NULL);
+    while (*p != c) p = &(*p)->next_id;
+    *p = c->next_id;
+    if (c->prev != NULL) c->prev->next = c->next;
+    else l->clients = c->next;
+    if (c->next != NULL) c->next->prev = c->prev;
+    l->nclients--;
+    if (c->flags & CLIENT_FLUSH) {
+        p = &l->flush;
+        while (*p != c) p = &(*p)->next_flush;
+        *p = c->next_flush;
+    }
+    atomic_fetch_sub(&l->k->nclients, 1);
+    client_discard(c);
+    resp_reset(&c->resp);
+    buf_free(&c->in);
+    buf_free(&c->out);
+    free(c->bound);
+    free(c->user);
+    free(c->name);
+    free(c->lib_name);
+    free(c->lib_ver);
+    free(c);
+}
+
+/* Bytes that wait to be sent. */
+static inline size_t client_pending(const struct client *c) {
+    return c->out.n - c->out_at;
+}
+
+/* Which output limit holds for it. */
+static inline enum option_class client_class(const struct client *c) {
+    return c->channels + c->patterns + c->shard_channels > 0 ?
+               OPTION_CLASS_PUBSUB : OPTION_CLASS_NORMAL;
+}
+
+/* Is its waiting output within the limits?  Where not, it is to be closed. */
+static bool client_is_within(struct client *c, size_t more) {
+    const struct option_output *lim =
+        &c->lane->k->opt.client_output[client_class(c)];
+    size_t n = client_pending(c) + more;
+
+    if (lim->hard != 0 && n > lim->hard) return false;
+    if (lim->soft == 0 || n <= lim->soft) {
+        c->over_ms = 0;
+        return true;
+    }
+    if (c->over_ms == 0) c->over_ms = c->lane->clock.wall_ms;
+    return c->lane->clock.wall_ms - c->over_ms < lim->seconds * 1000;
+}
+
+/* To be closed as soon as the loop comes by; what waits is not sent. */
+static void client_cut(struct client *c) {
+    c->state = CLIENT_GONE;
+    if (c->flags & CLIENT_FLUSH) return;
+    c->flags |= CLIENT_FLUSH;
+    c->next_flush = c->lane->flush;
+    c->lane->flush = c;
+}
+
+/* Append output that is not a reply of the batch: the lane's own thread.  A
+ * client over its limit is cut off. */
+static void client_write(struct client *c, const char *p, size_t n) {
+    if (c->state == CLIENT_GONE || n == 0) return;
+    if (!client_is_within(c, n) || !buf_put(&c->out, p, n)) {
+        client_cut(c);
+        return;
+    }
+    if (c->flags & CLIENT_FLUSH) return;
+    c->flags |= CLIENT_FLUSH;
+    c->next_flush = c->lane->flush;
+    c->lane->flush = c;
+}
+
+/* Replace one of a client's strings by a copy; an empty one is none. */
+static bool client_set_text(char **text, struct str s) {
+    char *copy = NULL;
+
+    if (s.n > 0) {
+        copy = malloc(s.n + 1);
+        if (copy == NULL) return false;
+        memcpy(copy, s.p, s.n);
+        copy[s.n] = '\0';
+    }
+    free(*text);
+    *text = copy;
+    return true;
+}

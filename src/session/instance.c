@@ -1,0 +1,308 @@
+/* ==== instance - one server, its lanes, its clients, a command's call =======
+ *
+ * struct kvns is one server; two may live in a process.  A lane is what one
+ * thread works on: its clients, its clock, its output, its counters; nobody
+ * else touches them.  Lanes talk through inboxes.
+ *
+ *   kvns -- keyspace (shards, each under its lock)
+ *     |
+ *     +-- lane 0 -- clients     a lane's own thread only
+ *     +-- lane 1 -- clients
+ *     +-- hub, registry         under their locks
+ *
+ * A command is a row; the rows are data, joined by dispatch and hung here so
+ * that COMMAND, a command, can read them.
+ *
+ * floor 5 - uses: base clock buf log crc shard resp reply options
+ */
+#define KVNS_VERSION "0.1.0"
+#define KVNS_REDIS_VERSION "7.2.4"  /* what our command set answers to */
+
+struct call;
+struct client;
+struct lane;
+
+/* What became of a call. */
+enum outcome {
+    DONE,                       /* answered */
+    FAILED,                     /* answered with an error, nothing changed */
+    BLOCKED                     /* not answered: waits for data */
+};
+
+/* What a row says of its command. */
+enum {
+    WRITE = 1 << 0,             /* may change keys */
+    READONLY = 1 << 1,
+    GROWS = 1 << 2,             /* may need memory: refused when full */
+    ADMIN = 1 << 3,
+    PUBSUB = 1 << 4,
+    NOSCRIPT = 1 << 5,
+    BLOCKING = 1 << 6,          /* may wait for data */
+    LOADING = 1 << 7,           /* allowed while a snapshot is loaded */
+    STALE = 1 << 8,
+    FAST = 1 << 9,              /* short: shares the batch's clock */
+    NO_AUTH = 1 << 10,          /* allowed before AUTH */
+    BARRIER = 1 << 11,          /* may change how later requests are read */
+    CONTAINER = 1 << 12,        /* has subcommands, rows "name|sub" */
+    SUBSCRIBED = 1 << 13,       /* allowed in RESP2 while subscribed */
+    NO_MULTI = 1 << 14,         /* refused inside MULTI */
+    ALL_SHARDS = 1 << 15,       /* touches keys beyond those it names */
+    SECRET = 1 << 16,           /* arguments must not be shown */
+    MOVABLE = 1 << 17,          /* keys are where first, last, step don't say */
+    NO_MONITOR = 1 << 18,
+    TRANSACTION = 1 << 19,      /* runs at once inside MULTI */
+    /* for a client bound to a namespace; default: allowed as it is, keys and
+     * channels being its own */
+    UNBOUND = 1 << 20,          /* refused */
+    /* where the keys are, if MOVABLE */
+    KEYS_NUM = 1 << 21,         /* count at `first`, keys follow it */
+    KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
+    KEYS_STREAMS = 1 << 23,     /* second half of what follows STREAMS */
+    KEYS_STORE = 1 << 24        /* key at 1, and what follows STORE[DIST] */
+};
+
+enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
+
+enum group {
+    GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
+    GROUP_SET, GROUP_ZSET, GROUP_STREAM, GROUP_BIT, GROUP_HLL, GROUP_GEO,
+    GROUP_TX, GROUP_PUBSUB, GROUP_SERVER_COMMANDS, GROUP_NAMESPACE,
+    GROUP_COMMANDS_COUNT
+};
+
+struct command {
+    const char *name;           /* lower case; "config|get" of a container */
+    enum outcome (*run)(struct call *);
+    int arity;                  /* with the name; -n: n or more */
+    uint32_t flags;
+    int first, last, step;      /* where the keys are; 0: none; last < 0 counts
+                                   from the end */
+    enum group group;
+    const char *since, *cost, *usage, *summary;
+};
+
+/* Counters of one command on one lane. */
+struct command_stat {
+    uint64_t calls, us, rejected, failed;
+};
+
+/* One command as it is carried out. */
+struct call {
+    struct work w;
+    struct kvns *k;
+    struct lane *lane;
+    struct client *c;           /* never NULL */
+    const struct command *row;
+    size_t argc;
+    const struct str *argv;
+    struct reply *r;
+    bool no_block;              /* inside EXEC: what would wait answers nil */
+    bool again;                 /* run again for a client that waited */
+};
+
+enum client_state {
+    CLIENT_OPEN,                /* reading and answering */
+    CLIENT_BLOCKED,             /* waits for data; read, but not carried out */
+    CLIENT_CLOSING,             /* send what is there, then close */
+    CLIENT_GONE                 /* the loop frees it */
+};
+
+enum {
+    CLIENT_MULTI = 1,           /* collects commands for EXEC */
+    CLIENT_SPOILT = 2,          /* one of them was wrong: EXECABORT */
+    CLIENT_NAMED_AUTH = 4,      /* has authenticated */
+    CLIENT_UNIX = 8,            /* came through the unix socket */
+    CLIENT_NO_EVICT = 16,
+    CLIENT_NO_TOUCH = 32,
+    CLIENT_REPLY_OFF = 64,
+    CLIENT_REPLY_SKIP = 128,    /* the next reply is not sent */
+    CLIENT_REPLY_SKIPPING = 256,    /* the present one is not */
+    CLIENT_MONITOR = 512,
+    CLIENT_FLUSH = 1024,        /* in the lane's list of those with output */
+    CLIENT_LOCAL = 2048,        /* on this machine */
+    CLIENT_PAUSED = 4096,       /* has input that CLIENT PAUSE holds back */
+    CLIENT_EMBEDDED = 8192      /* no socket: kvns_exec */
+};
+
+/* A command put off: by MULTI, or because it waits.  One block of libc's. */
+struct saved_call {
+    struct saved_call *next;
+    const struct command *row;
+    size_t argc, bytes;
+    struct str argv[];          /* the bytes follow */
+};
+
+struct waiter;
+struct subscription;
+
+struct client {
+    uint64_t id;
+    struct lane *lane;
+    struct client *next, *prev; /* of the lane */
+    struct client *next_id;     /* in the lane's index by id */
+    struct client *next_flush;
+    int fd;
+    uint32_t flags;
+    enum client_state state;
+    uint8_t proto;              /* 2 or 3 */
+    int db;
+    struct resp resp;
+    struct buf in;              /* input not yet carried out */
+    struct buf out;             /* output not yet sent, from out_at on */
+    size_t out_at;
+    int64_t since_ms, last_ms;  /* connected, last command; wall clock */
+    int64_t over_ms;            /* since when over the soft limit; 0: it isn't */
+    struct saved_call *queue, *queue_last;  /* of MULTI */
+    size_t queued, queue_bytes;
+    struct watch *watches;
+    atomic_bool touched;        /* a watched key was changed */
+    struct saved_call *waiting; /* the command it is blocked in */
+    struct waiter *waiters;
+    int64_t wait_until;         /* monotonic us; 0: for ever */
+    struct client *next_wait, *prev_wait;
+    struct subscription *subscriptions;
+    uint32_t channels, patterns, shard_channels;
+    char *bound;                /* namespace it lives in, or NULL */
+    size_t bound_n;
+    char *user;                 /* name it authenticated as, or NULL */
+    char *name, *lib_name, *lib_ver;
+    const struct command *last;
+    char addr[64], laddr[64];
+    uint64_t commands, net_in, net_out;
+    size_t poll_at;             /* the loop's: where it is polled */
+};
+
+/* What one lane tells another. */
+struct letter {
+    struct letter *next;
+    uint64_t client;            /* 0: the lane itself */
+    int kind;                   /* enum letter_kind */
+    size_t n;
+    char bytes[];
+};
+
+enum letter_kind {
+    LETTER_SOCKET,              /* bytes: a connected descriptor */
+    LETTER_OUTPUT,              /* bytes for the client */
+    LETTER_RETRY,               /* data for its blocked command */
+    LETTER_KILL,
+    LETTER_UNBLOCK              /* bytes[0]: with an error */
+};
+
+enum { LANE_IDS = 1024 };       /* buckets of a lane's index by id */
+
+struct lane {
+    struct kvns *k;
+    uint32_t id;
+    struct clock clock;
+    struct buf out;             /* replies of the batch */
+    struct reply reply;
+    struct client *clients;
+    size_t nclients;
+    struct client *by_id[LANE_IDS];
+    struct client *flush;       /* have output that nobody has tried to send */
+    struct client *waiting;     /* blocked, with and without a deadline */
+    int64_t next_timeout;       /* monotonic us; no blocked one is due before */
+    struct client *current;     /* whose reply is being written, or NULL */
+    pthread_mutex_t inbox_lock;
+    struct letter *inbox, *inbox_last;
+    int wake[2];                /* pipe; -1: nobody polls */
+    struct command_stat *stats; /* by row */
+    uint64_t commands, net_in, net_out, errors;
+    uint64_t nblocked;
+    atomic_uint_fast32_t clients_now;
+};
+
+/* How saving goes; under kvns.lock. */
+struct persist {
+    bool saving;                /* a snapshot is being taken */
+    bool again;                 /* BGSAVE SCHEDULE: once more afterwards */
+    bool last_ok;
+    int64_t last_ms;            /* wall clock of the last success, or start */
+    int64_t began_ms, took_ms;
+    uint64_t dirty_then;        /* changes when the last success began */
+    uint64_t dirty_begun;       /* changes when this one began */
+    uint64_t saves;
+};
+
+struct kvns {
+    struct keyspace ks;
+    struct options opt;
+    struct log log;
+    struct crc_tables crc;
+    struct command *rows;       /* all, in order of name */
+    size_t nrows;
+    uint16_t *row_index;        /* of ROW_SLOTS; 0: empty, else 1 + row */
+    struct lane *lanes;
+    uint32_t nlanes;
+    atomic_uint_fast32_t nclients;
+    atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
+                                       ids wrap after 2^32 connections there */
+    struct hub *hub;
+    pthread_mutex_t lock;       /* guards persist and what follows it */
+    struct persist persist;
+    char run_id[41];
+    char *config_file;
+    int64_t started_ms;
+    const char *limit_source;   /* where the memory limit comes from */
+    size_t host_memory;         /* bytes this process may use; 0: unknown */
+    uint64_t rejected;          /* connections over the limit */
+    uint64_t connections;
+    atomic_bool loading;
+    atomic_bool save_wanted;    /* BGSAVE: the program begins one */
+    atomic_bool stop;           /* SHUTDOWN or a signal */
+    atomic_int stop_how;        /* enum stop_how */
+    atomic_bool changed;        /* options changed: the program looks */
+    size_t peak;                /* most bytes in use seen */
+    struct loop *loop;          /* embedded: the only one */
+    struct client *embedded;    /* who kvns_exec speaks for */
+};
+
+enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE };
+
+static inline struct client *lane_client(const struct lane *l, uint64_t id) {
+    struct client *c = l->by_id[id % LANE_IDS];
+
+    while (c != NULL && c->id != id) c = c->next_id;
+    return c;
+}
+
+/* Put a letter into a lane's inbox; takes it over.  Any thread. */
+static void lane_post(struct lane *l, struct letter *letter) {
+    bool first;
+
+    letter->next = NULL;
+    pthread_mutex_lock(&l->inbox_lock);
+    first = l->inbox == NULL;
+    if (first) l->inbox = letter;
+    else l->inbox_last->next = letter;
+    l->inbox_last = letter;
+    pthread_mutex_unlock(&l->inbox_lock);
+    if (first && l->wake[1] != -1) {
+        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
+
+        (void)n;
+    }
+}
+
+/* Make and post a letter.  False: no memory, nothing was sent. */
+static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
+                      const void *bytes, size_t n) {
+    struct letter *letter = malloc(sizeof *letter + n);
+
+    if (letter == NULL) return false;
+    letter->client = client;
+    letter->kind = kind;
+    letter->n = n;
+    if (n > 0) memcpy(letter->bytes, bytes, n);
+    lane_post(l, letter);
+    return true;
+}
+
+/* Changes to the keyspace since the start. */
+static uint64_t instance_dirty(const struct kvns *k) {
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) n += k->ks.shards[i].dirty;
+    return n;
+}
