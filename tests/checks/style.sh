@@ -32,7 +32,9 @@ END {
 # shellcheck disable=SC2086
 awk '
 /^[ \t]*\/\// { print FILENAME ":" FNR ": a comment with //" }
-/^[ \t]*(\/\*|\*).*(XXX|FIXME)/ { print FILENAME ":" FNR ": say what is missing instead" }
+/^[ \t]*(\/\*|\*).*(XXX|FIXME)/ {
+    print FILENAME ":" FNR ": say what is missing instead"
+}
 ' $sources >>"$work/wrong"
 
 # Functions.  First pass: who calls what outside its own part.  Second: sizes
