@@ -1,6 +1,7 @@
 # Compare what each part names with what its banner says.  Arguments: the
 # output of defs.awk, that of strip.awk, then the parts themselves; -v order=
-# the paths of the parts as the spine has them.
+# the paths of the parts as the spine has them.  With -v tell=1 print "path:
+# uses" for each part instead.
 function part_of(path) {
     sub(/.*\//, "", path)
     sub(/\.c$/, "", path)
@@ -8,6 +9,9 @@ function part_of(path) {
 }
 function note(part, owner, what) {
     if (owner == "" || owner == part) return
+    # What stands below cannot be called: C would not know it yet.  So this is
+    # a local name, or a pointer to what is not known here.
+    if (place[owner] > place[part]) return
     if ((part, owner) in uses) return
     uses[part, owner] = what "\t" line_now
 }
@@ -54,6 +58,8 @@ nth == 2 {
             note(part, owner[word[i]], word[i])
     next
 }
+
+tell { exit }
 
 # The banners.
 FNR == 1 {
@@ -120,7 +126,13 @@ function complain(part, line, text) {
 }
 
 END {
-    for (i = 1; i <= n_parts; i++)
+    for (i = 1; tell && i <= n_parts; i++) {
+        list = ""
+        for (j = 1; j <= n_parts; j++)
+            if ((part_at[i], part_at[j]) in uses) list = list " " part_at[j]
+        print path_at[i] ":" (list == "" ? " -" : list)
+    }
+    for (i = 1; !tell && i <= n_parts; i++)
         if (!(part_at[i] in said))
             print path_at[i] ":1: no line \" * floor N - uses: ...\""
 }

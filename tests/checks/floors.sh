@@ -8,6 +8,9 @@
 # "Names something of" is decided on file scope: functions, tags, constants of
 # enums, macros and variables belong to the part that defines them; words after
 # a dot or an arrow are members and belong to nobody.
+#
+#     floors.sh --tell     print what each part uses
+#     floors.sh --mend     write it into the banners
 . "$(dirname "$0")/lib.sh"
 
 parts >"$work/parts"
@@ -28,6 +31,44 @@ awk -f "$here/strip.awk" $existing >"$work/code"
 
 # What each part defines: "name<TAB>part"; a tag as "struct name".
 awk -F '\t' -f "$here/defs.awk" "$work/code" >"$work/defs"
+
+if [ -n "${1:-}" ]; then
+    awk -v order="$existing" -v tell=1 -f "$here/floors.awk" \
+        "$work/defs" "$work/code" /dev/null >"$work/uses"
+fi
+case ${1:-} in
+--tell)
+    cat "$work/uses"
+    exit 0
+    ;;
+--mend)
+    while IFS=: read -r path list; do
+        awk -v list="$list" '
+        /^ \* floor [0-9]+ - uses:/ && !done {
+            line = $0
+            sub(/uses:.*/, "uses:", line)
+            n = split(list, word, " ")
+            for (i = 1; i <= n; i++) {
+                if (length(line " " word[i]) > 78) {
+                    print line
+                    line = " *   "
+                }
+                line = line " " word[i]
+            }
+            print line
+            done = inside = 1
+            next
+        }
+        inside && !/^ \*\// { next }
+        { inside = 0; print }' "$path" >"$work/new"
+        cmp -s "$path" "$work/new" || {
+            cat "$work/new" >"$path"
+            echo "mended $path"
+        }
+    done <"$work/uses"
+    exit 0
+    ;;
+esac
 
 # shellcheck disable=SC2086
 awk -v order="$existing" -f "$here/floors.awk" \

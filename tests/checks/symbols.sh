@@ -50,18 +50,18 @@ END {
                 name " can change; only the signal flag may"
 }' "$work/changing" "$work/code" >>"$work/wrong"
 
-awk -F '\t' '{
+awk -F '\t' -f "$here/defs.awk" "$work/code" >"$work/defs"
+awk -F '\t' '
+FILENAME == ARGV[1] {
+    if ($1 ~ /[a-z0-9]__/)
+        home[$1] = (($1 in home) && home[$1] != $3) ? "" : $3
+    next
+}
+{
     n = split($3, word, /[^A-Za-z0-9_]+/)
-    part = $1
-    sub(/.*\//, "", part)
-    sub(/\.c$/, "", part)
-    for (i = 1; i <= n; i++) {
-        at = index(word[i], "__")
-        if (at < 2) continue
-        home = substr(word[i], 1, at - 1)
-        if (home != part && home ~ /^[a-z]/)
-            print $1 ":" $2 ": " word[i] " is private to " home
-    }
-}' "$work/code" >>"$work/wrong"
+    for (i = 1; i <= n; i++)
+        if ((word[i] in home) && home[word[i]] != "" && home[word[i]] != $1)
+            print $1 ":" $2 ": " word[i] " is private to " home[word[i]]
+}' "$work/defs" "$work/code" >>"$work/wrong"
 
 finish symbols
