@@ -4,7 +4,7 @@
  * of the right kind or the reply that says why not.  A function that may
  * answer the client itself ends in _or_reply.
  *
- * floor 6 - uses: base num buf entry shard door reply instance
+ * floor 6 - uses: base num entry door reply instance
  */
 enum err {
     ERR_SYNTAX, ERR_WRONGTYPE, ERR_NOT_INT, ERR_NOT_FLOAT, ERR_NO_KEY,
@@ -35,12 +35,11 @@ static const char *const err_text[ERR_COUNT] = {
     [ERR_SAME_OBJECT] = "ERR source and destination objects are the same"
 };
 
+/* Answer an error of the catalogue; the outcome is the handler's, too. */
 static COLD enum outcome reply_err(struct call *x, enum err err) {
     reply_error(x->r, err_text[err]);
     return FAILED;
 }
-
-static inline enum outcome done(void) { return DONE; }
 
 /* Parse an integer argument, or answer why not. */
 static inline bool arg_int_or_reply(struct call *x, size_t i, int64_t *out) {

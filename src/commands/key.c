@@ -1,6 +1,6 @@
 /* ==== key - commands on keys of any kind ===================================
  *
- * floor 6 - uses: base num glob buf table entry shard door upkeep reply instance arg
+ * floor 6 - uses: base entry shard door upkeep reply instance arg
  */
 static enum outcome cmd_del(struct call *x) {
     int64_t n = 0;

@@ -14,7 +14,8 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base clock rand hash num buf table entry shard door upkeep reply options instance client pubsub watch waiters arg
+ * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
+ *   instance client pubsub waiters arg
  */
 
 enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */
@@ -632,7 +633,8 @@ static COLD void exec__queue(struct call *x) {
 
 /* Carry out one request of a client: writes exactly one reply into r, unless
  * the client blocks, or the command's replies are messages.  row is what
- * exec_find says of argv[0]; hint_hash is of argv[1]'s local part, if hinted. */
+ * exec_find says of argv[0]; hint_hash is of argv[1]'s local part, if
+ * hinted. */
 static inline enum outcome exec_request(struct lane *l, struct client *c,
                                         const struct command *row,
                                         size_t argc, const struct str *argv,

@@ -180,6 +180,7 @@ static inline uint64_t load_le(const void *p, int n) {
     return v;
 }
 
+/* And back: the n low bytes of v. */
 static inline void store_le(void *p, uint64_t v, int n) {
     unsigned char *b = p;
 

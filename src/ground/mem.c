@@ -437,6 +437,7 @@ static inline bool mem_refill(struct mem *m) {
 #endif
 }
 
+/* An arena that holds nothing. */
 static void mem_init(struct mem *m) {
     memset(m, 0, sizeof *m);
 }

@@ -21,7 +21,7 @@
  * them one after the other.  Growth of the index belongs to the namespace, the
  * rest to the key.
  *
- * floor 3 - uses: base mem rand hash buf table pack quick entry shard big walk wheel
+ * floor 3 - uses: base mem buf table pack entry shard big walk wheel
  */
 struct edit {
     struct work *w;

@@ -21,7 +21,7 @@
  * What happened and concerns higher floors - an event for subscribers, a key
  * with waiters that got data - is written into lists here that exec drains.
  *
- * floor 3 - uses: base mem clock rand hash buf table entry
+ * floor 3 - uses: base mem rand hash buf table entry
  */
 enum policy {
     POLICY_NONE,                /* refuse writes when full */
@@ -531,6 +531,7 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
         s->nevents++;
 }
 
+/* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
@@ -562,6 +563,7 @@ static void keyspace_lock(struct keyspace *ks) {
     for (uint32_t i = 0; i < ks->nshards; i++) shard_lock(ks->shards + i);
 }
 
+/* Let go of them all. */
 static void keyspace_unlock(struct keyspace *ks) {
     for (uint32_t i = ks->nshards; i-- > 0;) shard_unlock(ks->shards + i);
 }

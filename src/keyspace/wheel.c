@@ -135,6 +135,7 @@ static void wheel_sweep(struct wheel *w, size_t expiring, uint64_t turn) {
     wheel__fire(w, (int)(turn >> 8 & 3), (int64_t)(turn & 255));
 }
 
+/* Forget all records; w may be NULL. */
 static void wheel_free(struct wheel *w) {
     if (w == NULL) return;
     for (int l = 0; l < WHEEL_LEVELS; l++)

@@ -2,7 +2,8 @@
  *
  * What kvns.h promises, on the caller's thread alone.
  *
- * floor 8 - uses: base buf shard upkeep reply option options instance client exec net saver instances
+ * floor 8 - uses: base clock buf log reply options option instance client
+ *   pubsub watch waiters exec net listen instances
  */
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];

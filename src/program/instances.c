@@ -1,6 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base mem clock rand hash buf log crc shard upkeep big wheel reply options option instance client pubsub exec rows
+ * floor 8 - uses: base mem clock rand buf log crc entry shard wheel upkeep
+ *   reply options instance pubsub exec rows
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */
@@ -126,7 +127,8 @@ static struct kvns *instances_new(struct options *opt) {
         !rows_join(k))
         return NULL;
     k->ks.nshards = shards;
-    for (uint32_t i = 0; i < shards; i++) shard_init(k->ks.shards + i, &k->ks, i);
+    for (uint32_t i = 0; i < shards; i++)
+        shard_init(k->ks.shards + i, &k->ks, i);
     k->nlanes = lanes;
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;

@@ -1,6 +1,6 @@
 /* ==== listen - the sockets a server waits at ===============================
  *
- * floor 8 - uses: base log options instance net
+ * floor 8 - uses: log instance net
  */
 
 /* Listen on one address.  -1 with *why. */
@@ -30,7 +30,8 @@ static bool listen_all(struct kvns *k, struct loop *l) {
     for (int i = 0; k->opt.port != 0 && i < k->opt.host.n; i++) {
         struct addrinfo hints, *all, *a;
         char host[256], port[16];
-        bool optional = k->opt.host.at[i].n > 0 && k->opt.host.at[i].p[0] == '-';
+        bool optional = k->opt.host.at[i].n > 0 &&
+                        k->opt.host.at[i].p[0] == '-';
         const char *why;
         int n = 0, err;
 
@@ -102,4 +103,3 @@ static bool listen_all(struct kvns *k, struct loop *l) {
     }
     return true;
 }
-

@@ -13,7 +13,8 @@
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
- * floor 8 - uses: base clock rand hash buf log table entry shard upkeep resp reply option options instance client pubsub watch waiters exec
+ * floor 8 - uses: base mem clock buf log table shard upkeep resp reply options
+ *   instance client pubsub watch waiters exec
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -531,7 +532,7 @@ static void net__accept(struct loop *l, int listener) {
     }
 }
 
-/* ---- letters, time, upkeep ------------------------------------------------ */
+/* ---- letters, time, upkeep ----------------------------------------------- */
 
 static void net__letters(struct loop *l) {
     struct lane *lane = l->lane;

@@ -7,7 +7,7 @@
  * socket does not take, and what comes while nobody asked (messages), waits in
  * the client's own buffer, within the limit of its class.
  *
- * floor 5 - uses: base clock buf resp reply shard options instance
+ * floor 5 - uses: base buf resp options instance
  */
 
 /* Keep a command for later: a copy, the caller's.  NULL: no memory. */

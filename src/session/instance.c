@@ -151,7 +151,7 @@ struct client {
     struct buf out;             /* output not yet sent, from out_at on */
     size_t out_at;
     int64_t since_ms, last_ms;  /* connected, last command; wall clock */
-    int64_t over_ms;            /* since when over the soft limit; 0: it isn't */
+    int64_t over_ms;            /* over the soft limit since; 0: it is not */
     struct saved_call *queue, *queue_last;  /* of MULTI */
     size_t queued, queue_bytes;
     struct watch *watches;

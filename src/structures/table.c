@@ -372,6 +372,7 @@ static void table__merge(struct table *t, struct mem *m) {
     t->max_lines = one.nlines;
 }
 
+/* An empty table; it needs no memory yet. */
 static void table_init(struct table *t) {
     memset(t, 0, sizeof *t);
 }
