@@ -16,7 +16,7 @@ static void test_intset_widens(void) {
     static const int64_t sorted[] = { INT64_MIN, -40000, -32768, -3, 0, 5,
                                       32767, 40000, 2147483647, INT64_MAX };
     static const size_t size[] = { 3, 5, 13, 17, 41, 49, 57, 65, 73, 81 };
-    uint8_t b[128];
+    uint8_t b[128] = { 0 };
     size_t n = 0, pos;
     struct intset_view v;
 

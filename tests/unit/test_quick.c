@@ -264,7 +264,7 @@ static void test_quick_both_ends(void) {
     struct quick q;
     struct mem m;
     struct quick_at at;
-    struct pack_item it;
+    struct pack_item it = { { NULL, 0 }, 0, false };
 
     mem_init(&m);
     quick_init(&q, -2);
