@@ -10,58 +10,63 @@
 #define KVNS_NO_MAIN
 #include "../../src/kvns.c"
 
-#include "test_mem.c"
-#include "test_files.c"
+#include "test_clock.c"
+#include "test_rand.c"
+#include "test_hash.c"
 #include "test_num.c"
 #include "test_glob.c"
-#include "test_hash.c"
-#include "test_rand.c"
-#include "test_clock.c"
 #include "test_buf.c"
 #include "test_log.c"
 #include "test_sha256.c"
 #include "test_table.c"
 #include "test_pack.c"
 #include "test_item.c"
-#include "test_quick.c"
 #include "test_intset.c"
+#include "test_quick.c"
 #include "test_skip.c"
 #include "test_crc.c"
 #include "test_lzf.c"
 #include "test_rdb.c"
+#include "test_ziplist.c"
 #include "test_rdb_items.c"
+#include "test_rdb_real.c"      /* files of real servers, as bytes */
+#include "test_rdb_file.c"
 #include "test_resp.c"
 #include "test_reply.c"
 #include "test_http.c"
+#include "test_options.c"
+#include "test_config.c"
 
 #define T(test) { #test, test },
 static const struct unit_test {
     const char *name;
     void (*run)(void);
 } unit_tests[] = {
-    TESTS_MEM
-    TESTS_FILES
+    TESTS_CLOCK
+    TESTS_RAND
+    TESTS_HASH
     TESTS_NUM
     TESTS_GLOB
-    TESTS_HASH
-    TESTS_RAND
-    TESTS_CLOCK
     TESTS_BUF
     TESTS_LOG
     TESTS_SHA256
     TESTS_TABLE
     TESTS_PACK
     TESTS_ITEM
-    TESTS_QUICK
     TESTS_INTSET
+    TESTS_QUICK
     TESTS_SKIP
     TESTS_CRC
     TESTS_LZF
     TESTS_RDB
+    TESTS_ZIPLIST
     TESTS_RDB_ITEMS
+    TESTS_RDB_FILE
     TESTS_RESP
     TESTS_REPLY
     TESTS_HTTP
+    TESTS_OPTIONS
+    TESTS_CONFIG
 };
 #undef T
 
