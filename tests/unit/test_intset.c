@@ -40,7 +40,7 @@ static void test_intset_widens(void) {
     CHECK_INT(n, 0);
 }
 
-/* The bytes of Redis 7.0 for SADD s 1 2 300, read from its DUMP. */
+/* The bytes of Redis 7.0.15 for SADD s 1 2 300, compared with its DUMP. */
 static void test_intset_blob(void) {
     static const char blob[] = "\x02\0\0\0\x03\0\0\0\x01\0\x02\0\x2c\x01";
     uint8_t b[32], out[32];
