@@ -20,26 +20,47 @@
 
 enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */
 
-static uint64_t exec__name_hash(struct str name) {
-    uint64_t h = 0;
+/* The first eight bytes of a name as a word, letters in lower case. */
+static inline uint64_t exec__name_word(struct str name) {
+    const uint64_t lower = UINT64_C(0x2020202020202020);
+    const char *p = name.p;
+    uint64_t w = 0;
 
-    for (size_t i = 0; i < name.n; i++)
-        h = (h ^ (uint64_t)(unsigned char)base_lower(name.p[i])) *
-            UINT64_C(0x100000001b3);
-    return h ^ h >> 29;
+    if (BASE_LITTLE && name.n >= 8) return load64(p) | lower;
+    if (BASE_LITTLE && name.n >= 4)
+        return (load32(p) |
+                (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
+    for (size_t i = size_min(name.n, 8); i-- > 0;)
+        w = w << 8 | (unsigned char)p[i];
+    return w | lower;
+}
+
+static inline uint32_t exec__name_hash(uint64_t word, size_t n) {
+    return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
+           ROW_SLOTS;
+}
+
+static inline const struct command *exec__find(const struct kvns *k,
+                                               struct str name, bool sub) {
+    uint64_t word = exec__name_word(name);
+    uint32_t h = exec__name_hash(word, name.n);
+
+    for (;; h = (h + 1) % ROW_SLOTS) {
+        const struct row_slot *slot = &k->row_index[h];
+        const struct command *row = slot->row;
+
+        if (row == NULL) return NULL;
+        if (slot->word == word && slot->n == name.n &&
+            ((row->flags & SUBCOMMAND) != 0) == sub &&
+            (LIKELY(name.n <= 8) || str_is(name, row->name)))
+            return row;
+    }
 }
 
 /* Find the row of a command, or NULL. */
 static inline const struct command *exec_find(const struct kvns *k,
                                               struct str name) {
-    uint64_t h = exec__name_hash(name);
-
-    for (;; h++) {
-        uint16_t i = k->row_index[h % ROW_SLOTS];
-
-        if (i == 0) return NULL;
-        if (str_is(name, k->rows[i - 1].name)) return &k->rows[i - 1];
-    }
+    return exec__find(k, name, false);
 }
 
 /* Find the row of a container's subcommand, or NULL. */
@@ -53,7 +74,7 @@ static const struct command *exec_find_sub(const struct kvns *k,
     memcpy(name, row->name, n);
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
-    return exec_find(k, str_of(name, n + 1 + sub.n));
+    return exec__find(k, str_of(name, n + 1 + sub.n), true);
 }
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
@@ -491,12 +512,11 @@ static inline enum outcome exec__locked(struct call *x) {
 
     if (LIKELY(!ks->threads)) return row->run(x);
     if (row->first == 1 && row->last == 1 && (row->flags & MOVABLE) == 0) {
-        struct str ns, local;
+        struct keyref ref;
         struct shard *s;
 
-        key_split(&x->w, x->argv[1], &ns, &local);
-        s = key_shard(ks, ns, x->w.hint == x->argv[1].p ? x->w.hint_hash :
-                                                         key_hash(ks, local));
+        key_home(&x->w, x->argv[1], &ref);
+        s = ref.shard;
         shard_lock(s);
         what = row->run(x);
         shard_unlock(s);
@@ -633,12 +653,11 @@ static COLD void exec__queue(struct call *x) {
 
 /* Carry out one request of a client: writes exactly one reply into r, unless
  * the client blocks, or the command's replies are messages.  row is what
- * exec_find says of argv[0]; hint_hash is of argv[1]'s local part, if
- * hinted. */
+ * exec_find says of argv[0]; hint is of argv[1], or NULL. */
 static inline enum outcome exec_request(struct lane *l, struct client *c,
                                         const struct command *row,
                                         size_t argc, const struct str *argv,
-                                        bool hinted, uint64_t hint_hash,
+                                        const struct key_hint *hint,
                                         struct reply *r) {
     enum outcome what = FAILED;
     struct call x;
@@ -653,10 +672,7 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     }
     c->last = row;
     exec__call(l, c, row, argc, argv, r, &x);
-    if (hinted) {
-        x.w.hint = argv[1].p;
-        x.w.hint_hash = hint_hash;
-    }
+    x.w.hint = hint;
     if (UNLIKELY((c->flags & CLIENT_MULTI) != 0) &&
         (row->flags & TRANSACTION) == 0) {
         exec__queue(&x);

@@ -3,13 +3,14 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string key list hashes channels server exec tx
+ * floor 7 - uses: base instance string lcs key list hashes channels server exec tx
  */
 static const struct {
     const struct command *rows;
     size_t n;
 } rows_families[] = {
     { string_commands, ROWS(string_commands) },
+    { lcs_commands, ROWS(lcs_commands) },
     { key_commands, ROWS(key_commands) },
     { list_commands, ROWS(list_commands) },
     { hash_commands, ROWS(hash_commands) },
@@ -39,10 +40,14 @@ static bool rows_join(struct kvns *k) {
     KVNS_ASSERT(n < ROW_SLOTS / 2);
     qsort(k->rows, n, sizeof *k->rows, rows__order);
     for (size_t i = 0; i < n; i++) {
-        uint64_t h = exec__name_hash(str_c(k->rows[i].name));
+        struct command *row = k->rows + i;
+        struct str name = str_c(row->name);
+        uint64_t word = exec__name_word(name);
+        uint32_t h = exec__name_hash(word, name.n);
 
-        while (k->row_index[h % ROW_SLOTS] != 0) h++;
-        k->row_index[h % ROW_SLOTS] = (uint16_t)(i + 1);
+        if (strchr(row->name, '|') != NULL) row->flags |= SUBCOMMAND;
+        while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
+        k->row_index[h] = (struct row_slot){ word, name.n, row };
     }
     return true;
 }

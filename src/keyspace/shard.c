@@ -162,6 +162,13 @@ struct keyspace {
     struct snapshot *snapshot;  /* being taken, or NULL */
 };
 
+/* A key taken apart and hashed ahead of its command. */
+struct key_hint {
+    const char *p;              /* the key as it came; NULL: no hint */
+    struct str ns, local;
+    uint64_t hash;              /* of local, fast */
+};
+
 /* Who touches the keyspace and when: part of every command's call. */
 struct work {
     struct keyspace *ks;
@@ -170,8 +177,7 @@ struct work {
     int64_t now;                /* wall clock, ms */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
-    const char *hint;           /* key whose hash is known already */
-    uint64_t hint_hash;
+    const struct key_hint *hint;    /* of the first key, or NULL */
 };
 
 /* A key taken apart, and where it lives. */
@@ -350,15 +356,26 @@ static COLD void space_forget(struct shard *s, struct db *db,
     mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
 }
 
+/* Only the shard of a key, and what leads there: nothing of it is read. */
+static inline void key_home(const struct work *w, struct str key,
+                            struct keyref *ref) {
+    if (LIKELY(w->hint != NULL && w->hint->p == key.p)) {
+        ref->ns = w->hint->ns;
+        ref->local = w->hint->local;
+        ref->hash = w->hint->hash;
+    } else {
+        key_split(w, key, &ref->ns, &ref->local);
+        ref->hash = key_hash(w->ks, ref->local);
+    }
+    ref->shard = key_shard(w->ks, ref->ns, ref->hash);
+}
+
 /* Where a key lives, in database db. */
 static inline void key_ref_in(const struct work *w, struct str key, int db,
                               struct keyref *ref) {
     struct table_at at;
 
-    key_split(w, key, &ref->ns, &ref->local);
-    ref->hash = w->hint == key.p && key.p != NULL ? w->hint_hash :
-                                                   key_hash(w->ks, ref->local);
-    ref->shard = key_shard(w->ks, ref->ns, ref->hash);
+    key_home(w, key, ref);
     ref->db = ref->shard->dbs[db];
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :

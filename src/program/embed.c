@@ -79,8 +79,7 @@ int kvns_exec(struct kvns *k, int argc, const char *const *argv,
                                     str_of(argv[i], lengths[i]);
     clock_read(&l->clock);
     reply_open(&r, &out, c->proto, SIZE_MAX);
-    exec_request(l, c, exec_find(k, args[0]), (size_t)argc, args, false, 0,
-                 &r);
+    exec_request(l, c, exec_find(k, args[0]), (size_t)argc, args, NULL, &r);
     if (c->waiting != NULL) {
         client_unwait(c, false);
         reply_null_array(&r);

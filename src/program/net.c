@@ -33,8 +33,7 @@ struct net_request {
     const struct command *row;
     struct str *argv;
     uint32_t argc;
-    bool hinted;
-    uint64_t hash;
+    struct key_hint hint;
     struct space *space;        /* where the key was, to call it nearer */
 };
 
@@ -150,27 +149,28 @@ static void net__look_ahead(struct loop *l) {
     struct work w = { .ks = ks };
 
     for (struct net_request *q = l->batch; q < end; q++) {
-        struct str ns, local;
+        struct key_hint *h = &q->hint;
         struct shard *s;
 
-        q->hinted = false;
+        h->p = NULL;
         if (q->row == NULL || q->row->first != 1 || q->argc < 2 ||
             q->c->bound != NULL)
             continue;
-        key_split(&w, q->argv[1], &ns, &local);
-        q->hash = key_hash(ks, local);
-        q->hinted = true;
+        key_split(&w, q->argv[1], &h->ns, &h->local);
+        h->hash = key_hash(ks, h->local);
+        h->p = q->argv[1].p;
         q->space = NULL;
         if (ks->threads) continue;      /* no line is read without its lock */
-        s = key_shard(ks, ns, q->hash);
-        q->space = ns.p == NULL ? s->dbs[q->c->db]->plain :
-                                  space_find(s, s->dbs[q->c->db], ns, &at);
-        if (q->space != NULL) table_prefetch(&q->space->keys, q->hash);
+        s = key_shard(ks, h->ns, h->hash);
+        q->space = h->ns.p == NULL ?
+                       s->dbs[q->c->db]->plain :
+                       space_find(s, s->dbs[q->c->db], h->ns, &at);
+        if (q->space != NULL) table_prefetch(&q->space->keys, h->hash);
     }
     if (ks->threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
-        if (q->hinted && q->space != NULL && !q->space->strong) {
-            const char *e = table_first(&q->space->keys, q->hash, &at);
+        if (q->hint.p != NULL && q->space != NULL && !q->space->strong) {
+            const char *e = table_first(&q->space->keys, q->hint.hash, &at);
 
             if (e == NULL) continue;
             PREFETCH(e);
@@ -207,7 +207,8 @@ static void net__run(struct loop *l) {
         r->proto = c->proto;
         mark = reply_mark(r);
         lane->current = c;
-        exec_request(lane, c, q->row, q->argc, q->argv, q->hinted, q->hash, r);
+        exec_request(lane, c, q->row, q->argc, q->argv,
+                     q->hint.p == NULL ? NULL : &q->hint, r);
         lane->current = NULL;
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0)) {

@@ -6,9 +6,13 @@
  *
  *   kvns -- keyspace (shards, each under its lock)
  *     |
- *     +-- lane 0 -- clients     a lane's own thread only
+ *     +-- lane 0 -- clients     a lane's own thread, or with all at rest
  *     +-- lane 1 -- clients
  *     +-- hub, registry         under their locks
+ *
+ * What concerns all lanes and changes seldom (options, who monitors, who is
+ * paused) is changed only while every lane is at rest, see world; so lanes
+ * read it, and count what they do, with plain loads and stores.
  *
  * A command is a row; the rows are data, joined by dispatch and hung here so
  * that COMMAND, a command, can read them.
@@ -58,7 +62,9 @@ enum {
     KEYS_NUM = 1 << 21,         /* count at `first`, keys follow it */
     KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
     KEYS_STREAMS = 1 << 23,     /* second half of what follows STREAMS */
-    KEYS_STORE = 1 << 24        /* key at 1, and what follows STORE[DIST] */
+    KEYS_STORE = 1 << 24,       /* key at 1, and what follows STORE[DIST] */
+    ALL_LANES = 1 << 25         /* runs with every lane at rest; such a row is
+                                   a BARRIER or a subcommand */
 };
 
 enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
@@ -81,9 +87,37 @@ struct command {
     const char *since, *cost, *usage, *summary;
 };
 
+/* Durations in classes: eight to each doubling from 64 ns on, so that a class
+ * is at most an eighth wide; the last one has no end. */
+enum { HIST_FIRST = 6, HIST_FINE = 8, HIST_CLASSES = 29 * HIST_FINE };
+
+/* How a row is found: open addressing by the first bytes of its name. */
+struct row_slot {
+    uint64_t word;              /* the first eight, in lower case */
+    size_t n;                   /* length of the name */
+    const struct command *row;  /* NULL: free */
+};
+
 /* Counters of one command on one lane. */
 struct command_stat {
-    uint64_t calls, us, rejected, failed;
+    uint64_t calls, ns, rejected, failed;
+    uint64_t *hist;             /* HIST_CLASSES of them, or NULL */
+};
+
+/* Errors that began with one word, on one lane. */
+enum { LANE_ERRORS = 64 };
+
+struct error_stat {
+    char code[24];
+    uint64_t n;
+};
+
+/* The last second and a half in steps, for rates. */
+enum { LANE_SAMPLES = 16 };
+
+struct lane_sample {
+    int64_t us;
+    uint64_t commands, net_in, net_out;
 };
 
 /* One command as it is carried out. */
@@ -120,7 +154,7 @@ enum {
     CLIENT_MONITOR = 512,
     CLIENT_FLUSH = 1024,        /* in the lane's list of those with output */
     CLIENT_LOCAL = 2048,        /* on this machine */
-    CLIENT_PAUSED = 4096,       /* has input that CLIENT PAUSE holds back */
+    CLIENT_PAUSED = 4096,       /* in the lane's list of those held back */
     CLIENT_EMBEDDED = 8192      /* no socket: kvns_exec */
 };
 
@@ -160,6 +194,9 @@ struct client {
     struct waiter *waiters;
     int64_t wait_until;         /* monotonic us; 0: for ever */
     struct client *next_wait, *prev_wait;
+    struct saved_call *held;    /* the command that CLIENT PAUSE holds back */
+    struct client *next_held;
+    struct client *next_monitor;
     struct subscription *subscriptions;
     uint32_t channels, patterns, shard_channels;
     char *bound;                /* namespace it lives in, or NULL */
@@ -186,10 +223,14 @@ enum letter_kind {
     LETTER_OUTPUT,              /* bytes for the client */
     LETTER_RETRY,               /* data for its blocked command */
     LETTER_KILL,
+    LETTER_MONITOR,             /* bytes for all who monitor, client 0 */
     LETTER_UNBLOCK              /* bytes[0]: with an error */
 };
 
-enum { LANE_IDS = 1024 };       /* buckets of a lane's index by id */
+enum {
+    LANE_IDS = 1024,            /* buckets of a lane's index by id */
+    LANE_SHARED = 64            /* commands that share a time, at most */
+};
 
 struct lane {
     struct kvns *k;
@@ -207,10 +248,28 @@ struct lane {
     pthread_mutex_t inbox_lock;
     struct letter *inbox, *inbox_last;
     int wake[2];                /* pipe; -1: nobody polls */
+    pthread_mutex_t turn;       /* held while it does anything but wait */
+    struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
+    struct client *monitors;
     struct command_stat *stats; /* by row */
+    struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
+    uint32_t nshared, share;    /* of shared: how many, how many may be */
+    int64_t alone_ns;           /* of the batch: timed by themselves */
+    struct error_stat error[LANE_ERRORS];
+    struct lane_sample sample[LANE_SAMPLES];
+    uint32_t sample_at;
     uint64_t commands, net_in, net_out, errors;
+    uint64_t accepted, refused; /* connections; refused: over a limit */
     uint64_t nblocked;
     atomic_uint_fast32_t clients_now;
+};
+
+/* What may need a look at each command: bits, and above them how many clients
+ * monitor.  Set with all lanes at rest, cleared by anybody in a turn. */
+enum {
+    OBSERVE_PAUSE = 1,          /* CLIENT PAUSE is in force */
+    OBSERVE_ALONE = 2,          /* every command is timed by itself */
+    OBSERVE_MONITOR = 256       /* one client that monitors */
 };
 
 /* How saving goes; under kvns.lock. */
@@ -232,7 +291,7 @@ struct kvns {
     struct crc_tables crc;
     struct command *rows;       /* all, in order of name */
     size_t nrows;
-    uint16_t *row_index;        /* of ROW_SLOTS; 0: empty, else 1 + row */
+    struct row_slot *row_index; /* of ROW_SLOTS */
     struct lane *lanes;
     uint32_t nlanes;
     atomic_uint_fast32_t nclients;
@@ -246,8 +305,12 @@ struct kvns {
     int64_t started_ms;
     const char *limit_source;   /* where the memory limit comes from */
     size_t host_memory;         /* bytes this process may use; 0: unknown */
-    uint64_t rejected;          /* connections over the limit */
-    uint64_t connections;
+    pthread_mutex_t gate;       /* of whoever has all lanes rest */
+    atomic_uint resting;        /* how many want them to */
+    atomic_uint observed;       /* OBSERVE_ bits */
+    int64_t pause_until;        /* monotonic us */
+    bool pause_all;             /* not only what writes */
+    struct slow *slow;          /* what was slow, under its own lock */
     atomic_bool loading;
     atomic_bool save_wanted;    /* BGSAVE: the program begins one */
     atomic_bool stop;           /* SHUTDOWN or a signal */
