@@ -14,6 +14,7 @@ Fixtures that talk to a server:
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -36,6 +37,19 @@ def pytest_addoption(parser):
                           "redis-server sends")
     parser.addoption("--diff-seed", type=int, default=None,
                      help="repeat a comparison")
+
+
+def pytest_sessionstart(session):
+    """Build before any test's time runs, and once for all workers."""
+    config = session.config
+    if (hasattr(config, "workerinput") or os.environ.get("KVNS_BIN")
+            or config.getoption("--config") == "redis"):
+        return
+    try:
+        servers.build("kvns-test")
+    except subprocess.CalledProcessError:
+        if any("integration" in str(a) for a in config.args):
+            pytest.exit("the server does not compile", 1)
 
 
 def pytest_report_header(config):

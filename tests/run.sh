@@ -45,7 +45,7 @@ if "$python" -c 'import xdist' 2>/dev/null; then
 fi
 
 step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
-suite 600 "checks and unit tests" LC_ALL=C.UTF-8 \
+suite 600 "checks and unit tests" KVNS_BIN=build/kvns-test \
     tests/test_checks.py tests/test_unit.py "$@"
 
 case $what in
