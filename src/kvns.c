@@ -62,7 +62,12 @@
 #include "session/manual.c"         /* help and tables from the rows */
 #include "session/config.c"         /* files, environment, flags */
 #include "session/instance.c"       /* the server, its lanes, a call */
+#include "session/world.c"          /* every lane at rest */
+#include "session/apply.c"          /* options take effect */
 #include "session/client.c"         /* a connection */
+#include "session/measure.c"        /* what commands took */
+#include "session/slow.c"           /* the slow log */
+#include "session/monitor.c"        /* everybody's commands */
 #include "session/pubsub.c"         /* channels */
 #include "session/watch.c"          /* WATCH */
 #include "session/waiters.c"        /* clients that wait for data */
@@ -70,6 +75,7 @@
 /* floor 6, commands: one part a family, its rows below its handlers */
 #include "commands/arg.c"           /* errors, arguments */
 #include "commands/string.c"
+#include "commands/lcs.c"
 #include "commands/key.c"
 #include "commands/list.c"
 #include "commands/hashes.c"
@@ -82,6 +88,7 @@
 #include "dispatch/rows.c"          /* the table of all commands */
 
 /* floor 8, program: sockets, files, main */
+#include "program/park.c"           /* connections that say nothing */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
 #include "program/saver.c"          /* snapshots to disk */

@@ -68,6 +68,7 @@ int kvns_exec(struct kvns *k, int argc, const char *const *argv,
     struct client *c = k->embedded;
     struct lane *l = k->lanes;
     struct reply r;
+    int64_t begun;
 
     if (argc < 1) return -1;
     if (argc > (int)ROWS(few)) {
@@ -79,7 +80,9 @@ int kvns_exec(struct kvns *k, int argc, const char *const *argv,
                                     str_of(argv[i], lengths[i]);
     clock_read(&l->clock);
     reply_open(&r, &out, c->proto, SIZE_MAX);
+    begun = measure_open(l);
     exec_request(l, c, exec_find(k, args[0]), (size_t)argc, args, NULL, &r);
+    measure_close(l, begun);
     if (c->waiting != NULL) {
         client_unwait(c, false);
         reply_null_array(&r);

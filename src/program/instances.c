@@ -4,77 +4,14 @@
  *   reply options instance pubsub exec rows
  */
 
-/* Bytes this process may use; 0 where nobody says.  *source: who says. */
-static size_t instances__host_memory(const char **source) {
-    long pages = -1, size = -1;
-
-#if defined(_SC_PHYS_PAGES)
-    pages = sysconf(_SC_PHYS_PAGES);
-    size = sysconf(_SC_PAGESIZE);
-#endif
-    *source = "physical memory";
-    if (pages <= 0 || size <= 0) return 0;
-    return (size_t)pages * (size_t)size;
-}
-
-/* The memory limit in force: as asked for, at most 70 % of what there is. */
-static size_t instances__limit(struct kvns *k) {
-    uint64_t want = k->opt.memory_limit;
-    const char *source;
-    size_t host = instances__host_memory(&source);
-    uint64_t cap = (uint64_t)(host / 100) * 70;
-
-    k->host_memory = host;
-    k->limit_source = "as configured";
-    if (want == 0 && k->opt.redis) {
-        k->limit_source = "none";
-        return SIZE_MAX / 2;
-    }
-    if (host != 0 && (want == 0 || want > cap)) {
-        k->limit_source = "70 % of physical memory";
-        want = cap;
-    } else if (want == 0) {
-        k->limit_source = "default, host memory unknown";
-        want = (uint64_t)1 << 30;
-    }
-    return (size_t)(want < SIZE_MAX / 2 ? want : SIZE_MAX / 2);
-}
-
-/* Options in terms of the keyspace.  Also after CONFIG SET. */
-static void instances_apply(struct kvns *k) {
-    struct keyspace_options *o = &k->ks.opt;
-    const struct options *from = &k->opt;
-
-    o->databases = (uint32_t)from->databases;
-    o->hash_entries = (uint32_t)from->hash_max_listpack_entries;
-    o->hash_value = (uint32_t)size_min(from->hash_max_listpack_value, 1 << 30);
-    o->set_entries = (uint32_t)from->set_max_listpack_entries;
-    o->set_value = (uint32_t)size_min(from->set_max_listpack_value, 1 << 30);
-    o->set_ints = (uint32_t)from->set_max_intset_entries;
-    o->zset_entries = (uint32_t)from->zset_max_listpack_entries;
-    o->zset_value = (uint32_t)size_min(from->zset_max_listpack_value, 1 << 30);
-    o->list_size = (int)from->list_max_listpack_size;
-    o->hll_sparse_max = (uint32_t)from->hll_sparse_max_bytes;
-    o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
-    o->stream_entries = (uint32_t)from->stream_node_max_entries;
-    o->memory_limit = instances__limit(k);
-    o->threshold = from->eviction_threshold;
-    o->policy = (enum policy)from->eviction_policy;
-    o->samples = (uint32_t)from->maxmemory_samples;
-    o->half_life = (uint32_t)size_min((size_t)from->hits_half_life * 1000 /
-                                          ENTRY_TICK, UINT32_MAX);
-    o->shared_values = from->shared_values;
-    o->notify = from->notify_keyspace_events;
-    if ((o->notify & (EVENT_TO_KEYSPACE | EVENT_TO_KEYEVENT)) == 0)
-        o->notify = 0;
-}
-
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
     memset(l, 0, sizeof *l);
     l->k = k;
     l->id = id;
     l->wake[0] = l->wake[1] = -1;
     pthread_mutex_init(&l->inbox_lock, NULL);
+    pthread_mutex_init(&l->turn, NULL);
+    l->share = LANE_SHARED;
     atomic_init(&l->clients_now, 0);
     clock_read(&l->clock);
     l->stats = calloc(k->nrows, sizeof *l->stats);
@@ -102,6 +39,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->opt = *opt;
     log_init(&k->log);
     pthread_mutex_init(&k->lock, NULL);
+    pthread_mutex_init(&k->gate, NULL);
     crc_init(&k->crc);
     rand_entropy(&k->ks.seed, sizeof k->ks.seed);
     rand_entropy(k->ks.sip, sizeof k->ks.sip);
@@ -118,12 +56,13 @@ static struct kvns *instances_new(struct options *opt) {
                                           4 * instances__cores();
         shards = (uint32_t)size_min(shards, EXEC_SHARDS);
     }
-    instances_apply(k);
+    apply_options(k);
     k->ks.threads = lanes > 1;
     k->ks.shards = calloc(shards, sizeof *k->ks.shards);
     k->lanes = calloc(lanes, sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
-    if (k->ks.shards == NULL || k->lanes == NULL || k->hub == NULL ||
+    k->slow = slow_new();
+    if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL || k->hub == NULL ||
         !rows_join(k))
         return NULL;
     k->ks.nshards = shards;
@@ -163,12 +102,13 @@ static void instances_free(struct kvns *k) {
 
         reply_close(&l->reply);
         buf_free(&l->out);
-        free(l->stats);
+        measure_free(k, l);
         for (struct letter *m = l->inbox, *next; m != NULL; m = next) {
             next = m->next;
             free(m);
         }
         pthread_mutex_destroy(&l->inbox_lock);
+        pthread_mutex_destroy(&l->turn);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++)
         instances__free_shard(k, k->ks.shards + i);
@@ -184,6 +124,8 @@ static void instances_free(struct kvns *k) {
     free(k->config_file);
     options_free(&k->opt);
     pthread_mutex_destroy(&k->lock);
+    pthread_mutex_destroy(&k->gate);
+    slow_free(k->slow);
     log_fini(&k->log);
     free(k);
 }

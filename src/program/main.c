@@ -105,12 +105,14 @@ static int main__serve(struct kvns *k, struct loop **loops) {
     log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
     while (main_signals == 0 && !atomic_load(&k->stop)) {
         loop_turn(loops[0], -1);
+        world_enter(k->lanes);
         if (saver != NULL && saver_poll(saver)) saver = NULL;
         if (saver == NULL &&
             (atomic_load(&k->save_wanted) || main__is_due(k))) {
             saver = saver_begin(k);
             atomic_store(&k->save_wanted, false);
         }
+        world_leave(k->lanes);
     }
     atomic_store(&k->stop, true);
     for (uint32_t i = 1; i < k->nlanes; i++) {
@@ -147,8 +149,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     }
     k->config_file = cfg->file;
     cfg->file = NULL;
-    atomic_store(&k->log.level, k->opt.log);
-    atomic_store(&k->log.format, k->opt.log_format);
+    apply_log(k);
     memset(&sa, 0, sizeof sa);
     sa.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &sa, NULL);
@@ -168,6 +169,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     for (uint32_t i = 0; i < k->nlanes; i++) {
         loops[i] = loop_new(k, k->lanes + i);
         KVNS_ASSERT(loops[i] != NULL);
+        loops[i]->parks = true;
     }
     if (listen_all(k, loops[0])) status = main__serve(k, loops);
     for (uint32_t i = 0; i < k->nlanes; i++) loop_free(loops[i]);

@@ -24,7 +24,11 @@ enum {
     NET_ARGS = 4096,            /* their arguments in all */
     NET_ACCEPT = 64,            /* connections accepted in a turn */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept */
-    NET_STEP = 400              /* entries of background work in a turn */
+    NET_STEP = 400,             /* entries of background work in a turn */
+    NET_HOT = 64,               /* clients polled however idle they are */
+    NET_SWEEP_US = 5000,        /* between looks for idle ones */
+    NET_IDLE_US = 20000,        /* quiet for so long: parked */
+    NET_IDLE_MAX_US = 1000000   /* the same, if they come back too soon */
 };
 
 /* A parsed request waiting in the batch. */
@@ -61,8 +65,14 @@ struct loop {
     struct resp_limits limits;
     int64_t next_second;        /* monotonic us: when to look at slow things */
     int64_t accept_again;       /* no accepting before that; 0: now */
+    uint32_t next_lane;         /* whose the next connection will be */
     uint32_t step_at;           /* shard whose turn it is for upkeep */
     bool busy;                  /* background work is waiting */
+    bool parks;                 /* may have threads to park clients with */
+    struct park park;
+    int64_t next_sweep;         /* monotonic us */
+    uint32_t ticks;             /* of net__second */
+    int64_t idle_us;            /* quiet for so long: parked; adapts */
     pthread_t thread;
     bool running;
     struct buf scratch;
@@ -87,9 +97,50 @@ static ssize_t net__send(struct client *c, const char *p, size_t n) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
 }
 
+static bool net__add(struct loop *l, int fd, short events,
+                     struct client *c) {
+    if (l->nfds == l->cap) {
+        size_t cap = l->cap * 2 + 64;
+        struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
+        struct client **who;
+
+        if (fds == NULL) return false;
+        l->fds = fds;
+        who = realloc(l->who, cap * sizeof *who);
+        if (who == NULL) return false;
+        l->who = who;
+        l->cap = cap;
+    }
+    l->fds[l->nfds] = (struct pollfd){ .fd = fd, .events = events };
+    l->who[l->nfds] = c;
+    if (c != NULL) c->poll_at = l->nfds;
+    l->nfds++;
+    return true;
+}
+
+/* Poll a client no more. */
+static void net__remove(struct loop *l, struct client *c) {
+    size_t at = c->poll_at, last = l->nfds - 1;
+
+    if (at == SIZE_MAX) return;
+    l->fds[at] = l->fds[last];
+    l->who[at] = l->who[last];
+    if (l->who[at] != NULL) l->who[at]->poll_at = at;
+    l->nfds--;
+    c->poll_at = SIZE_MAX;
+}
+
+/* Let poll say when the socket takes more, or no longer.  A parked client's
+ * input is its parker's business. */
 static void net__want_write(struct loop *l, struct client *c, bool on) {
-    l->fds[c->poll_at].events =
-        (short)((c->state == CLIENT_CLOSING ? 0 : POLLIN) | (on ? POLLOUT : 0));
+    short in = c->state == CLIENT_CLOSING || c->parked ? 0 : POLLIN;
+
+    if (c->poll_at == SIZE_MAX) {
+        if (on && !net__add(l, c->fd, POLLOUT, c)) client_cut(c);
+        return;
+    }
+    if (!on && c->parked) net__remove(l, c);
+    else l->fds[c->poll_at].events = (short)(in | (on ? POLLOUT : 0));
 }
 
 /* Send what waits in a client. */
@@ -190,8 +241,13 @@ static void net__open_range(struct loop *l, struct client *c) {
 static void net__run(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
+    bool watched;
+    int64_t begun;
 
     if (l->nbatch == 0) return;
+    watched = atomic_load_explicit(&l->k->observed, memory_order_relaxed) >=
+              OBSERVE_MONITOR;
+    begun = measure_open(lane);
     net__look_ahead(l);
     for (size_t i = 0; i < l->nbatch; i++) {
         struct net_request *q = l->batch + i;
@@ -200,7 +256,7 @@ static void net__run(struct loop *l) {
 
         if (c->state != CLIENT_OPEN) continue;
         if (l->nranges > 0 && l->ranges[l->nranges - 1].c != c &&
-            (q->row == NULL ||
+            (q->row == NULL || watched ||
              (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))
             net__send_ranges(l);
         net__open_range(l, c);
@@ -211,13 +267,9 @@ static void net__run(struct loop *l) {
                      q->hint.p == NULL ? NULL : &q->hint, r);
         lane->current = NULL;
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                                  CLIENT_REPLY_SKIPPING)) != 0)) {
-            if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIPPING)) != 0)
-                reply_cut(r, mark, free);
-            c->flags &= ~(uint32_t)CLIENT_REPLY_SKIPPING;
-            if ((c->flags & CLIENT_REPLY_SKIP) != 0)
-                c->flags ^= CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIPPING;
-        }
+                                  CLIENT_REPLY_SKIPPING)) != 0) &&
+            c->held == NULL && !client_wants_reply(c))
+            reply_cut(r, mark, free);
         l->ranges[l->nranges - 1].to = reply_mark(r);
         if (UNLIKELY(r->failed)) {
             client_cut(c);
@@ -227,6 +279,7 @@ static void net__run(struct loop *l) {
             reply_resync(r);
         }
     }
+    measure_close(lane, begun);
     l->nbatch = l->nargs = 0;
     net__send_ranges(l);
 }
@@ -282,7 +335,10 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         q->row = exec_find(l->k, out.argv[0]);
         if (!out.held) l->nargs += out.argc;
         if (UNLIKELY(out.held || q->row == NULL ||
-                     (q->row->flags & (BARRIER | CONTAINER)) != 0))
+                     (q->row->flags & (BARRIER | CONTAINER)) != 0 ||
+                     (atomic_load_explicit(&l->k->observed,
+                                           memory_order_relaxed) &
+                      OBSERVE_PAUSE) != 0))
             net__run(l);
     }
     return at;
@@ -354,40 +410,63 @@ static void net__read(struct loop *l, struct client *c) {
 
 /* ---- clients come and go ------------------------------------------------- */
 
-static bool net__add(struct loop *l, int fd, short events,
-                     struct client *c) {
-    if (l->nfds == l->cap) {
-        size_t cap = l->cap * 2 + 64;
-        struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
-        struct client **who;
-
-        if (fds == NULL) return false;
-        l->fds = fds;
-        who = realloc(l->who, cap * sizeof *who);
-        if (who == NULL) return false;
-        l->who = who;
-        l->cap = cap;
-    }
-    l->fds[l->nfds] = (struct pollfd){ .fd = fd, .events = events };
-    l->who[l->nfds] = c;
-    if (c != NULL) c->poll_at = l->nfds;
-    l->nfds++;
-    return true;
-}
-
-/* Free a client and all it holds. */
+/* Free a client and all it holds.  A parked one is shut down first, and freed
+ * when its parker lets go of it. */
 static void net__drop(struct loop *l, struct client *c) {
-    size_t at = c->poll_at, last = l->nfds - 1;
-
     client_unwait(c, false);
     watch_clear(c, false);
     pubsub_part_all(c);
-    l->fds[at] = l->fds[last];
-    l->who[at] = l->who[last];
-    if (l->who[at] != NULL) l->who[at]->poll_at = at;
-    l->nfds--;
+    net__remove(l, c);
+    if (c->parked) {
+        c->state = CLIENT_GONE;
+        shutdown(c->fd, SHUT_RDWR);
+        return;
+    }
     close(c->fd);
     client_free(c);
+}
+
+/* A parked client stirs: poll it again, and read at once. */
+static void net__stirs(struct loop *l, struct client *c) {
+    int64_t now = l->lane->clock.mono_us;
+
+    c->parked = false;
+    if (c->state == CLIENT_GONE) {
+        net__drop(l, c);
+        return;
+    }
+    /* who comes back soon should not have been parked */
+    if (now - c->stirred_us < 4 * l->idle_us)
+        l->idle_us = l->idle_us * 2 < NET_IDLE_MAX_US ? l->idle_us * 2 :
+                                                        NET_IDLE_MAX_US;
+    c->stirred_us = now;
+    if (c->poll_at == SIZE_MAX && !net__add(l, c->fd, POLLIN, c)) {
+        net__drop(l, c);
+        return;
+    }
+    if (c->state != CLIENT_CLOSING) l->fds[c->poll_at].events |= POLLIN;
+    net__read(l, c);
+}
+
+/* Park clients that have been quiet for a while. */
+static void net__sweep(struct loop *l) {
+    int64_t now = l->lane->clock.mono_us;
+
+    for (size_t i = l->nfds; i-- > l->fixed;) {
+        struct client *c = l->who[i];
+
+        if (l->nfds - l->fixed <= NET_HOT) return;
+        if (now - c->stirred_us < l->idle_us || client_pending(c) > 0 ||
+            c->parked || (c->state != CLIENT_OPEN &&
+                          c->state != CLIENT_BLOCKED))
+            continue;
+        if (!park_add(&l->park, c->fd, c->id)) {
+            l->next_sweep = now + 1000000;
+            return;
+        }
+        c->parked = true;
+        net__remove(l, c);
+    }
 }
 
 static void net__name(const struct sockaddr_storage *a, char *to,
@@ -468,15 +547,15 @@ static void net__welcome(struct loop *l, int fd) {
         close(fd);
         return;
     }
-    k->connections++;
+    l->lane->accepted++;
     if (atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients) {
-        k->rejected++;
+        l->lane->refused++;
         net__say_and_close(fd, full);
         return;
     }
     if (k->opt.protected_mode && k->opt.password.n == 0 &&
         !net__is_local(&peer)) {
-        k->rejected++;
+        l->lane->refused++;
         net__say_and_close(fd, denied);
         return;
     }
@@ -525,11 +604,10 @@ static void net__accept(struct loop *l, int listener) {
             }
             return;
         }
-        to = (uint32_t)(k->connections % k->nlanes);
+        to = l->next_lane++ % k->nlanes;
         if (to == l->lane->id ||
             !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
             net__welcome(l, fd);
-        else k->connections++;
     }
 }
 
@@ -557,6 +635,9 @@ static void net__letters(struct loop *l) {
             memcpy(&fd, letter->bytes, sizeof fd);
             net__welcome(l, fd);
             break;
+        case LETTER_STIRS:
+            if (c != NULL) net__stirs(l, c);
+            break;
         case LETTER_OUTPUT:
             if (c != NULL) client_write(c, letter->bytes, letter->n);
             break;
@@ -565,6 +646,9 @@ static void net__letters(struct loop *l) {
             break;
         case LETTER_KILL:
             if (c != NULL) client_cut(c);
+            break;
+        case LETTER_MONITOR:
+            monitor_deliver(lane, letter->bytes, letter->n);
             break;
         case LETTER_UNBLOCK:
             if (c != NULL) exec_unblock(lane, c, letter->bytes[0] != 0);
@@ -579,6 +663,7 @@ static void net__timeouts(struct loop *l) {
     struct lane *lane = l->lane;
     int64_t now = lane->clock.mono_us, soonest = 0;
 
+    if (UNLIKELY(lane->held != NULL)) exec_release(lane);
     if (lane->next_timeout == 0 || now < lane->next_timeout) return;
     for (struct client *c = lane->waiting, *next; c != NULL; c = next) {
         next = c->next_wait;
@@ -587,15 +672,26 @@ static void net__timeouts(struct loop *l) {
         else if (soonest == 0 || c->wait_until < soonest)
             soonest = c->wait_until;
     }
+    if (lane->held != NULL && (soonest == 0 || l->k->pause_until < soonest))
+        soonest = l->k->pause_until;
     lane->next_timeout = soonest;
 }
 
-/* What is looked at once a second. */
+/* The limits of requests, which CONFIG SET may change. */
+static void net__limits(struct loop *l) {
+    l->limits.max_args = (uint32_t)l->k->opt.max_resp_args;
+    l->limits.max_bulk = l->k->opt.max_resp_bulk_len;
+    l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
+}
+
+/* What is looked at ten times a second, and at the end once a second. */
 static void net__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
     struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
 
+    measure_sample(lane);
+    net__limits(l);
     for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
         struct shard *s = k->ks.shards + i;
 
@@ -605,6 +701,8 @@ static void net__second(struct loop *l) {
         shard_unlock(s);
         exec_settle(lane, s);
     }
+    if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
+    if (++l->ticks % 10 != 0) return;
     for (struct client *c = lane->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
@@ -670,6 +768,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (until < 0) until = 0;
     if (wait_us < 0 || until < wait_us) wait_us = until;
     n = poll(l->fds, (nfds_t)l->nfds, (int)((wait_us + 999) / 1000));
+    world_enter(lane);
     clock_read(&lane->clock);
     l->in_at = 0;
     for (size_t i = l->nfds; n > 0 && i-- > l->fixed;) {
@@ -678,6 +777,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
 
         if (got == 0) continue;
         n--;
+        c->stirred_us = lane->clock.mono_us;
         if ((got & POLLOUT) != 0 && client_pending(c) > 0) net__flush(l, c);
         if (c->state == CLIENT_GONE) client_cut(c);
         else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0) net__read(l, c);
@@ -685,11 +785,19 @@ static void loop_turn(struct loop *l, int timeout_ms) {
             client_cut(c);
     }
     net__run(l);
-    if (n > 0 && l->fds[0].revents != 0) net__letters(l);
+    if (l->fds[0].revents != 0) {
+        net__letters(l);
+        net__run(l);
+    }
     for (size_t i = 1; i < l->fixed; i++)
         if (l->fds[i].revents != 0 && l->accept_again == 0)
             net__accept(l, l->fds[i].fd);
     net__timeouts(l);
+    if (l->parks && l->nfds - l->fixed > NET_HOT &&
+        lane->clock.mono_us >= l->next_sweep) {
+        l->next_sweep = lane->clock.mono_us + NET_SWEEP_US;
+        net__sweep(l);
+    }
     net__upkeep(l);
     if (lane->clock.mono_us >= l->next_second) {
         net__second(l);
@@ -703,6 +811,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (again) l->accept_again = 0;
     }
     net__flush_all(l);
+    world_leave(lane);
 }
 
 /* A loop for a lane, listening on nothing yet.  NULL: no memory. */
@@ -713,11 +822,11 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
-    l->limits.max_args = (uint32_t)k->opt.max_resp_args;
-    l->limits.max_bulk = k->opt.max_resp_bulk_len;
-    l->limits.max_inline = (uint32_t)k->opt.max_resp_inline_len;
+    net__limits(l);
     clock_read(&lane->clock);
     l->next_second = lane->clock.mono_us + 100000;
+    l->idle_us = NET_IDLE_US;
+    l->park.lane = lane;
     if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
     for (int i = 0; i < 2; i++) {
         fcntl(lane->wake[i], F_SETFL, O_NONBLOCK);
@@ -744,9 +853,11 @@ static bool loop_listen(struct loop *l, int fd) {
 /* Close everything of a loop. */
 static void loop_free(struct loop *l) {
     if (l == NULL) return;
+    park_end(&l->park);
     while (l->lane->clients != NULL) {
         struct client *c = l->lane->clients;
 
+        c->parked = false;
         if (client_pending(c) > 0) net__flush(l, c);
         net__drop(l, c);
     }

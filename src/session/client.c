@@ -43,6 +43,7 @@ static struct client *client_new(struct lane *l, int fd) {
     c->lane = l;
     c->fd = fd;
     c->proto = 2;
+    c->poll_at = SIZE_MAX;
     c->since_ms = c->last_ms = l->clock.wall_ms;
     atomic_init(&c->touched, false);
     c->next = l->clients;
@@ -67,6 +68,32 @@ static void client_discard(struct client *c) {
     c->flags &= ~(uint32_t)(CLIENT_MULTI | CLIENT_SPOILT);
 }
 
+/* Keep a command until the pause is over; takes it over. */
+static void client_hold(struct client *c, struct saved_call *s) {
+    struct lane *l = c->lane;
+
+    c->held = s;
+    c->state = CLIENT_BLOCKED;
+    c->flags |= CLIENT_PAUSED;
+    c->next_held = NULL;
+    if (l->held == NULL) l->held = c;
+    else l->held_last->next_held = c;
+    l->held_last = c;
+    if (l->next_timeout == 0 || l->k->pause_until < l->next_timeout)
+        l->next_timeout = l->k->pause_until;
+}
+
+/* Take a client out of those held back; its command stays. */
+static void client_let_go(struct client *c) {
+    struct lane *l = c->lane;
+    struct client **p = &l->held, *last = NULL;
+
+    for (; *p != c; p = &(*p)->next_held) last = *p;
+    *p = c->next_held;
+    if (l->held_last == c) l->held_last = last;
+    c->flags &= ~(uint32_t)CLIENT_PAUSED;
+}
+
 /* Free a client that watches, waits and subscribes to nothing any more, and
  * whose socket is closed. */
 static void client_free(struct client *c) {
@@ -86,11 +113,13 @@ static void client_free(struct client *c) {
         while (*p != c) p = &(*p)->next_flush;
         *p = c->next_flush;
     }
+    if (c->flags & CLIENT_PAUSED) client_let_go(c);
     atomic_fetch_sub(&l->k->nclients, 1);
     client_discard(c);
     resp_reset(&c->resp);
     buf_free(&c->in);
     buf_free(&c->out);
+    free(c->held);
     free(c->bound);
     free(c->user);
     free(c->name);
@@ -125,13 +154,28 @@ static bool client_is_within(struct client *c, size_t more) {
     return c->lane->clock.wall_ms - c->over_ms < lim->seconds * 1000;
 }
 
-/* To be closed as soon as the loop comes by; what waits is not sent. */
-static void client_cut(struct client *c) {
-    c->state = CLIENT_GONE;
+/* Have the loop come by: there is output, or something else has changed. */
+static inline void client_stir(struct client *c) {
     if (c->flags & CLIENT_FLUSH) return;
     c->flags |= CLIENT_FLUSH;
     c->next_flush = c->lane->flush;
     c->lane->flush = c;
+}
+
+/* To be closed as soon as the loop comes by; what waits is not sent. */
+static void client_cut(struct client *c) {
+    c->state = CLIENT_GONE;
+    client_stir(c);
+}
+
+/* Does CLIENT REPLY let the reply just made go out?  Asked once for each. */
+static inline bool client_wants_reply(struct client *c) {
+    bool wants = (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIPPING)) == 0;
+
+    c->flags &= ~(uint32_t)CLIENT_REPLY_SKIPPING;
+    if ((c->flags & CLIENT_REPLY_SKIP) != 0)
+        c->flags ^= CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIPPING;
+    return wants;
 }
 
 /* Append output that is not a reply of the batch: the lane's own thread.  A
@@ -142,10 +186,7 @@ static void client_write(struct client *c, const char *p, size_t n) {
         client_cut(c);
         return;
     }
-    if (c->flags & CLIENT_FLUSH) return;
-    c->flags |= CLIENT_FLUSH;
-    c->next_flush = c->lane->flush;
-    c->lane->flush = c;
+    client_stir(c);
 }
 
 /* Replace one of a client's strings by a copy; an empty one is none. */

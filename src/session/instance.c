@@ -63,6 +63,8 @@ enum {
     KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
     KEYS_STREAMS = 1 << 23,     /* second half of what follows STREAMS */
     KEYS_STORE = 1 << 24,       /* key at 1, and what follows STORE[DIST] */
+    REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
+                                   holds it: PUBLISH */
     ALL_LANES = 1 << 25         /* runs with every lane at rest; such a row is
                                    a BARRIER or a subcommand */
 };
@@ -206,7 +208,10 @@ struct client {
     const struct command *last;
     char addr[64], laddr[64];
     uint64_t commands, net_in, net_out;
-    size_t poll_at;             /* the loop's: where it is polled */
+    size_t poll_at;             /* the loop's: where it is polled; SIZE_MAX:
+                                   nowhere */
+    int64_t stirred_us;         /* the loop's: last seen ready */
+    bool parked;                /* a parker waits for it, too */
 };
 
 /* What one lane tells another. */
@@ -220,6 +225,7 @@ struct letter {
 
 enum letter_kind {
     LETTER_SOCKET,              /* bytes: a connected descriptor */
+    LETTER_STIRS,               /* the parked client has something to say */
     LETTER_OUTPUT,              /* bytes for the client */
     LETTER_RETRY,               /* data for its blocked command */
     LETTER_KILL,
