@@ -4,7 +4,7 @@
  * of the right kind or the reply that says why not.  A function that may
  * answer the client itself ends in _or_reply.
  *
- * floor 6 - uses: base num entry door reply instance
+ * floor 6 - uses: base mem num entry shard door upkeep reply instance
  */
 enum err {
     ERR_SYNTAX, ERR_WRONGTYPE, ERR_NOT_INT, ERR_NOT_FLOAT, ERR_NO_KEY,
@@ -107,4 +107,38 @@ static bool arg_timeout_or_reply(struct call *x, size_t i, double *seconds) {
     }
     *seconds = (double)t;
     return true;
+}
+
+/* Is there room for a key to grow by `need` bytes beyond its arguments?  Makes
+ * some by evicting in the key's namespace, as far as it lies in this shard,
+ * but never `spare`.  Nothing may be open.  False: answered. */
+static bool arg_room_or_reply(struct call *x, struct str key, struct str spare,
+                              size_t need) {
+    struct keyspace *ks = x->w.ks;
+    struct keyref ref;
+    struct tenant *t;
+
+    key_ref(&x->w, key, &ref);
+    t = ks->tenants == NULL ? NULL : tenant_find(ks, ref.ns);
+    for (;;) {
+        size_t used = keyspace_bytes(ks), limit = ks->opt.memory_limit;
+        struct space *sp;
+
+        if (used + need <= limit && t != NULL && t->has_limit) {
+            used = atomic_load(&t->bytes);
+            limit = t->limit;
+        }
+        if (need <= limit && used <= limit - need) break;
+        key_ref(&x->w, key, &ref);      /* its namespace may have ended */
+        sp = ref.space;
+        if (sp == NULL || need > limit || used - (limit - need) > sp->bytes ||
+            !policy_evicts((enum policy)sp->policy) ||
+            space_evict(&x->w, ref.shard, sp, spare) == 0) {
+            reply_err(x, ERR_OOM);
+            return false;
+        }
+    }
+    if (mem_can(&ref.shard->mem, need)) return true;
+    reply_err(x, ERR_MEMORY);
+    return false;
 }

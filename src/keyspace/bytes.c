@@ -6,7 +6,7 @@
  * A blob that somebody else holds, a reply in flight or the snapshot's writer,
  * is not changed in place but copied first.
  *
- * floor 3 - uses: base mem num buf entry shard door
+ * floor 3 - uses: base mem num entry shard door
  */
 
 /* Is this the canonical form of an integer, worth keeping as one? */
@@ -39,21 +39,14 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     return true;
 }
 
-/* Make v the string at an open key, of whatever kind it was, with this
- * deadline (0: none).  False: no memory, nothing changed. */
-static bool bytes_put(struct edit *ed, struct str v, int64_t deadline) {
+/* Make v the string at an open key, in this shape: SHAPE_INT if it is eight
+ * bytes of an integer, SHAPE_BYTES, or SHAPE_BLOB, which is yet to be made. */
+static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
+                              int64_t deadline) {
     struct shard *s = ed->ref.shard;
-    enum shape shape = SHAPE_BYTES;
     struct entry *e;
     struct blob *b = NULL;
-    int64_t n;
 
-    if (bytes_is_int(v, &n)) {
-        v = str_of(&n, sizeof n);
-        shape = SHAPE_INT;
-    } else if (UNLIKELY(v.n >= ENTRY_BLOB_MIN)) {
-        shape = SHAPE_BLOB;
-    }
     if (shape != SHAPE_BLOB && ed->e != NULL &&
         LIKELY(bytes__in_place(ed, v, deadline))) {
         entry_set_shape(ed->e, shape);
@@ -75,6 +68,32 @@ static bool bytes_put(struct edit *ed, struct str v, int64_t deadline) {
 refused:
     if (b != NULL) blob_drop(b);
     return false;
+}
+
+/* Make v the string at an open key, of whatever kind it was, with this
+ * deadline (0: none).  False: no memory, nothing changed. */
+static bool bytes_put(struct edit *ed, struct str v, int64_t deadline) {
+    int64_t n;
+
+    if (bytes_is_int(v, &n))
+        return bytes__put(ed, str_of(&n, sizeof n), SHAPE_INT, deadline);
+    return bytes__put(ed, v, LIKELY(v.n < ENTRY_BLOB_MIN) ? SHAPE_BYTES :
+                                                            SHAPE_BLOB,
+                      deadline);
+}
+
+/* The same for short text that stays text, even if it reads as an integer:
+ * what INCRBYFLOAT leaves. */
+static bool bytes_put_text(struct edit *ed, struct str v, int64_t deadline) {
+    KVNS_ASSERT(v.n < ENTRY_BLOB_MIN);
+    return bytes__put(ed, v, SHAPE_BYTES, deadline);
+}
+
+/* Make the string at an open key this integer.  False: no memory, nothing
+ * changed. */
+static inline bool bytes_put_int(struct edit *ed, int64_t n,
+                                 int64_t deadline) {
+    return bytes__put(ed, str_of(&n, sizeof n), SHAPE_INT, deadline);
 }
 
 /* Make the string at an open key, which is one, n bytes long: a longer one is
