@@ -511,6 +511,12 @@ static inline enum outcome exec__locked(struct call *x) {
     enum outcome what;
 
     if (LIKELY(!ks->threads)) return row->run(x);
+    if ((row->flags & ALL_LANES) != 0) {
+        world_stop(x->lane);
+        what = row->run(x);
+        world_go(x->lane);
+        return what;
+    }
     if (row->first == 1 && row->last == 1 && (row->flags & MOVABLE) == 0) {
         struct keyref ref;
         struct shard *s;
@@ -532,16 +538,49 @@ static inline enum outcome exec__locked(struct call *x) {
     return what;
 }
 
-/* Run one command of a client, all checks passed but that of memory. */
+/* Run a handler whose locks are held, timed by itself. */
+static enum outcome exec__timed(struct call *x,
+                                enum outcome (*run)(struct call *)) {
+    struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
+    int64_t begun = clock_mono_ns(), ns;
+    enum outcome what = run(x);
+
+    ns = clock_mono_ns() - begun;
+    measure_alone(x->lane, st, ns);
+    slow_note(x, ns);
+    return what;
+}
+
+/* Count a command that was refused, or failed. */
+static COLD void exec__failed(struct lane *l, struct command_stat *st,
+                              const struct reply *r, bool refused) {
+    if (refused) st->rejected++;
+    else st->failed++;
+    measure_error(l, r->code);
+}
+
+/* Run one command of a client, all checks passed but that of memory.  FAST
+ * ones share the time of their batch. */
 static inline enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
+    struct lane *l = x->lane;
+    struct command_stat *st = l->stats + (row - x->k->rows);
     enum outcome what;
 
-    if (UNLIKELY((row->flags & GROWS) != 0) && !exec__admit_or_reply(x))
+    if (UNLIKELY((row->flags & GROWS) != 0) && !exec__admit_or_reply(x)) {
+        exec__failed(l, st, x->r, true);
         return FAILED;
-    what = exec__locked(x);
+    }
+    st->calls++;
+    if (LIKELY((row->flags & FAST) != 0 && l->nshared < l->share)) {
+        l->shared[l->nshared++] = st;
+        what = exec__locked(x);
+    } else {
+        what = exec__timed(x, exec__locked);
+    }
+    if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);
     if ((row->flags & WRITE) != 0)
-        exec__after(x->lane, row, x->argc, x->argv, &x->w);
+        exec__after(l, row, x->argc, x->argv, &x->w);
     return what;
 }
 
@@ -651,6 +690,44 @@ static COLD void exec__queue(struct call *x) {
     reply_queued(x->r);
 }
 
+/* Must the command wait until CLIENT PAUSE is over?  Then it is kept. */
+static bool exec__hold(struct call *x) {
+    const struct kvns *k = x->k;
+    struct client *c = x->c;
+    uint32_t flags = x->row->flags;
+    struct saved_call *s;
+
+    if ((c->flags & CLIENT_EMBEDDED) != 0) return false;
+    if (x->lane->clock.mono_us >= k->pause_until) {
+        atomic_fetch_and(&x->k->observed, ~(unsigned)OBSERVE_PAUSE);
+        return false;
+    }
+    if ((flags & TRANSACTION) != 0)
+        for (s = c->queue; s != NULL; s = s->next) flags |= s->row->flags;
+    if (!k->pause_all && (flags & (WRITE | REPLICATES)) == 0) return false;
+    s = saved_call_new(x->row, x->argc, x->argv);
+    if (s == NULL) return false;
+    client_hold(c, s);
+    c->commands--;
+    x->lane->commands--;
+    return true;
+}
+
+/* A command that is not simply to be run.  True: it is dealt with. */
+static COLD bool exec__aside(struct call *x, unsigned observed,
+                             enum outcome *what) {
+    *what = BLOCKED;
+    if ((observed & OBSERVE_PAUSE) != 0 && exec__hold(x)) return true;
+    *what = DONE;
+    if ((x->c->flags & CLIENT_MULTI) != 0 &&
+        (x->row->flags & TRANSACTION) == 0) {
+        exec__queue(x);
+        return true;
+    }
+    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
+    return false;
+}
+
 /* Carry out one request of a client: writes exactly one reply into r, unless
  * the client blocks, or the command's replies are messages.  row is what
  * exec_find says of argv[0]; hint is of argv[1], or NULL. */
@@ -659,7 +736,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
                                         size_t argc, const struct str *argv,
                                         const struct key_hint *hint,
                                         struct reply *r) {
-    enum outcome what = FAILED;
+    enum outcome what;
+    unsigned observed;
     struct call x;
 
     c->commands++;
@@ -667,18 +745,48 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     c->last_ms = l->clock.wall_ms;
     if (UNLIKELY(!exec__check_or_reply(c, r, &row, argc, argv))) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
-        l->errors++;
+        if (row == NULL) measure_error(l, r->code);
+        else exec__failed(l, l->stats + (row - l->k->rows), r, true);
         return FAILED;
     }
     c->last = row;
     exec__call(l, c, row, argc, argv, r, &x);
     x.w.hint = hint;
-    if (UNLIKELY((c->flags & CLIENT_MULTI) != 0) &&
-        (row->flags & TRANSACTION) == 0) {
-        exec__queue(&x);
-        return DONE;
+    observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
+               ~(unsigned)OBSERVE_ALONE;
+    if (UNLIKELY((observed | (c->flags & CLIENT_MULTI)) != 0) &&
+        exec__aside(&x, observed, &what))
+        return what;
+    return exec__run(&x);
+}
+
+/* Carry out what CLIENT PAUSE held back, if it is over; in order. */
+static COLD void exec_release(struct lane *l) {
+    unsigned observed = atomic_load(&l->k->observed);
+    struct client *c = l->held, *next;
+
+    if ((observed & OBSERVE_PAUSE) != 0 &&
+        l->clock.mono_us < l->k->pause_until)
+        return;
+    l->held = l->held_last = NULL;
+    for (; c != NULL; c = next) {
+        struct saved_call *s = c->held;
+        struct buf out = { 0 };
+        struct reply r;
+
+        next = c->next_held;
+        c->held = NULL;
+        c->flags &= ~(uint32_t)CLIENT_PAUSED;
+        if (c->state == CLIENT_BLOCKED) {
+            c->state = CLIENT_OPEN;
+            reply_open(&r, &out, c->proto, SIZE_MAX);
+            exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
+            if (!client_wants_reply(c)) reply_cut(&r, 0, free);
+            reply_close(&r);
+            client_write(c, out.p, out.n);
+            client_stir(c);
+            buf_free(&out);
+        }
+        free(s);
     }
-    what = exec__run(&x);
-    l->errors += what == FAILED;
-    return what;
 }

@@ -47,7 +47,9 @@ static enum outcome cmd_unwatch(struct call *x) {
 /* Run the queue; all its shards, and those of watched keys, are locked. */
 static void tx__run(struct call *x) {
     struct client *c = x->c;
+    bool watched = atomic_load(&x->k->observed) >= OBSERVE_MONITOR;
     size_t n = c->queued;
+    struct command_stat *st;
 
     reply_array(x->r, n);
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
@@ -56,7 +58,11 @@ static void tx__run(struct call *x) {
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
         x->r->proto = c->proto;
-        x->lane->errors += s->row->run(&y) == FAILED;
+        if (watched) monitor_feed(&y);
+        st = x->lane->stats + (s->row - x->k->rows);
+        st->calls++;
+        if (exec__timed(&y, s->row->run) == FAILED)
+            exec__failed(x->lane, st, x->r, false);
     }
 }
 
@@ -64,7 +70,7 @@ static enum outcome cmd_exec(struct call *x) {
     struct client *c = x->c;
     struct keyspace *ks = x->w.ks;
     uint64_t set[EXEC_SHARDS / 64];
-    bool dead, writes = false;
+    bool dead, writes = false, rest = false;
 
     if ((c->flags & CLIENT_MULTI) == 0) {
         reply_error(x->r, "ERR EXEC without MULTI");
@@ -91,9 +97,11 @@ static enum outcome cmd_exec(struct call *x) {
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         exec__shards(&x->w, s->row, s->argc, s->argv, set);
         writes = writes || (s->row->flags & WRITE) != 0;
+        rest = rest || (s->row->flags & ALL_LANES) != 0;
     }
     for (struct watch *w = c->watches; w != NULL; w = w->next)
         set[w->shard->id / 64] |= UINT64_C(1) << w->shard->id % 64;
+    if (rest) world_stop(x->lane);
     exec__lock(ks, set);
     dead = atomic_load(&c->touched);
     for (struct watch *w = c->watches; w != NULL && !dead; w = w->next)
@@ -106,6 +114,8 @@ static enum outcome cmd_exec(struct call *x) {
         tx__run(x);
     }
     exec__unlock(ks, set);
+    if (rest) world_go(x->lane);
+    if (atomic_load(&x->k->observed) >= OBSERVE_MONITOR) monitor_feed(x);
     client_discard(c);
     if (writes && !dead)
         for (uint32_t i = 0; i < ks->nshards; i++)

@@ -63,10 +63,11 @@ enum {
     KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
     KEYS_STREAMS = 1 << 23,     /* second half of what follows STREAMS */
     KEYS_STORE = 1 << 24,       /* key at 1, and what follows STORE[DIST] */
+    ALL_LANES = 1 << 25,        /* runs with every lane at rest; such a row is
+                                   a BARRIER or a subcommand */
     REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
                                    holds it: PUBLISH */
-    ALL_LANES = 1 << 25         /* runs with every lane at rest; such a row is
-                                   a BARRIER or a subcommand */
+    SUBCOMMAND = 1 << 27        /* "name|sub"; set when the rows are joined */
 };
 
 enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */

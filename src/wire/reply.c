@@ -49,6 +49,7 @@ struct reply {
     uint32_t refs, ref_cap;
     uint8_t proto;              /* 2 or 3 */
     bool failed;
+    char code[24];              /* first word of the last error */
 };
 
 /* Write to the end of out from now on, which nobody else may do meanwhile.
@@ -234,8 +235,18 @@ static void reply_simple(struct reply *r, struct str s) {
     reply__line(r, '+', s);
 }
 
+/* Keep the first word of an error for whoever counts errors. */
+static void reply__code(struct reply *r, const char *text) {
+    size_t n = 0;
+
+    while (n < sizeof r->code - 1 && text[n] != ' ' && text[n] != '\0') n++;
+    memcpy(r->code, text, n);
+    r->code[n] = '\0';
+}
+
 /* An error with its code, "ERR syntax error". */
-static void reply_error(struct reply *r, const char *text) {
+static COLD void reply_error(struct reply *r, const char *text) {
+    reply__code(r, text);
     reply__line(r, '-', str_c(text));
 }
 
@@ -256,6 +267,8 @@ static COLD PRINTF_LIKE(2, 3) void reply_errorf(struct reply *r,
     while (n > 0 && (text[n - 1] == '\r' || text[n - 1] == '\n')) n--;
     for (size_t i = 0; i < n; i++)
         if (text[i] == '\r' || text[i] == '\n') text[i] = ' ';
+    text[n] = '\0';
+    reply__code(r, text);
     reply__line(r, '-', str_of(text, n));
 }
 

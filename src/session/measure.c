@@ -1,0 +1,208 @@
+/* ==== measure - what commands took, how many, how they failed ==============
+ *
+ * Each lane counts for itself, by row.  A command whose row is not FAST is
+ * timed alone.  FAST ones share the time of the batch they came in, less what
+ * the others took, in equal parts: two looks at the clock for up to 32
+ * commands.  So counts are exact, and the durations of FAST commands are
+ * means over their batch; OBSERVE_ALONE has them timed singly as well.
+ *
+ * Durations go into classes an eighth wide (see HIST_FIRST), from which
+ * percentiles and histograms are read.
+ *
+ * A lane's numbers are written by its thread and read with the world at rest.
+ *
+ * floor 5 - uses: base clock options instance
+ */
+
+/* The class of a duration. */
+static inline uint32_t measure__class(uint64_t ns) {
+    uint32_t top = HIST_FIRST;
+
+    if (ns < UINT64_C(1) << HIST_FIRST) return 0;
+    if (ns >> (HIST_FIRST + HIST_CLASSES / HIST_FINE) != 0)
+        return HIST_CLASSES - 1;
+    while (ns >> (top + 1) != 0) top++;
+    return (top - HIST_FIRST) * HIST_FINE +
+           (uint32_t)(ns >> (top - 3) & (HIST_FINE - 1));
+}
+
+/* The longest duration that is still in a class, ns. */
+static inline uint64_t measure_class_end(uint32_t class) {
+    return ((uint64_t)(class % HIST_FINE + HIST_FINE + 1)
+            << (class / HIST_FINE + HIST_FIRST - 3)) - 1;
+}
+
+static COLD bool measure__begin_hist(struct command_stat *st) {
+    st->hist = calloc(HIST_CLASSES, sizeof *st->hist);
+    return st->hist != NULL;
+}
+
+static inline void measure__note(struct command_stat *st, uint64_t ns,
+                                 uint32_t class, bool track) {
+    st->ns += ns;
+    if (track && (LIKELY(st->hist != NULL) || measure__begin_hist(st)))
+        st->hist[class]++;
+}
+
+/* A command was timed alone. */
+static inline void measure_alone(struct lane *l, struct command_stat *st,
+                                 int64_t ns) {
+    l->alone_ns += ns;
+    measure__note(st, (uint64_t)ns, measure__class((uint64_t)ns),
+                  l->k->opt.latency_tracking);
+}
+
+/* A batch begins: returns when. */
+static inline int64_t measure_open(struct lane *l) {
+    unsigned seen = atomic_load_explicit(&l->k->observed,
+                                         memory_order_relaxed);
+
+    l->nshared = 0;
+    l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
+    l->alone_ns = 0;
+    return clock_mono_ns();
+}
+
+/* The batch that began then is over: its time is shared out. */
+static inline void measure_close(struct lane *l, int64_t begun) {
+    bool track = l->k->opt.latency_tracking;
+    int64_t left;
+    uint64_t each;
+    uint32_t class;
+
+    if (l->nshared == 0) return;
+    left = clock_mono_ns() - begun - l->alone_ns;
+    each = left < 0 ? 0 : (uint64_t)left / l->nshared;
+    class = measure__class(each);
+    for (uint32_t i = 0; i < l->nshared; i++)
+        measure__note(l->shared[i], each, class, track);
+    l->nshared = 0;
+}
+
+/* An error was answered; code is its first word. */
+static COLD void measure_error(struct lane *l, const char *code) {
+    l->errors++;
+    for (int i = 0; i < LANE_ERRORS; i++) {
+        struct error_stat *e = l->error + i;
+
+        if (e->n == 0) snprintf(e->code, sizeof e->code, "%s", code);
+        if (strcmp(e->code, code) != 0) continue;
+        e->n++;
+        return;
+    }
+}
+
+/* ---- read with the world at rest ----------------------------------------- */
+
+/* Add up what all lanes know of a row.  hist: HIST_CLASSES to be filled, or
+ * NULL. */
+static struct command_stat measure_row(const struct kvns *k, size_t row,
+                                       uint64_t *hist) {
+    struct command_stat sum = { 0, 0, 0, 0, hist };
+
+    if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        const struct command_stat *st = k->lanes[i].stats + row;
+
+        sum.calls += st->calls;
+        sum.ns += st->ns;
+        sum.rejected += st->rejected;
+        sum.failed += st->failed;
+        if (hist == NULL || st->hist == NULL) continue;
+        for (uint32_t j = 0; j < HIST_CLASSES; j++) hist[j] += st->hist[j];
+    }
+    return sum;
+}
+
+/* The duration that a share of all did not pass, in ns; 0: there were none. */
+static uint64_t measure_percentile(const uint64_t *hist, double percent) {
+    uint64_t total = 0, seen = 0, want;
+
+    for (uint32_t i = 0; i < HIST_CLASSES; i++) total += hist[i];
+    if (total == 0) return 0;
+    want = (uint64_t)((double)total * percent / 100 + 0.5);
+    if (want == 0) want = 1;
+    if (want > total) want = total;
+    for (uint32_t i = 0; i < HIST_CLASSES; i++) {
+        seen += hist[i];
+        if (seen >= want) return measure_class_end(i);
+    }
+    return 0;
+}
+
+/* Add up the errors of all lanes; returns how many kinds.  to has room for
+ * LANE_ERRORS. */
+static size_t measure_errors(const struct kvns *k, struct error_stat *to) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        for (int j = 0; j < LANE_ERRORS; j++) {
+            const struct error_stat *e = k->lanes[i].error + j;
+            size_t at = 0;
+
+            if (e->n == 0) break;
+            while (at < n && strcmp(to[at].code, e->code) != 0) at++;
+            if (at == LANE_ERRORS) continue;
+            if (at == n) {
+                to[n] = *e;
+                to[n++].n = 0;
+            }
+            to[at].n += e->n;
+        }
+    return n;
+}
+
+/* Forget all counts, as CONFIG RESETSTAT wants. */
+static void measure_reset(struct kvns *k) {
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        struct lane *l = k->lanes + i;
+
+        for (size_t j = 0; j < k->nrows; j++) {
+            uint64_t *hist = l->stats[j].hist;
+
+            if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
+            l->stats[j] = (struct command_stat){ .hist = hist };
+        }
+        l->nshared = 0;
+        memset(l->error, 0, sizeof l->error);
+        memset(l->sample, 0, sizeof l->sample);
+        l->commands = l->net_in = l->net_out = l->errors = 0;
+        l->accepted = l->refused = 0;
+    }
+}
+
+/* ---- rates --------------------------------------------------------------- */
+
+/* Note where the counters stand; a lane does so ten times a second. */
+static void measure_sample(struct lane *l) {
+    l->sample_at = (l->sample_at + 1) % LANE_SAMPLES;
+    l->sample[l->sample_at] = (struct lane_sample){
+        l->clock.mono_us, l->commands, l->net_in, l->net_out
+    };
+}
+
+/* What a lane did in a second, by its last samples. */
+static struct lane_sample measure_rate(const struct lane *l) {
+    const struct lane_sample *last = l->sample + l->sample_at;
+    const struct lane_sample *first =
+        l->sample + (l->sample_at + 1) % LANE_SAMPLES;
+    struct lane_sample rate = { 0, 0, 0, 0 };
+    double seconds;
+
+    for (int i = 1; first->us == 0 && i < LANE_SAMPLES; i++)
+        first = l->sample + (l->sample_at + 1 + (uint32_t)i) % LANE_SAMPLES;
+    seconds = (double)(last->us - first->us) / 1e6;
+    if (first->us == 0 || seconds <= 0) return rate;
+    rate.commands = (uint64_t)((double)(last->commands - first->commands) /
+                               seconds + 0.5);
+    rate.net_in = (uint64_t)((double)(last->net_in - first->net_in) / seconds);
+    rate.net_out = (uint64_t)((double)(last->net_out - first->net_out) /
+                              seconds);
+    return rate;
+}
+
+static void measure_free(struct kvns *k, struct lane *l) {
+    for (size_t i = 0; l->stats != NULL && i < k->nrows; i++)
+        free(l->stats[i].hist);
+    free(l->stats);
+}
