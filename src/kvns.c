@@ -78,6 +78,7 @@
 #include "commands/lcs.c"
 #include "commands/key.c"
 #include "commands/list.c"
+#include "commands/listblock.c"
 #include "commands/hashes.c"
 #include "commands/channels.c"
 #include "commands/server.c"

@@ -13,6 +13,7 @@ static const struct {
     { lcs_commands, ROWS(lcs_commands) },
     { key_commands, ROWS(key_commands) },
     { list_commands, ROWS(list_commands) },
+    { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
     { channel_commands, ROWS(channel_commands) },
     { server_commands, ROWS(server_commands) },
