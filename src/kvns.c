@@ -29,6 +29,7 @@
 #include "structures/intset.c"      /* small sets of integers */
 #include "structures/quick.c"       /* a list of packs */
 #include "structures/skip.c"        /* members in order of score */
+#include "structures/sample.c"      /* elements drawn at random */
 
 /* floor 2, formats: pure encoders and decoders */
 #include "formats/crc.c"            /* checksums */
@@ -49,6 +50,7 @@
 #include "keyspace/bytes.c"         /* strings */
 #include "keyspace/lists.c"         /* lists */
 #include "keyspace/fields.c"        /* hashes */
+#include "keyspace/members.c"       /* sets */
 #include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
 
 /* floor 4, wire: bytes to structures and back */
@@ -74,12 +76,15 @@
 
 /* floor 6, commands: one part a family, its rows below its handlers */
 #include "commands/arg.c"           /* errors, arguments */
+#include "commands/scanner.c"       /* HSCAN, SSCAN, ZSCAN */
+#include "commands/lots.c"          /* counts of random elements */
 #include "commands/string.c"
 #include "commands/lcs.c"
 #include "commands/key.c"
 #include "commands/list.c"
 #include "commands/listblock.c"
 #include "commands/hashes.c"
+#include "commands/set.c"
 #include "commands/channels.c"
 #include "commands/server.c"
 

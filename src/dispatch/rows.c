@@ -3,7 +3,7 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key list hashes channels server exec tx
+ * floor 7 - uses: base instance string lcs key list hashes set channels server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -15,6 +15,7 @@ static const struct {
     { list_commands, ROWS(list_commands) },
     { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
+    { set_commands, ROWS(set_commands) },
     { channel_commands, ROWS(channel_commands) },
     { server_commands, ROWS(server_commands) },
     { tx_commands, ROWS(tx_commands) },
