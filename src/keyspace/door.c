@@ -77,7 +77,6 @@ static void door__detach(struct edit *ed, struct entry *e) {
     }
     b = entry_object(e);
     if (b->aside == NULL && big_count(b) <= budget) {
-        big_free_step(&s->mem, b, &budget);
         while (!big_free_step(&s->mem, b, &budget)) budget = 64;
         return;
     }
