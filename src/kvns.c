@@ -19,6 +19,7 @@
 #include "ground/num.c"             /* numbers from text and to text */
 #include "ground/glob.c"            /* patterns */
 #include "ground/buf.c"             /* bytes that grow */
+#include "ground/files.c"           /* whole, or as they were */
 #include "ground/log.c"             /* one line an event */
 #include "ground/sha256.c"          /* passwords */
 
@@ -47,6 +48,7 @@
 #include "keyspace/walk.c"          /* a point in time, saved in slices */
 #include "keyspace/wheel.c"         /* deadlines */
 #include "keyspace/door.c"          /* the one way to change a key */
+#include "keyspace/copy.c"          /* values under other keys */
 #include "keyspace/bytes.c"         /* strings */
 #include "keyspace/lists.c"         /* lists */
 #include "keyspace/fields.c"        /* hashes */
@@ -85,6 +87,7 @@
 #include "commands/listblock.c"
 #include "commands/hashes.c"
 #include "commands/set.c"
+#include "commands/sort.c"
 #include "commands/channels.c"
 #include "commands/server.c"
 
@@ -97,7 +100,7 @@
 #include "program/park.c"           /* connections that say nothing */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
-#include "program/saver.c"          /* snapshots to disk */
+#include "program/loader.c"         /* snapshots from disk */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
 #include "program/main.c"
