@@ -31,6 +31,9 @@ make() {
     src/*) fresh "build/$name" src kvns.h tests/build.sh && return ;;
     tests/unit/*)
         fresh "build/$name" src kvns.h tests/unit tests/build.sh && return ;;
+    tests/fuzz/*)
+        fresh "build/$name" src kvns.h "$source" tests/fuzz/replay.h \
+            tests/build.sh && return ;;
     *) fresh "build/$name" "$source" tests/build.sh && return ;;
     esac
     echo "$cc $warn $* -pthread $source -o build/$name -lm" >&2
@@ -58,6 +61,13 @@ build() {
     unit-plain) make "$1" tests/unit/unit.c $checked $asan -DKVNS_PLAIN ;;
     unit-32) make "$1" tests/unit/unit.c -DKVNS_VERIFY -g -O1 -m32 \
         -idirafter /usr/include/x86_64-linux-gnu ;;
+    fuzz_*) make "$1" "tests/fuzz/$1.c" $checked $asan \
+        -DKVNS_FUZZ_REPLAY -DKVNS_MALLOC ;;
+    libfuzzer_*)
+        cc=clang
+        make "$1" "tests/fuzz/fuzz_${1#libfuzzer_}.c" $checked \
+            -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+            -DKVNS_MALLOC ;;
     nullserver) make "$1" tests/bench/nullserver.c -O2 ;;
     *)
         echo "tests/build.sh: nothing is called $1" >&2
@@ -66,4 +76,16 @@ build() {
     esac
 }
 
-for target; do build "$target"; done
+# Two at a time: a sanitizer takes its time to be compiled in.
+other=
+for target; do
+    if [ -z "$other" ]; then
+        build "$target" &
+        other=$!
+    else
+        build "$target"
+        wait "$other"
+        other=
+    fi
+done
+[ -z "$other" ] || wait "$other"

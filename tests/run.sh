@@ -46,7 +46,7 @@ fi
 
 step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
 suite 600 "checks and unit tests" KVNS_BIN=build/kvns-test \
-    tests/test_checks.py tests/test_unit.py "$@"
+    tests/test_checks.py tests/test_unit.py tests/test_fuzz.py "$@"
 
 case $what in
 test)
@@ -58,6 +58,13 @@ test)
 gates)
     step 600 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
         kvns-tsan unit-plain
+    if command -v clang >/dev/null 2>&1; then
+        for target in tests/fuzz/fuzz_*.c; do
+            name=$(basename "$target" .c)
+            name=${name#fuzz_}
+            step 300 "fuzz $name" sh tests/fuzz/run.sh "$name" 60
+        done
+    fi
     suite 300 "unit tests, KVNS_PLAIN" KVNS_UNITS=unit-plain \
         tests/test_unit.py "$@"
     for program in kvns-bench kvns-plain kvns-asan; do
