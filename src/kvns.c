@@ -19,7 +19,6 @@
 #include "ground/num.c"             /* numbers from text and to text */
 #include "ground/glob.c"            /* patterns */
 #include "ground/buf.c"             /* bytes that grow */
-#include "ground/files.c"           /* whole, or as they were */
 #include "ground/log.c"             /* one line an event */
 #include "ground/sha256.c"          /* passwords */
 
@@ -48,11 +47,11 @@
 #include "keyspace/walk.c"          /* a point in time, saved in slices */
 #include "keyspace/wheel.c"         /* deadlines */
 #include "keyspace/door.c"          /* the one way to change a key */
-#include "keyspace/copy.c"          /* values under other keys */
 #include "keyspace/bytes.c"         /* strings */
 #include "keyspace/lists.c"         /* lists */
 #include "keyspace/fields.c"        /* hashes */
 #include "keyspace/members.c"       /* sets */
+#include "keyspace/ranks.c"         /* sorted sets */
 #include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
 
 /* floor 4, wire: bytes to structures and back */
@@ -100,7 +99,7 @@
 #include "program/park.c"           /* connections that say nothing */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
-#include "program/loader.c"         /* snapshots from disk */
+#include "program/saver.c"          /* snapshots to disk */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
 #include "program/main.c"
