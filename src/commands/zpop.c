@@ -1,6 +1,6 @@
 /* ==== zpop - commands that take the ends of sorted sets ====================
  *
- * floor 6 - uses: base entry shard door ranks reply instance waiters arg zset
+ * floor 6 - uses: base num entry shard door ranks reply instance waiters arg lots zset
  */
 
 /* A pop as asked for. */
@@ -66,8 +66,8 @@ static enum outcome zpop_pop(struct call *x, bool max) {
 
     if (x->argc > 3) return reply_err(x, ERR_SYNTAX);
     if (x->argc == 3) {
-        if (!arg_int_or_reply(x, 2, &p.count)) return FAILED;
-        if (p.count < 0) return reply_err(x, ERR_POSITIVE);
+        if (!num_parse_int(x->argv[2], &p.count) || p.count < 0)
+            return reply_err(x, ERR_POSITIVE);
         p.nested = x->r->proto == 3;
     }
     if (!arg_open_or_reply(x, 1, KIND_ZSET, &ed)) return FAILED;
