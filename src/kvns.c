@@ -47,6 +47,7 @@
 #include "keyspace/walk.c"          /* a point in time, saved in slices */
 #include "keyspace/wheel.c"         /* deadlines */
 #include "keyspace/door.c"          /* the one way to change a key */
+#include "keyspace/copy.c"          /* values under other keys */
 #include "keyspace/bytes.c"         /* strings */
 #include "keyspace/lists.c"         /* lists */
 #include "keyspace/fields.c"        /* hashes */

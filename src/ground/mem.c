@@ -350,6 +350,14 @@ static inline void mem_drop(struct mem *m, void *p, size_t n) {
 static void *mem_resize(struct mem *m, void *p, size_t old, size_t n) {
     void *q;
 
+#if defined(KVNS_MALLOC)
+    if (p != NULL) {
+        q = mem_size(old) != mem_size(n) && MEM_REFUSED() ? NULL :
+                                                             realloc(p, n);
+        if (q != NULL) m->used += mem_size(n) - mem_size(old);
+        return q;
+    }
+#endif
     if (p != NULL && mem_size(old) == mem_size(n) &&
         (old <= MEM_SMALL) == (n <= MEM_SMALL))
         return p;

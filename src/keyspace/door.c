@@ -98,21 +98,37 @@ static inline void door__expiring(struct edit *ed, int by) {
     ed->ref.db->expiring += (size_t)(ptrdiff_t)by;
 }
 
-/* Remove the key; its value is freed, later if it is large. */
-static void edit_drop(struct edit *ed) {
+/* Take the key out of the index, and say whose entry it was. */
+static struct entry *door__unlink(struct edit *ed) {
     struct shard *s = ed->ref.shard;
-    struct space *sp = ed->ref.space;
     struct entry *e = ed->e;
     size_t was = s->mem.used;
 
     KVNS_ASSERT(e != NULL);
-    table_drop(&sp->keys, &s->mem, &ed->at);
+    table_drop(&ed->ref.space->keys, &s->mem, &ed->at);
     ed->index += s->mem.used - was;
     if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
     ed->ref.db->keys--;
-    door__detach(ed, e);
-    entry_drop(&s->mem, e);
     ed->e = NULL;
+    return e;
+}
+
+/* Remove the key; its value is freed, later if it is large. */
+static void edit_drop(struct edit *ed) {
+    struct entry *e = door__unlink(ed);
+
+    door__detach(ed, e);
+    entry_drop(&ed->ref.shard->mem, e);
+}
+
+/* Remove the key, whose value another key of the shard has got by edit_adopt.
+ * cost: what the key cost before that. */
+static void edit_leave(struct edit *ed, size_t cost) {
+    struct entry *e = door__unlink(ed);
+
+    ed->size = cost;
+    ed->detached += cost - mem_size(entry_size(e));
+    entry_drop(&ed->ref.shard->mem, e);
 }
 
 /* Tell those who watch the key, and those who wait for data in it. */
@@ -322,6 +338,21 @@ static bool edit_make(struct edit *ed, enum shape shape, size_t vlen,
                                 vlen, deadline);
 
     return e != NULL && edit_put(ed, e);
+}
+
+/* Make the value and the deadline of e the open key's, in place of what it
+ * had.  e is another entry of this shard, open no more and to be left at once
+ * (edit_leave): until then what hangs on it hangs on both.  cost: what e's key
+ * costs.  False: no memory, nothing changed. */
+static bool edit_adopt(struct edit *ed, const struct entry *e, size_t cost) {
+    struct str v = entry_value(e);
+
+    if (!edit_make(ed, entry_shape(e), v.n, entry_deadline(e))) return false;
+    memcpy(entry_bytes(ed->e), v.p, v.n);
+    ed->e->used = e->used;
+    ed->e->hits = e->hits;
+    ed->detached -= cost - mem_size(entry_size(e));
+    return true;
 }
 
 /* Change the length of the value in the block, keeping the shorter length's

@@ -66,6 +66,7 @@ struct space {
     uint8_t policy;             /* the one in force */
     bool strong;                /* its table hashes with SipHash */
     bool is_default;
+    uint32_t large;             /* 1 + its place among the large; 0: none */
     struct db *db;
     struct space *next;         /* among those on their way out */
     uint32_t nlen;
@@ -75,6 +76,8 @@ struct space {
 struct db {
     struct table spaces;        /* of struct space, default not among them */
     struct space *plain;        /* "default", or NULL before its first key */
+    struct space **large;       /* those that scans walk on their own, by */
+    uint32_t nlarge, large_cap; /* places that are kept; NULL where free */
     size_t keys, expiring;
     uint8_t index;              /* its number now; SWAPDB changes it */
     uint8_t saved;              /* its number when the snapshot began */
@@ -304,6 +307,44 @@ static bool space__number(struct shard *s, struct space *sp) {
     return true;
 }
 
+/* Give a space, not the default one, a place among its database's large ones
+ * below `most`: it keeps it until it ends.  False: no memory, no place. */
+static COLD bool space_list(struct shard *s, struct space *sp,
+                            uint32_t most) {
+    struct db *db = sp->db;
+    uint32_t i = 0;
+
+    while (i < db->nlarge && db->large[i] != NULL) i++;
+    if (i >= most) return false;
+    if (i == db->large_cap) {
+        uint32_t cap = i * 2 + 4;
+        struct space **v = mem_resize(&s->mem, db->large, i * sizeof *v,
+                                      cap * sizeof *v);
+
+        if (v == NULL) return false;
+        db->large = v;
+        db->large_cap = cap;
+    }
+    db->large[i] = sp;
+    if (i == db->nlarge) db->nlarge++;
+    sp->large = i + 1;
+    return true;
+}
+
+/* Take a space that ends out of that list, which goes with its last one. */
+static COLD void space_unlist(struct shard *s, struct space *sp) {
+    struct db *db = sp->db;
+
+    if (sp->large == 0) return;
+    db->large[sp->large - 1] = NULL;
+    sp->large = 0;
+    while (db->nlarge > 0 && db->large[db->nlarge - 1] == NULL) db->nlarge--;
+    if (db->nlarge > 0) return;
+    mem_drop(&s->mem, db->large, db->large_cap * sizeof *db->large);
+    db->large = NULL;
+    db->large_cap = 0;
+}
+
 /* Count bytes (modulo SIZE_MAX + 1) to a namespace and all its sums. */
 static inline void space_charge(struct shard *s, struct space *sp, size_t n) {
     sp->bytes += n;
@@ -350,6 +391,7 @@ static COLD void space_forget(struct shard *s, struct db *db,
     if (sp->is_default || sp->keys.count != 0) return;
     if (space_find(s, db, space_name(sp), &at) != sp) return;
     table_drop(&db->spaces, &s->mem, &at);
+    space_unlist(s, sp);
     s->by_id[sp->id] = NULL;
     if (sp->id + 1 == s->ids) s->ids--;
     space_charge(s, sp, 0 - sp->bytes);

@@ -198,6 +198,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     } else if (space_find(s, db, space_name(sp), &at) == sp) {
         table_drop(&db->spaces, &s->mem, &at);
     }
+    space_unlist(s, sp);
     s->by_id[sp->id] = NULL;
     if (sp->id + 1 == s->ids) s->ids--;
     sp->next = s->gone;
@@ -227,31 +228,6 @@ static bool db_flush(struct shard *s, struct db *db) {
     }
     buf_free(&all);
     return ok;
-}
-
-struct upkeep__touch {
-    struct shard *s;
-    int db;
-};
-
-static void upkeep__touch_key(void *ctx, void *item) {
-    const struct upkeep__touch *t = ctx;
-    struct side_key *k = item;
-
-    if (t->db != -1 && k->db != t->db) return;
-    for (struct side_link *l = k->first; l != NULL; l = l->next)
-        atomic_store_explicit((atomic_bool *)l->who, true,
-                              memory_order_relaxed);
-}
-
-/* Tell all who watch keys of a database (-1: of any): it was emptied. */
-static void shard_touch_all(struct shard *s, int db) {
-    struct upkeep__touch t = { s, db };
-    uint32_t cursor = 0;
-
-    do {
-        cursor = table_scan(&s->watched, cursor, upkeep__touch_key, &t);
-    } while (cursor != 0);
 }
 
 /* How willingly a key goes: higher goes first.  The parts of the score are

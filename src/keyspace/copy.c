@@ -1,0 +1,173 @@
+/* ==== copy - a value under another key =====================================
+ *
+ * A value moves to another key of its shard by its pointer: the new entry
+ * adopts what hangs on the old one, which is left then.  What a snapshot has
+ * still to save of it belongs to the object and moves along.
+ *
+ * A shard's memory is its own.  So COPY, and a move into another shard, make
+ * the value anew: small ones are bytes, long strings are shared by count,
+ * lists are copied node by node, the tables of other collections item by
+ * item, and a sorted set's skip list is built again.
+ *
+ * Two keys are never open at a time: the destination is settled first, since
+ * it may be refused, then the source.
+ *
+ * floor 3 - uses: base mem rand table item quick skip entry shard big walk door
+ */
+struct copy__to {
+    struct mem *m;
+    struct table *t;
+    const uint64_t *seed;
+    bool failed;
+};
+
+/* Put a copy of an item, its mark clear, into a table.  NULL: no memory. */
+static struct item *copy__item(const struct copy__to *to,
+                               const struct item *it) {
+    size_t n = item_bytes(it);
+    struct item *dup = mem_try(to->m, n);
+
+    if (dup == NULL) return NULL;
+    memcpy(dup, it, n);
+    item_set_mark(dup, false);
+    if (table_put(to->t, to->m, item_hash(*to->seed, item_key(dup)), dup,
+                  item_hash_of, to->seed))
+        return dup;
+    item_drop(to->m, dup);
+    return NULL;
+}
+
+static void copy__see(void *ctx, void *item) {
+    struct copy__to *to = ctx;
+
+    if (!to->failed && copy__item(to, item) == NULL) to->failed = true;
+}
+
+static bool copy__table(struct copy__to *to, struct table *from) {
+    uint32_t cursor = 0;
+
+    table_expect(to->t, to->m, from->count);
+    do {
+        cursor = table_scan(from, cursor, copy__see, to);
+    } while (cursor != 0 && !to->failed);
+    return !to->failed;
+}
+
+/* In order of score, which is how a skip list is built with full blocks. */
+static bool copy__zset(struct copy__to *to, struct skip *order,
+                       const struct big_zset *from) {
+    struct skip_at at = skip_first(&from->order);
+
+    table_expect(to->t, to->m, from->members.count);
+    for (; !skip_is_end(at); skip_next(&at)) {
+        struct item *it = copy__item(to, skip_item(at));
+
+        if (it == NULL || !skip_put(order, to->m, skip_score(at), it))
+            return false;
+    }
+    return true;
+}
+
+static bool copy__list(struct mem *m, struct quick *to,
+                       const struct quick *from) {
+    to->most_bytes = from->most_bytes;
+    to->most_count = from->most_count;
+    for (const struct quick_node *x = from->head; x != NULL; x = x->next)
+        if (!quick_append_node(to, m, x->room + x->start, x->bytes, x->count))
+            return false;
+    return true;
+}
+
+/* A copy of a large collection in the memory of a shard, or NULL. */
+static struct big *copy__big(struct shard *s, struct big *from) {
+    enum shape shape = (enum shape)from->shape;
+    struct big *b = big_try(&s->mem, shape, -2, rand_next(&s->rand));
+    struct copy__to to = { &s->mem, NULL, &s->ks->seed, false };
+    size_t budget = SIZE_MAX;
+    bool ok;
+
+    if (b == NULL) return NULL;
+    if (shape == SHAPE_LIST_QUICK) {
+        ok = copy__list(&s->mem, &((struct big_list *)b)->q,
+                        &((struct big_list *)from)->q);
+    } else if (shape == SHAPE_ZSET_SKIP) {
+        to.t = big_table(b);
+        ok = copy__zset(&to, &((struct big_zset *)b)->order,
+                        (struct big_zset *)from);
+    } else {
+        to.t = big_table(b);
+        ok = copy__table(&to, big_table(from));
+    }
+    if (ok && shape == SHAPE_HASH_TABLE) {
+        ((struct big_hash *)b)->expiring = ((struct big_hash *)from)->expiring;
+        ((struct big_hash *)b)->soonest = ((struct big_hash *)from)->soonest;
+    }
+    if (ok) return b;
+    while (!big_free_step(&s->mem, b, &budget)) budget = SIZE_MAX;
+    return NULL;
+}
+
+/* Make a copy of the value and deadline of e, of any shard, those of the open
+ * key, in place of what it had.  False: no memory, nothing changed. */
+static bool copy_put(struct edit *ed, const struct entry *e) {
+    struct shard *s = ed->ref.shard;
+    enum shape shape = entry_shape(e);
+    struct str v = entry_value(e);
+    struct big *b = NULL;
+    size_t budget = SIZE_MAX;
+
+    if (shape_is_big(shape) && shape != SHAPE_BLOB) {
+        b = copy__big(s, entry_object(e));
+        if (b == NULL) return false;
+    }
+    if (edit_make(ed, shape, v.n, entry_deadline(e))) {
+        memcpy(entry_bytes(ed->e), v.p, v.n);
+        if (b != NULL) entry_set_object(ed->e, b);
+        else if (shape == SHAPE_BLOB)
+            s->mem.used += blob_cost(blob_hold(entry_object(e)));
+        return true;
+    }
+    if (b != NULL)
+        while (!big_free_step(&s->mem, b, &budget)) budget = SIZE_MAX;
+    return false;
+}
+
+/* Move the value of a key that is there to another key, with its deadline, in
+ * place of what that one had.  The events are told in this order: `left` of
+ * the one, `came` of the other.  False: no memory, nothing changed. */
+static bool copy_move(struct work *w, struct str from, int from_db,
+                      struct str to, int to_db, const char *left,
+                      const char *came) {
+    struct edit src, dst;
+    struct entry *e;
+    size_t cost;
+    bool ok;
+
+    edit_open_in(w, from, from_db, &src);
+    e = src.e;
+    cost = src.size;
+    edit_cancel(&src);
+    KVNS_ASSERT(e != NULL);
+    edit_open_in(w, to, to_db, &dst);
+    if (dst.ref.shard == src.ref.shard) {
+        ok = edit_adopt(&dst, e, cost);
+    } else {
+        ok = copy_put(&dst, e);
+        if (ok) {
+            dst.e->used = e->used;
+            dst.e->hits = e->hits;
+        }
+    }
+    if (!ok) {
+        edit_cancel(&dst);
+        return false;
+    }
+    edit_commit(&dst, EVENT_GENERIC, NULL);
+    edit_open_in(w, from, from_db, &src);
+    KVNS_ASSERT(src.e == e);
+    if (dst.ref.shard == src.ref.shard) edit_leave(&src, cost);
+    else edit_drop(&src);
+    edit_commit(&src, EVENT_GENERIC, left);
+    edit_tell(&dst, EVENT_GENERIC, came);
+    return true;
+}
