@@ -57,6 +57,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
+#include <emmintrin.h>              /* eight tags compared at once, see table */
+#endif
+
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
