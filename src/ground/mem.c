@@ -358,11 +358,14 @@ static void *mem_resize(struct mem *m, void *p, size_t old, size_t n) {
         return q;
     }
 #endif
-    if (p != NULL && mem_size(old) == mem_size(n) &&
-        (old <= MEM_SMALL) == (n <= MEM_SMALL))
+    if (p != NULL && old <= MEM_SMALL && n <= MEM_SMALL &&
+        mem_size(old) == mem_size(n))
         return p;
     if (p != NULL && old > MEM_SMALL && n > MEM_SMALL) {
-        q = MEM_REFUSED() ? NULL : realloc(p, n);
+        /* even where the sizes round to the same: libc's block has only the
+         * bytes that were asked for */
+        q = mem_size(old) != mem_size(n) && MEM_REFUSED() ? NULL :
+                                                             realloc(p, n);
         if (q == NULL) return NULL;
         m->used += mem_size(n) - mem_size(old);
         m->held += mem_size(n) - mem_size(old);
