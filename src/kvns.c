@@ -53,6 +53,7 @@
 #include "keyspace/fields.c"        /* hashes */
 #include "keyspace/members.c"       /* sets */
 #include "keyspace/ranks.c"         /* sorted sets */
+#include "keyspace/pairs.c"         /* of these, gathered aside */
 #include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
 
 /* floor 4, wire: bytes to structures and back */
@@ -87,6 +88,10 @@
 #include "commands/listblock.c"
 #include "commands/hashes.c"
 #include "commands/set.c"
+#include "commands/zset.c"
+#include "commands/zrange.c"
+#include "commands/zpop.c"
+#include "commands/zstore.c"
 #include "commands/sort.c"
 #include "commands/channels.c"
 #include "commands/server.c"
