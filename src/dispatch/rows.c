@@ -3,7 +3,7 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key list hashes set sort channels server exec tx
+ * floor 7 - uses: base instance string lcs key list hashes set zset zrange zpop zstore sort channels server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -16,6 +16,10 @@ static const struct {
     { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
     { set_commands, ROWS(set_commands) },
+    { zset_commands, ROWS(zset_commands) },
+    { zrange_commands, ROWS(zrange_commands) },
+    { zpop_commands, ROWS(zpop_commands) },
+    { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
     { server_commands, ROWS(server_commands) },
