@@ -1,6 +1,6 @@
 /* ==== channels - publish and subscribe =====================================
  *
- * floor 6 - uses: base glob buf table reply instance client pubsub arg
+ * floor 6 - uses: base buf reply instance client pubsub arg
  */
 static const char *const channels_words[CHANNEL_KINDS][2] = {
     [CHANNEL] = { "subscribe", "unsubscribe" },
@@ -30,29 +30,35 @@ static enum outcome channels_join(struct call *x, enum channel_kind kind) {
     return DONE;
 }
 
+/* The client's next subscription of a kind, or NULL. */
+static struct subscription *channels__next(struct subscription *s,
+                                           enum channel_kind kind) {
+    while (s != NULL && s->channel->kind != kind) s = s->mine;
+    return s;
+}
+
 static enum outcome channels_part(struct call *x, enum channel_kind kind) {
-    struct subscription *s, *next;
-    bool any = false;
+    struct subscription *s = channels__next(x->c->subscriptions, kind), *next;
+    struct buf copy = { 0 };
 
     for (size_t i = 1; i < x->argc; i++) {
         pubsub_part(x->c, kind, x->argv[i]);
         channels__confirm(x, kind, true, &x->argv[i]);
     }
     if (x->argc > 1) return DONE;
-    for (s = x->c->subscriptions; s != NULL; s = next) {
+    if (s == NULL) channels__confirm(x, kind, true, NULL);
+    for (; s != NULL; s = next) {
         struct str name = channel_name(s->channel);
-        struct buf copy = { 0 };
 
-        next = s->mine;
-        if (s->channel->kind != kind) continue;
-        any = true;
+        /* the name goes with the last who listens */
+        next = channels__next(s->mine, kind);
+        buf_reset(&copy);
         buf_put(&copy, name.p, name.n);
-        pubsub__leave(x->c, s);
         name = str_of(copy.p, copy.n);
+        pubsub_part(x->c, kind, name);
         channels__confirm(x, kind, true, &name);
-        buf_free(&copy);
     }
-    if (!any) channels__confirm(x, kind, true, NULL);
+    buf_free(&copy);
     return DONE;
 }
 
@@ -64,6 +70,15 @@ static enum outcome cmd_psubscribe(struct call *x) {
     return channels_join(x, CHANNEL_PATTERN);
 }
 
+static enum outcome cmd_ssubscribe(struct call *x) {
+    if (x->no_block) {
+        reply_error(x->r, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING "
+                          "client");
+        return FAILED;
+    }
+    return channels_join(x, CHANNEL_SHARD);
+}
+
 static enum outcome cmd_unsubscribe(struct call *x) {
     return channels_part(x, CHANNEL);
 }
@@ -72,29 +87,152 @@ static enum outcome cmd_punsubscribe(struct call *x) {
     return channels_part(x, CHANNEL_PATTERN);
 }
 
-static enum outcome cmd_publish(struct call *x) {
-    size_t n = pubsub_publish(x->k, x->lane, CHANNEL, client_scope(x->c),
+static enum outcome cmd_sunsubscribe(struct call *x) {
+    return channels_part(x, CHANNEL_SHARD);
+}
+
+static enum outcome channels_publish(struct call *x, enum channel_kind kind) {
+    size_t n = pubsub_publish(x->k, x->lane, kind, client_scope(x->c),
                               x->argv[1], x->argv[2]);
 
     reply_int(x->r, (int64_t)n);
     return DONE;
 }
 
-enum { CHANNELS_FLAGS = PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBED };
+static enum outcome cmd_publish(struct call *x) {
+    return channels_publish(x, CHANNEL);
+}
+
+static enum outcome cmd_spublish(struct call *x) {
+    return channels_publish(x, CHANNEL_SHARD);
+}
+
+/* PUBSUB CHANNELS and SHARDCHANNELS. */
+static enum outcome channels_list(struct call *x, enum channel_kind kind) {
+    if (x->argc > 3) {
+        reply_errorf(x->r, "ERR unknown subcommand or wrong number of "
+                           "arguments for '%.*s'. Try PUBSUB HELP.",
+                     (int)size_min(x->argv[1].n, 128), x->argv[1].p);
+        return FAILED;
+    }
+    hub_list_reply(x->k->hub, kind, client_scope(x->c),
+                   x->argc == 3 ? x->argv[2] : STR("*"), x->r);
+    return DONE;
+}
+
+static enum outcome cmd_pubsub_channels(struct call *x) {
+    return channels_list(x, CHANNEL);
+}
+
+static enum outcome cmd_pubsub_shardchannels(struct call *x) {
+    return channels_list(x, CHANNEL_SHARD);
+}
+
+/* PUBSUB NUMSUB and SHARDNUMSUB. */
+static enum outcome channels_count(struct call *x, enum channel_kind kind) {
+    reply_array(x->r, (x->argc - 2) * 2);
+    for (size_t i = 2; i < x->argc; i++) {
+        reply_bulk(x->r, x->argv[i]);
+        reply_int(x->r, (int64_t)hub_listeners(x->k->hub, kind,
+                                               client_scope(x->c),
+                                               x->argv[i]));
+    }
+    return DONE;
+}
+
+static enum outcome cmd_pubsub_numsub(struct call *x) {
+    return channels_count(x, CHANNEL);
+}
+
+static enum outcome cmd_pubsub_shardnumsub(struct call *x) {
+    return channels_count(x, CHANNEL_SHARD);
+}
+
+static enum outcome cmd_pubsub_numpat(struct call *x) {
+    size_t n = hub_patterns(x->k->hub, client_scope(x->c));
+
+    reply_int(x->r, (int64_t)n);
+    return DONE;
+}
+
+static enum outcome cmd_pubsub_help(struct call *x) {
+    static const char *const lines[] = {
+        "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CHANNELS [<pattern>]",
+        "    The channels with subscribers; those that match, if asked.",
+        "NUMPAT",
+        "    How many patterns have subscribers.",
+        "NUMSUB [<channel> ...]",
+        "    How many subscribe to each channel itself.",
+        "SHARDCHANNELS [<pattern>]",
+        "    The shard channels with subscribers.",
+        "SHARDNUMSUB [<shardchannel> ...]",
+        "    How many subscribe to each shard channel.",
+        "HELP",
+        "    These lines."
+    };
+
+    reply_array(x->r, ROWS(lines));
+    for (size_t i = 0; i < ROWS(lines); i++)
+        reply_simple(x->r, str_c(lines[i]));
+    return DONE;
+}
+
+/* A confirmation goes out before what others publish in the same batch: so
+ * each of these ends it. */
+enum {
+    CHANNELS_FLAGS = PUBSUB | NOSCRIPT | LOADING | STALE | SUBSCRIBED |
+                     BARRIER,
+    CHANNELS_ASK = PUBSUB | LOADING | STALE
+};
 
 static const struct command channel_commands[] = {
     { "psubscribe", cmd_psubscribe, -2, CHANNELS_FLAGS, 0, 0, 0, GROUP_PUBSUB,
       "2.0.0", "O(N) for N patterns", "pattern [pattern ...]",
       "Listens to all channels whose names match." },
-    { "publish", cmd_publish, 3, PUBSUB | LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_PUBSUB, "2.0.0", "O(N+M) for N subscribers, M patterns",
+    { "publish", cmd_publish, 3,
+      PUBSUB | LOADING | STALE | FAST | REPLICATES, 0, 0, 0, GROUP_PUBSUB,
+      "2.0.0", "O(N+M) for N subscribers, M patterns",
       "channel message", "Tells all who listen to a channel." },
+    { "pubsub", NULL, -2, CONTAINER, 0, 0, 0, GROUP_PUBSUB,
+      "2.8.0", "that of the subcommand", "",
+      "Questions about channels." },
+    { "pubsub|channels", cmd_pubsub_channels, -2, CHANNELS_ASK,
+      0, 0, 0, GROUP_PUBSUB, "2.8.0", "O(N) for N channels", "[pattern]",
+      "The channels that somebody listens to." },
+    { "pubsub|help", cmd_pubsub_help, 2, LOADING | STALE, 0, 0, 0,
+      GROUP_PUBSUB, "6.2.0", "O(1)", "", "Explains the subcommands." },
+    { "pubsub|numpat", cmd_pubsub_numpat, 2, CHANNELS_ASK, 0, 0,
+      0, GROUP_PUBSUB, "2.8.0", "O(N) for N patterns", "",
+      "How many patterns somebody listens to." },
+    { "pubsub|numsub", cmd_pubsub_numsub, -2, CHANNELS_ASK, 0, 0,
+      0, GROUP_PUBSUB, "2.8.0", "O(N) for N channels",
+      "[channel [channel ...]]", "How many listen to each channel." },
+    { "pubsub|shardchannels", cmd_pubsub_shardchannels, -2,
+      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, "7.0.0",
+      "O(N) for N channels", "[pattern]",
+      "The shard channels that somebody listens to." },
+    { "pubsub|shardnumsub", cmd_pubsub_shardnumsub, -2,
+      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, "7.0.0",
+      "O(N) for N channels", "[shardchannel [shardchannel ...]]",
+      "How many listen to each shard channel." },
     { "punsubscribe", cmd_punsubscribe, -1, CHANNELS_FLAGS, 0, 0, 0,
       GROUP_PUBSUB, "2.0.0", "O(N) for N patterns", "[pattern [pattern ...]]",
       "Listens to patterns, or all of them, no more." },
+    { "spublish", cmd_spublish, 3,
+      PUBSUB | LOADING | STALE | FAST | REPLICATES, 1, 1, 1, GROUP_PUBSUB,
+      "7.0.0", "O(N) for N subscribers",
+      "shardchannel message", "Tells all who listen to a shard channel." },
+    { "ssubscribe", cmd_ssubscribe, -2, CHANNELS_FLAGS, 1, -1, 1, GROUP_PUBSUB,
+      "7.0.0", "O(N) for N channels", "shardchannel [shardchannel ...]",
+      "Listens to shard channels." },
     { "subscribe", cmd_subscribe, -2, CHANNELS_FLAGS, 0, 0, 0, GROUP_PUBSUB,
       "2.0.0", "O(N) for N channels", "channel [channel ...]",
       "Listens to channels." },
+    { "sunsubscribe", cmd_sunsubscribe, -1, CHANNELS_FLAGS, 1, -1, 1,
+      GROUP_PUBSUB, "7.0.0", "O(N) for N channels",
+      "[shardchannel [shardchannel ...]]",
+      "Listens to shard channels, or all of them, no more." },
     { "unsubscribe", cmd_unsubscribe, -1, CHANNELS_FLAGS, 0, 0, 0,
       GROUP_PUBSUB, "2.0.0", "O(N) for N channels", "[channel [channel ...]]",
       "Listens to channels, or all of them, no more." },

@@ -24,7 +24,7 @@ static inline void list_reply(struct reply *r, const struct pack_item *it) {
 /* Answer `count` elements from a place on, straight from the packs. */
 static void list_reply_from(struct reply *r, struct lists_at at,
                             size_t count) {
-    struct pack_item it;
+    struct pack_item it = pack_item_of_int(0);
     struct str pack;
     size_t off;
 

@@ -150,54 +150,71 @@ static void exec__unlock(struct keyspace *ks, const uint64_t *set) {
         if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
 }
 
+/* Count a command that was refused, or failed. */
+static COLD void exec__failed(struct lane *l, struct command_stat *st,
+                              const struct reply *r, bool refused) {
+    if (refused) st->rejected++;
+    else st->failed++;
+    measure_error(l, r->code);
+}
+
+/* Publish one event, in the scopes of those who may hear of the key. */
+static void exec__publish(struct lane *l, const struct event *e,
+                          const char *names, struct buf *key,
+                          struct buf *channel) {
+    struct str ns = str_of(names + e->at, e->nslen);
+    struct str local = str_of(names + e->at + e->nslen, e->n);
+    struct str none = str_of("", 0), what = str_c(e->name);
+    struct kvns *k = l->k;
+
+    buf_reset(key);
+    key_print(key, e->is_default, ns, local);
+    for (int to = 0; to < 2; to++) {
+        bool keys = to == 0;
+        size_t n;
+
+        if ((k->ks.opt.notify &
+             (keys ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT)) == 0)
+            continue;
+        buf_reset(channel);
+        buf_printf(channel, "__%s@%d__:", keys ? "keyspace" : "keyevent",
+                   e->db);
+        n = channel->n;
+        if (keys) buf_put(channel, key->p, key->n);
+        else buf_put(channel, what.p, what.n);
+        pubsub_publish(k, l, CHANNEL, none, str_of(channel->p, channel->n),
+                       keys ? what : str_of(key->p, key->n));
+        if (e->is_default) continue;
+        /* bound clients hear of their own namespace, by local names */
+        channel->n = n;
+        if (keys) buf_put(channel, local.p, local.n);
+        else buf_put(channel, what.p, what.n);
+        pubsub_publish(k, l, CHANNEL, ns, str_of(channel->p, channel->n),
+                       keys ? what : local);
+    }
+}
+
 /* Publish the events a shard has noted.  The shard is not locked. */
 static COLD void exec__events(struct lane *l, struct shard *s) {
-    struct kvns *k = l->k;
+    struct buf names, key = { 0 }, channel = { 0 };
     struct event *events;
-    struct buf keys, key = { 0 }, channel = { 0 };
     size_t n;
 
     shard_lock(s);
+    atomic_store_explicit(&s->news, false, memory_order_relaxed);
     events = s->events;
     n = s->nevents;
-    keys = s->event_keys;
+    names = s->event_keys;
     s->events = NULL;
     s->nevents = s->events_cap = 0;
     memset(&s->event_keys, 0, sizeof s->event_keys);
     shard_unlock(s);
-    for (size_t i = 0; i < n; i++) {
-        struct event *e = events + i;
-        struct str ns = str_of(keys.p + e->at, e->nslen);
-        struct str local = str_of(keys.p + e->at + e->nslen, e->n);
-        struct str scope = str_of("", 0);
-
-        buf_reset(&key);
-        key_print(&key, e->is_default, ns, local);
-        for (int to = 0; to < 2; to++) {
-            if ((k->ks.opt.notify &
-                 (to == 0 ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT)) == 0)
-                continue;
-            buf_reset(&channel);
-            buf_printf(&channel, "__%s@%d__:", to == 0 ? "keyspace" :
-                                                         "keyevent", e->db);
-            if (to == 0) buf_put(&channel, key.p, key.n);
-            else buf_put(&channel, e->name, strlen(e->name));
-            pubsub_publish(k, l, CHANNEL, scope, str_of(channel.p, channel.n),
-                           to == 0 ? str_c(e->name) : str_of(key.p, key.n));
-            /* bound clients hear of their own namespace, by local names */
-            if (e->is_default || k->hub->npatterns +
-                                 k->hub->channels.count == 0) continue;
-            if (to == 0) {
-                channel.n -= key.n;
-                buf_put(&channel, local.p, local.n);
-            }
-            pubsub_publish(k, l, CHANNEL, ns, str_of(channel.p, channel.n),
-                           to == 0 ? str_c(e->name) : local);
-        }
-    }
+    if (!hub_is_silent(l->k->hub))
+        for (size_t i = 0; i < n; i++)
+            exec__publish(l, events + i, names.p, &key, &channel);
     buf_free(&key);
     buf_free(&channel);
-    buf_free(&keys);
+    buf_free(&names);
     free(events);
 }
 
@@ -220,147 +237,199 @@ static void exec__call(struct lane *l, struct client *c,
     x->r = r;
 }
 
-static void exec__after(struct lane *l, const struct command *row,
-                        size_t argc, const struct str *argv,
-                        const struct work *w);
+/* The command of a waiting client with only one of its keys, for as in Redis
+ * 7.0 it is served from the key that got data, whatever the others hold.
+ * Lends `few`, which has room for so many; NULL: no memory. */
+static struct str *exec__narrow(const struct client *c, size_t arg,
+                                struct str *few, size_t room, size_t *argc) {
+    const struct saved_call *s = c->waiting;
+    size_t first = c->wait_first, n = c->wait_keys, ids = first, out = 0;
+    struct str *argv = few;
 
-/* Run the command of a waiting client once more; true when it was served.
- * The reply goes into the client's own buffer. */
-static bool exec_again(struct lane *l, struct client *c) {
-    struct saved_call *s = c->waiting;
+    /* of streams, an id belongs to each key */
+    if ((s->row->flags & KEYS_STREAMS) != 0) ids = first + n;
+    *argc = s->argc - (n - 1) * (ids == first ? 1 : 2);
+    if (*argc > room) argv = malloc(*argc * sizeof *argv);
+    if (argv == NULL) return NULL;
+    for (size_t i = 0; i < s->argc; i++) {
+        if (i >= first && i < first + n && i != arg) continue;
+        if (i >= ids && i < ids + n && i != arg + ids - first) continue;
+        argv[out++] = s->argv[i];
+    }
+    if ((s->row->flags & KEYS_NUM) != 0) argv[first - 1] = STR("1");
+    return argv;
+}
+
+/* Run the command of a waiting client once more, for one of its keys; true
+ * when it was served: then the waiter is gone, and the shards that were
+ * touched are in the set. */
+static bool exec__again(struct lane *l, const struct waiter *w,
+                        uint64_t *touched) {
+    struct client *c = w->client;
+    const struct command *row = c->waiting->row;
     uint64_t set[EXEC_SHARDS / 64];
     struct client *current = l->current;
+    enum outcome what = BLOCKED;
+    struct str few[16], *argv;
     struct buf out = { 0 };
-    enum outcome what;
+    const struct entry *e;
     struct reply r;
     struct call x;
+    size_t argc;
 
-    if (s == NULL || c->state != CLIENT_BLOCKED) return false;
+    argv = exec__narrow(c, w->arg, few, ROWS(few), &argc);
+    if (argv == NULL) return false;
     reply_open(&r, &out, c->proto, SIZE_MAX);
-    exec__call(l, c, s->row, s->argc, s->argv, &r, &x);
+    exec__call(l, c, row, argc, argv, &r, &x);
     x.again = true;
     memset(set, 0, sizeof set);
-    exec__shards(&x.w, s->row, s->argc, s->argv, set);
+    exec__shards(&x.w, row, argc, argv, set);
     exec__lock(x.w.ks, set);
     l->current = NULL;
-    what = s->row->run(&x);
-    if (what != BLOCKED) {
-        /* rows in other shards than those locked there are none */
-        waiters_clear(c, true);
-    }
+    e = key_peek(&x.w, argv[c->wait_first]);
+    if (e != NULL && entry_kind(e) == w->kind) what = row->run(&x);
     exec__unlock(x.w.ks, set);
     l->current = current;
-    if (what == BLOCKED) {
-        reply_close(&r);
-        buf_free(&out);
-        return false;
-    }
     reply_close(&r);
-    client_write(c, out.p, out.n);
+    if (what != BLOCKED) {
+        for (size_t i = 0; i < ROWS(set); i++) touched[i] |= set[i];
+        if (what == FAILED)
+            exec__failed(l, l->stats + (row - l->k->rows), &r, false);
+        if (r.failed) client_cut(c);
+        client_answer(c, str_of(out.p, out.n));
+    }
     buf_free(&out);
-    c->waiting = NULL;          /* kept until the shards' news are dealt with */
-    if (c->prev_wait != NULL) c->prev_wait->next_wait = c->next_wait;
-    else l->waiting = c->next_wait;
-    if (c->next_wait != NULL) c->next_wait->prev_wait = c->prev_wait;
-    l->nblocked--;
-    if (c->state == CLIENT_BLOCKED) c->state = CLIENT_OPEN;
-    exec__after(l, s->row, s->argc, s->argv, &x.w);
-    free(s);
-    return true;
+    if (argv != few) free(argv);
+    return what != BLOCKED;
 }
 
-/* End the wait of a client: with what its command answers when time is over,
- * or with an error. */
-static void exec_unblock(struct lane *l, struct client *c, bool error) {
-    struct saved_call *s = c->waiting;
-    struct buf out = { 0 };
-    struct reply r;
-    struct call x;
+/* Who is to be served next from a ready key that is locked, behind one who
+ * was tried in vain; NULL: nobody, or nothing is there.  Who was tried since
+ * the key last got data is not tried again. */
+static struct waiter *exec__next(struct lane *l, struct shard *s,
+                                 const struct side_key *k,
+                                 const struct waiter *behind) {
+    const struct entry *e = side_entry(s, k, l->clock.wall_ms);
+    const struct side_link *link = behind == NULL ? k->first :
+                                                    behind->link.next;
 
-    if (s == NULL) return;
-    reply_open(&r, &out, c->proto, SIZE_MAX);
-    if (error) {
-        reply_error(&r, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    } else {
-        exec__call(l, c, s->row, s->argc, s->argv, &r, &x);
-        if (s->row->first == 1 && s->row->last == 1) reply_null(&r);
-        else reply_null_array(&r);
+    for (; e != NULL && link != NULL; link = link->next) {
+        struct waiter *w = link->who;
+
+        if (w->turn != k->turn && w->kind == entry_kind(e)) return w;
     }
-    reply_close(&r);
-    client_unwait(c, false);
-    client_write(c, out.p, out.n);
-    buf_free(&out);
+    return NULL;
 }
 
-/* Serve those who wait for keys of a shard that got data: in the order they
- * came, until one finds nothing.  Whoever belongs to another lane is told by
- * letter.  The shard is not locked. */
-static COLD void exec__serve(struct lane *l, struct shard *s) {
+/* Serve those who wait for a key, which is held, in the order they came.  At
+ * one who belongs to another lane, that lane takes over.  Not locked. */
+static COLD void exec__serve_key(struct lane *l, struct shard *s,
+                                 struct side_key *k, uint64_t *touched) {
+    struct { struct shard *s; struct side_key *k; } about = { s, k };
+    struct waiter *w, *tried = NULL;
+    struct client *c;
+    struct lane *to;
+    bool tell;
+
     for (;;) {
-        struct side_key *k;
-        struct waiter *w;
-        struct client *c;
-        uint64_t id;
-        struct lane *owner;
-
         shard_lock(s);
-        k = s->ready;
-        if (k == NULL) {
-            shard_unlock(s);
-            return;
-        }
-        w = k->first == NULL ? NULL : k->first->who;
-        if (w == NULL || w->lane != l) {
-            s->ready = k->next_ready;
-            k->ready = false;
-            if (w != NULL) {
-                id = w->id;
-                owner = w->lane;
-                shard_unlock(s);
-                lane_tell(owner, id, LETTER_RETRY, NULL, 0);
-                continue;
-            }
-            side_forget(s, &s->waited, k);
-            shard_unlock(s);
-            continue;
-        }
+        w = exec__next(l, s, k, tried);
+        if (w == NULL || w->lane != l) break;
+        w->turn = k->turn;
         shard_unlock(s);
-        c = lane_client(l, w->id);
-        if (c != NULL && exec_again(l, c)) continue;
+        c = w->client;
+        if (tried != NULL && tried->client == c) tried = NULL;
+        if (client_is_there(c) && !exec__again(l, w, touched))
+            tried = w;
+    }
+    to = w == NULL ? NULL : w->lane;
+    tell = to != NULL && !k->told;
+    if (tell) {
+        k->told = true;
+        k->holds++;
+    }
+    shard_unlock(s);
+    if (!tell || lane_tell(to, 0, LETTER_SERVE, &about, sizeof about)) return;
+    shard_lock(s);              /* no memory: when it gets data again */
+    k->told = false;
+    k->holds--;
+    shard_unlock(s);
+}
+
+static COLD void exec__serve(struct lane *l, struct shard *s,
+                             uint64_t *touched) {
+    struct side_key *k;
+
+    for (;;) {
         shard_lock(s);
-        for (struct side_key **p = &s->ready; *p != NULL;
-             p = &(*p)->next_ready)
-            if (*p == k) {
-                *p = k->next_ready;
-                k->ready = false;
-                break;
-            }
-        side_forget(s, &s->waited, k);
+        k = side_take_ready(s);
+        shard_unlock(s);
+        if (k == NULL) return;
+        exec__serve_key(l, s, k, touched);
+        shard_lock(s);
+        side_release(s, k);
         shard_unlock(s);
     }
+}
+
+static inline bool exec__has_news(const struct shard *s) {
+    return UNLIKELY(atomic_load_explicit(&s->news, memory_order_relaxed));
+}
+
+/* Deal with what is noted in the lists of some shards; none is locked.  To
+ * serve one client may touch further keys: their shards join the set. */
+static COLD void exec__settle_set(struct lane *l, uint64_t *set) {
+    struct keyspace *ks = &l->k->ks;
+    bool more;
+
+    do {
+        more = false;
+        for (uint32_t i = 0; i < ks->nshards; i++) {
+            struct shard *s = ks->shards + i;
+
+            if ((set[i / 64] >> i % 64 & 1) == 0 || !exec__has_news(s))
+                continue;
+            exec__events(l, s);
+            exec__serve(l, s, set);
+            more = true;
+        }
+    } while (more);
+}
+
+static COLD void exec__settle_one(struct lane *l, const struct shard *s) {
+    uint64_t set[EXEC_SHARDS / 64];
+
+    memset(set, 0, sizeof set);
+    set[s->id / 64] = UINT64_C(1) << s->id % 64;
+    exec__settle_set(l, set);
 }
 
 /* Deal with what is noted in a shard's lists; it is not locked. */
 static inline void exec_settle(struct lane *l, struct shard *s) {
-    if (UNLIKELY(s->nevents > 0)) exec__events(l, s);
-    if (UNLIKELY(s->ready != NULL)) exec__serve(l, s);
+    if (exec__has_news(s)) exec__settle_one(l, s);
 }
 
-/* The same for all shards that a command touched. */
-static void exec__after(struct lane *l, const struct command *row,
-                        size_t argc, const struct str *argv,
-                        const struct work *w) {
-    uint64_t set[EXEC_SHARDS / 64];
-    struct keyspace *ks = w->ks;
+/* A letter says: the first of those who wait for a ready key is ours. */
+static void exec_serve_told(struct lane *l, const struct letter *letter) {
+    struct { struct shard *s; struct side_key *k; } about;
 
-    if (LIKELY(ks->nshards == 1)) {
-        exec_settle(l, ks->shards);
-        return;
-    }
-    memset(set, 0, (ks->nshards + 63) / 64 * sizeof *set);
-    exec__shards(w, row, argc, argv, set);
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        if ((set[i / 64] >> i % 64 & 1) != 0) exec_settle(l, ks->shards + i);
+    memcpy(&about, letter->bytes, sizeof about);
+    shard_lock(about.s);
+    about.k->told = false;
+    side_ready(about.s, about.k);
+    side_release(about.s, about.k);
+    shard_unlock(about.s);
+    exec_settle(l, about.s);
+}
+
+/* Deal with the news of all shards that a command touched. */
+static COLD void exec__after(struct call *x) {
+    uint64_t set[EXEC_SHARDS / 64];
+
+    x->w.news = false;
+    memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
+    exec__shards(&x->w, x->row, x->argc, x->argv, set);
+    exec__settle_set(x->lane, set);
 }
 
 /* Evict from a namespace, in all shards, until `enough` says so or nothing is
@@ -551,14 +620,6 @@ static enum outcome exec__timed(struct call *x,
     return what;
 }
 
-/* Count a command that was refused, or failed. */
-static COLD void exec__failed(struct lane *l, struct command_stat *st,
-                              const struct reply *r, bool refused) {
-    if (refused) st->rejected++;
-    else st->failed++;
-    measure_error(l, r->code);
-}
-
 /* Run one command of a client, all checks passed but that of memory.  FAST
  * ones share the time of their batch. */
 static inline enum outcome exec__run(struct call *x) {
@@ -579,8 +640,7 @@ static inline enum outcome exec__run(struct call *x) {
         what = exec__timed(x, exec__locked);
     }
     if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);
-    if ((row->flags & WRITE) != 0)
-        exec__after(l, row, x->argc, x->argv, &x->w);
+    if (UNLIKELY(x->w.news)) exec__after(x);
     return what;
 }
 
@@ -600,6 +660,20 @@ static COLD void exec__unknown(struct reply *r, size_t argc,
     args[n] = '\0';
     reply_errorf(r, "ERR unknown command '%.*s', with args beginning with: %s",
                  (int)size_min(argv[0].n, 128), argv[0].p, args);
+}
+
+/* Answer a wrong number of arguments; EXEC's own ends the transaction. */
+static COLD void exec__arity(struct client *c, struct reply *r,
+                             const struct command *row) {
+    bool ends = strcmp(row->name, "exec") == 0;
+
+    if (ends) {
+        client_discard(c);
+        watch_clear(c, false);
+    }
+    reply_errorf(r, "%s wrong number of arguments for '%s' command",
+                 ends ? "EXECABORT Transaction discarded because of:" : "ERR",
+                 row->name);
 }
 
 /* May the client run this now?  Answers where not; *row may become that of a
@@ -631,8 +705,7 @@ static inline bool exec__check_or_reply(struct client *c, struct reply *r,
     }
     if (UNLIKELY(cmd->arity > 0 ? argc != (size_t)cmd->arity :
                                   argc < (size_t)-cmd->arity)) {
-        reply_errorf(r, "ERR wrong number of arguments for '%s' command",
-                     cmd->name);
+        exec__arity(c, r, cmd);
         return false;
     }
     if (UNLIKELY((c->flags & CLIENT_NAMED_AUTH) == 0) &&
@@ -668,6 +741,10 @@ static COLD void exec__queue(struct call *x) {
 
     if ((x->row->flags & NO_MULTI) != 0) {
         reply_errorf(x->r, "ERR Command not allowed inside a transaction");
+        c->flags |= CLIENT_SPOILT;
+        return;
+    }
+    if ((x->row->flags & GROWS) != 0 && !exec__admit_or_reply(x)) {
         c->flags |= CLIENT_SPOILT;
         return;
     }
@@ -781,7 +858,8 @@ static COLD void exec_release(struct lane *l) {
             c->state = CLIENT_OPEN;
             reply_open(&r, &out, c->proto, SIZE_MAX);
             exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
-            if (!client_wants_reply(c)) reply_cut(&r, 0, free);
+            if (c->waiting == NULL && !client_wants_reply(c))
+                reply_cut(&r, 0, free);
             reply_close(&r);
             client_write(c, out.p, out.n);
             client_stir(c);

@@ -63,14 +63,38 @@ static void tx__run(struct call *x) {
         st->calls++;
         if (exec__timed(&y, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
+        x->w.news = x->w.news || y.w.news;
     }
+}
+
+/* Is there memory for a queued command?  Where not, the transaction is over,
+ * and answered. */
+static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
+    size_t mark = reply_mark(x->r);
+    char why[128];
+    struct call y;
+    size_t n;
+
+    if ((s->row->flags & GROWS) == 0) return true;
+    exec__call(x->lane, x->c, s->row, s->argc, s->argv, x->r, &y);
+    if (exec__admit_or_reply(&y)) return true;
+    client_discard(x->c);
+    watch_clear(x->c, false);
+    if (x->r->failed) return false;
+    /* its error, between - and the line's end, says why */
+    n = size_min(reply_mark(x->r) - mark - 3, sizeof why);
+    memcpy(why, x->r->p - (reply_mark(x->r) - mark) + 1, n);
+    reply_cut(x->r, mark, free);
+    reply_errorf(x->r, "EXECABORT Transaction discarded because of: %.*s",
+                 (int)n, why);
+    return false;
 }
 
 static enum outcome cmd_exec(struct call *x) {
     struct client *c = x->c;
     struct keyspace *ks = x->w.ks;
     uint64_t set[EXEC_SHARDS / 64];
-    bool dead, writes = false, rest = false;
+    bool dead, rest = false;
 
     if ((c->flags & CLIENT_MULTI) == 0) {
         reply_error(x->r, "ERR EXEC without MULTI");
@@ -83,20 +107,11 @@ static enum outcome cmd_exec(struct call *x) {
                           "previous errors.");
         return FAILED;
     }
-    for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
-        struct call y;
-
-        if ((s->row->flags & GROWS) == 0) continue;
-        exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
-        if (exec__admit_or_reply(&y)) continue;
-        client_discard(c);
-        watch_clear(c, false);
-        return FAILED;
-    }
+    for (struct saved_call *s = c->queue; s != NULL; s = s->next)
+        if (!tx__admit_or_reply(x, s)) return FAILED;
     memset(set, 0, sizeof set);
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         exec__shards(&x->w, s->row, s->argc, s->argv, set);
-        writes = writes || (s->row->flags & WRITE) != 0;
         rest = rest || (s->row->flags & ALL_LANES) != 0;
     }
     for (struct watch *w = c->watches; w != NULL; w = w->next)
@@ -117,10 +132,8 @@ static enum outcome cmd_exec(struct call *x) {
     if (rest) world_go(x->lane);
     if (atomic_load(&x->k->observed) >= OBSERVE_MONITOR) monitor_feed(x);
     client_discard(c);
-    if (writes && !dead)
-        for (uint32_t i = 0; i < ks->nshards; i++)
-            if ((set[i / 64] >> i % 64 & 1) != 0)
-                exec_settle(x->lane, ks->shards + i);
+    if (x->w.news) exec__settle_set(x->lane, set);
+    x->w.news = false;
     return DONE;
 }
 

@@ -93,8 +93,11 @@ struct side_link {
 /* A key that somebody watches or waits for; it need not exist. */
 struct side_key {
     struct side_link *first, *last;
-    bool ready;                 /* in the shard's ready list */
     struct side_key *next_ready;
+    uint32_t turn;              /* counts up whenever it gets data */
+    uint32_t holds;             /* of those who have a pointer to it */
+    bool ready;                 /* in the shard's ready list */
+    bool told;                  /* a letter about it is under way */
     uint8_t db;
     uint32_t nslen, n;          /* namespace, then local key, in name */
     char name[];
@@ -127,7 +130,9 @@ struct shard {
     struct big *lazy;           /* objects to be freed in slices */
     struct space *gone;         /* namespaces likewise */
     size_t lazy_bytes;          /* detached, not yet freed */
-    struct side_key *ready;     /* keys with waiters that got data */
+    struct side_key *ready, *ready_last;    /* waited for, and got data */
+    atomic_bool news;           /* events or ready keys; for those without the
+                                   lock, too */
     struct table watched, waited;   /* of struct side_key */
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
@@ -180,6 +185,7 @@ struct work {
     int64_t now;                /* wall clock, ms */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
+    bool news;                  /* something was noted in a shard's lists */
     const struct key_hint *hint;    /* of the first key, or NULL */
 };
 
@@ -513,8 +519,7 @@ static bool side_join(struct shard *s, struct table *t, int db, struct str ns,
     if (k == NULL) {
         k = malloc(sizeof *k + nslen + local.n);
         if (k == NULL) return false;
-        k->first = k->last = NULL;
-        k->ready = false;
+        memset(k, 0, sizeof *k);
         k->db = (uint8_t)db;
         k->nslen = ns.p == NULL ? UINT32_MAX : (uint32_t)nslen;
         k->n = (uint32_t)local.n;
@@ -535,12 +540,12 @@ static bool side_join(struct shard *s, struct table *t, int db, struct str ns,
     return true;
 }
 
-/* Free a record that has neither links nor news. */
+/* Free a record that nobody needs. */
 static void side_forget(struct shard *s, struct table *t,
                         struct side_key *k) {
     struct table_at at;
 
-    if (k->first != NULL || k->ready) return;
+    if (k->first != NULL || k->ready || k->holds > 0) return;
     for (void *p = table_first(t, side__hash_of(s->ks, k), &at); p != NULL;
          p = table_next(&at))
         if (p == k) {
@@ -561,6 +566,75 @@ static void side_leave(struct shard *s, struct table *t,
     else k->last = link->prev;
     link->key = NULL;
     side_forget(s, t, k);
+}
+
+/* Put a key at the end of the ready list. */
+static void side_ready(struct shard *s, struct side_key *k) {
+    if (k->ready) return;
+    k->ready = true;
+    k->next_ready = NULL;
+    if (s->ready_last != NULL) s->ready_last->next_ready = k;
+    else s->ready = k;
+    s->ready_last = k;
+    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+}
+
+/* Take the first key off the ready list, held; NULL if there is none. */
+static struct side_key *side_take_ready(struct shard *s) {
+    struct side_key *k = s->ready;
+
+    if (k == NULL) return NULL;
+    s->ready = k->next_ready;
+    if (s->ready == NULL) s->ready_last = NULL;
+    k->ready = false;
+    k->holds++;
+    return k;
+}
+
+/* Let go of a record of a waited-for key. */
+static void side_release(struct shard *s, struct side_key *k) {
+    k->holds--;
+    side_forget(s, &s->waited, k);
+}
+
+/* The entry of a watched or waited-for key as it is now, or NULL. */
+static struct entry *side_entry(struct shard *s, const struct side_key *k,
+                                int64_t now) {
+    bool plain = k->nslen == UINT32_MAX;
+    struct str ns = { plain ? NULL : k->name, plain ? 0 : k->nslen };
+    struct str local = { k->name + ns.n, k->n };
+    struct db *db = s->dbs[k->db];
+    struct table_at at;
+    struct space *sp = plain ? db->plain : space_find(s, db, ns, &at);
+    struct entry *e;
+
+    if (sp == NULL) return NULL;
+    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
+    return e == NULL || entry_is_dead(e, now) ? NULL : e;
+}
+
+struct side__wake {
+    struct shard *s;
+    int db;
+};
+
+static void side__wake_key(void *ctx, void *item) {
+    const struct side__wake *x = ctx;
+    struct side_key *k = item;
+
+    if (k->db != x->db) return;
+    k->turn++;
+    side_ready(x->s, k);
+}
+
+/* All keys of a database may have got data: it was swapped. */
+static void shard_wake_all(struct shard *s, int db) {
+    struct side__wake x = { s, db };
+    uint32_t cursor = 0;
+
+    do {
+        cursor = table_scan(&s->waited, cursor, side__wake_key, &x);
+    } while (cursor != 0);
 }
 
 /* Note an event for subscribers, if anybody asked for its class. */
@@ -588,6 +662,7 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     if (buf_put(&s->event_keys, ns.p, ns.n) &&
         buf_put(&s->event_keys, local.p, local.n))
         s->nevents++;
+    atomic_store_explicit(&s->news, true, memory_order_relaxed);
 }
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
@@ -606,6 +681,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
         s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
     }
     atomic_init(&s->live, 0);
+    atomic_init(&s->news, false);
 }
 
 /* Lock a shard, where there is anybody to lock out. */

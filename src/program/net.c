@@ -268,7 +268,7 @@ static void net__run(struct loop *l) {
         lane->current = NULL;
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0) &&
-            c->held == NULL && !client_wants_reply(c))
+            c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
             reply_cut(r, mark, free);
         l->ranges[l->nranges - 1].to = reply_mark(r);
         if (UNLIKELY(r->failed)) {
@@ -641,8 +641,12 @@ static void net__letters(struct loop *l) {
         case LETTER_OUTPUT:
             if (c != NULL) client_write(c, letter->bytes, letter->n);
             break;
-        case LETTER_RETRY:
-            if (c != NULL) exec_again(lane, c);
+        case LETTER_MESSAGE:
+            if (c != NULL)
+                pubsub_arrive(c, str_of(letter->bytes, letter->n));
+            break;
+        case LETTER_SERVE:
+            exec_serve_told(lane, letter);
             break;
         case LETTER_KILL:
             if (c != NULL) client_cut(c);
@@ -651,30 +655,11 @@ static void net__letters(struct loop *l) {
             monitor_deliver(lane, letter->bytes, letter->n);
             break;
         case LETTER_UNBLOCK:
-            if (c != NULL) exec_unblock(lane, c, letter->bytes[0] != 0);
+            if (c != NULL) client_unblock(c, letter->bytes[0] != 0);
             break;
         }
         free(letter);
     }
-}
-
-/* Blocked clients whose time is over. */
-static void net__timeouts(struct loop *l) {
-    struct lane *lane = l->lane;
-    int64_t now = lane->clock.mono_us, soonest = 0;
-
-    if (UNLIKELY(lane->held != NULL)) exec_release(lane);
-    if (lane->next_timeout == 0 || now < lane->next_timeout) return;
-    for (struct client *c = lane->waiting, *next; c != NULL; c = next) {
-        next = c->next_wait;
-        if (c->wait_until == 0) continue;
-        if (c->wait_until <= now) exec_unblock(lane, c, false);
-        else if (soonest == 0 || c->wait_until < soonest)
-            soonest = c->wait_until;
-    }
-    if (lane->held != NULL && (soonest == 0 || l->k->pause_until < soonest))
-        soonest = l->k->pause_until;
-    lane->next_timeout = soonest;
 }
 
 /* The limits of requests, which CONFIG SET may change. */
@@ -725,7 +710,6 @@ static void net__upkeep(struct loop *l) {
         struct shard *s = k->ks.shards + at;
 
         if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
-        if (s->wheel == NULL && !shard_has_work(s)) continue;
         shard_lock(s);
         l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
@@ -792,7 +776,8 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     for (size_t i = 1; i < l->fixed; i++)
         if (l->fds[i].revents != 0 && l->accept_again == 0)
             net__accept(l, l->fds[i].fd);
-    net__timeouts(l);
+    if (UNLIKELY(lane->held != NULL)) exec_release(lane);
+    waiters_expire(lane);
     if (l->parks && l->nfds - l->fixed > NET_HOT &&
         lane->clock.mono_us >= l->next_sweep) {
         l->next_sweep = lane->clock.mono_us + NET_SWEEP_US;

@@ -75,7 +75,8 @@ enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
 enum group {
     GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
     GROUP_SET, GROUP_ZSET, GROUP_STREAM, GROUP_BIT, GROUP_HLL, GROUP_GEO,
-    GROUP_TX, GROUP_PUBSUB, GROUP_SERVER_COMMANDS, GROUP_NAMESPACE,
+    GROUP_TX, GROUP_PUBSUB, GROUP_SERVER_COMMANDS, GROUP_CLUSTER,
+    GROUP_NAMESPACE,
     GROUP_COMMANDS_COUNT
 };
 
@@ -196,11 +197,13 @@ struct client {
     struct saved_call *waiting; /* the command it is blocked in */
     struct waiter *waiters;
     int64_t wait_until;         /* monotonic us; 0: for ever */
-    struct client *next_wait, *prev_wait;
+    size_t wait_first, wait_keys;   /* which of its arguments are the keys */
+    struct client *timer_child, *timer_next, *timer_prev;   /* see waiters */
     struct saved_call *held;    /* the command that CLIENT PAUSE holds back */
     struct client *next_held;
     struct client *next_monitor;
     struct subscription *subscriptions;
+    atomic_size_t mailed;       /* bytes of messages in letters to it */
     uint32_t channels, patterns, shard_channels;
     char *bound;                /* namespace it lives in, or NULL */
     size_t bound_n;
@@ -228,7 +231,8 @@ enum letter_kind {
     LETTER_SOCKET,              /* bytes: a connected descriptor */
     LETTER_STIRS,               /* the parked client has something to say */
     LETTER_OUTPUT,              /* bytes for the client */
-    LETTER_RETRY,               /* data for its blocked command */
+    LETTER_MESSAGE,             /* the same, published on a channel */
+    LETTER_SERVE,               /* for the lane: a ready key, see exec */
     LETTER_KILL,
     LETTER_MONITOR,             /* bytes for all who monitor, client 0 */
     LETTER_UNBLOCK              /* bytes[0]: with an error */
@@ -249,8 +253,8 @@ struct lane {
     size_t nclients;
     struct client *by_id[LANE_IDS];
     struct client *flush;       /* have output that nobody has tried to send */
-    struct client *waiting;     /* blocked, with and without a deadline */
-    int64_t next_timeout;       /* monotonic us; no blocked one is due before */
+    struct client *timers;      /* blocked until a time, the first due on top */
+    int64_t next_timeout;       /* monotonic us: when that is; 0: none */
     struct client *current;     /* whose reply is being written, or NULL */
     pthread_mutex_t inbox_lock;
     struct letter *inbox, *inbox_last;
@@ -267,7 +271,7 @@ struct lane {
     uint32_t sample_at;
     uint64_t commands, net_in, net_out, errors;
     uint64_t accepted, refused; /* connections; refused: over a limit */
-    uint64_t nblocked;
+    atomic_uint_fast32_t nblocked;  /* waiting for data; any thread reads */
     atomic_uint_fast32_t clients_now;
 };
 
@@ -367,6 +371,15 @@ static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
     if (n > 0) memcpy(letter->bytes, bytes, n);
     lane_post(l, letter);
     return true;
+}
+
+/* Clients that wait for data, on all lanes. */
+static uint64_t instance_blocked(struct kvns *k) {
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        n += atomic_load(&k->lanes[i].nblocked);
+    return n;
 }
 
 /* Changes to the keyspace since the start. */

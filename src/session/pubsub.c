@@ -2,12 +2,19 @@
  *
  * One hub a server, under its lock, so that all lanes see the messages of a
  * channel in one order.  A subscriber on the publisher's lane gets a message
- * into its buffer; on another one, by letter.
+ * into its buffer; on another one, by letter.  Letters on their way count to
+ * the receiver's output limit: who reads too slowly is cut off, and nobody's
+ * messages pile up here.
+ *
+ *   hub -- channels (by name) --< subscriptions >-- clients
+ *     |        |
+ *     |        +-- patterns, in a list as well
+ *     +-- subscriptions (by channel and client)
  *
  * Channels have a scope: clients bound to a namespace speak and listen among
- * themselves.  A name is filed as scope, NUL-free length and kind beside it.
+ * themselves.  A channel or pattern is there as long as somebody listens.
  *
- * floor 5 - uses: base mem hash glob buf table shard resp reply instance client
+ * floor 5 - uses: base mem hash glob buf table options reply instance client
  */
 enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 
@@ -16,6 +23,7 @@ struct channel {
     size_t count;
     struct channel *next, *prev;    /* among the patterns */
     uint8_t kind;
+    uint32_t literal;           /* of a pattern: bytes that match themselves */
     uint32_t scope_n, n;
     char name[];                /* scope, then name */
 };
@@ -23,19 +31,20 @@ struct channel {
 struct subscription {
     struct channel *channel;
     struct subscription *next, *prev;   /* of the channel */
-    struct subscription *mine, *mine_prev;  /* of the client */
-    struct client *client;      /* touched by its own lane only */
-    struct lane *lane;
-    uint64_t id;
+    struct subscription *mine;  /* of the client, in order of joining */
+    struct subscription *mine_prev;     /* of the first: the last */
+    struct client *client;      /* touched by its own lane, but see deliver */
     uint8_t proto;
 };
 
 struct hub {
     pthread_mutex_t lock;
     struct mem mem;
-    struct table channels;      /* of channels and shard channels */
+    struct table channels;      /* of all kinds */
+    struct table members;       /* of struct subscription */
     struct channel *patterns;
-    size_t npatterns;
+    size_t counts[CHANNEL_KINDS];
+    atomic_size_t listeners;    /* subscriptions; anybody reads it */
     uint64_t seed;
 };
 
@@ -61,6 +70,20 @@ static uint64_t pubsub__hash_of(const void *ctx, const void *item) {
                         channel_name(ch));
 }
 
+static uint64_t pubsub__hash_member(uint64_t seed, const struct channel *ch,
+                                    const struct client *c) {
+    const void *who[2] = { ch, c };
+
+    return hash_fast((const char *)who, sizeof who, seed);
+}
+
+static uint64_t pubsub__hash_member_of(const void *ctx, const void *item) {
+    const struct subscription *s = item;
+
+    return pubsub__hash_member(((const struct hub *)ctx)->seed, s->channel,
+                               s->client);
+}
+
 /* The scope a client speaks in. */
 static struct str client_scope(const struct client *c) {
     return str_of(c->bound == NULL ? "" : c->bound, c->bound_n);
@@ -69,22 +92,36 @@ static struct str client_scope(const struct client *c) {
 static struct channel *pubsub__find(struct hub *h, enum channel_kind kind,
                                     struct str scope, struct str name,
                                     struct table_at *at) {
-    struct channel *ch;
+    struct channel *ch = table_first(&h->channels,
+                                     pubsub__hash(h->seed, kind, scope, name),
+                                     at);
 
-    if (kind == CHANNEL_PATTERN) {
-        for (ch = h->patterns; ch != NULL; ch = ch->next)
-            if (str_eq(channel_name(ch), name) &&
-                str_eq(channel_scope(ch), scope))
-                break;
-        return ch;
-    }
-    ch = table_first(&h->channels, pubsub__hash(h->seed, kind, scope, name),
-                     at);
     for (; ch != NULL; ch = table_next(at))
         if (ch->kind == kind && str_eq(channel_name(ch), name) &&
             str_eq(channel_scope(ch), scope))
             break;
     return ch;
+}
+
+static struct subscription *pubsub__member(struct hub *h,
+                                           const struct channel *ch,
+                                           const struct client *c,
+                                           struct table_at *at) {
+    struct subscription *s = table_first(&h->members,
+                                         pubsub__hash_member(h->seed, ch, c),
+                                         at);
+
+    while (s != NULL && (s->channel != ch || s->client != c))
+        s = table_next(at);
+    return s;
+}
+
+/* How many bytes a pattern begins with that only match themselves. */
+static uint32_t pubsub__literal(struct str pattern) {
+    size_t n = 0;
+
+    while (n < pattern.n && memchr("*?[\\", pattern.p[n], 4) == NULL) n++;
+    return (uint32_t)n;
 }
 
 static struct channel *pubsub__make(struct hub *h, enum channel_kind kind,
@@ -98,38 +135,63 @@ static struct channel *pubsub__make(struct hub *h, enum channel_kind kind,
     ch->n = (uint32_t)name.n;
     if (scope.n > 0) memcpy(ch->name, scope.p, scope.n);
     if (name.n > 0) memcpy(ch->name + scope.n, name.p, name.n);
+    if (!table_put(&h->channels, &h->mem,
+                   pubsub__hash(h->seed, kind, scope, name), ch,
+                   pubsub__hash_of, h)) {
+        mem_drop(&h->mem, ch, sizeof *ch + scope.n + name.n);
+        return NULL;
+    }
+    h->counts[kind]++;
     if (kind == CHANNEL_PATTERN) {
+        ch->literal = pubsub__literal(name);
         ch->next = h->patterns;
         if (h->patterns != NULL) h->patterns->prev = ch;
         h->patterns = ch;
-        h->npatterns++;
-    } else if (!table_put(&h->channels, &h->mem,
-                          pubsub__hash(h->seed, kind, scope, name), ch,
-                          pubsub__hash_of, h)) {
-        mem_drop(&h->mem, ch, sizeof *ch + scope.n + name.n);
-        return NULL;
     }
     return ch;
 }
 
+/* Forget a channel if nobody listens any more. */
 static void pubsub__forget(struct hub *h, struct channel *ch) {
     struct table_at at;
 
+    if (ch->count > 0) return;
     if (ch->kind == CHANNEL_PATTERN) {
         if (ch->prev != NULL) ch->prev->next = ch->next;
         else h->patterns = ch->next;
         if (ch->next != NULL) ch->next->prev = ch->prev;
-        h->npatterns--;
-    } else if (pubsub__find(h, (enum channel_kind)ch->kind, channel_scope(ch),
-                            channel_name(ch), &at) == ch) {
-        table_drop(&h->channels, &h->mem, &at);
     }
+    h->counts[ch->kind]--;
+    if (pubsub__find(h, (enum channel_kind)ch->kind, channel_scope(ch),
+                     channel_name(ch), &at) == ch)
+        table_drop(&h->channels, &h->mem, &at);
     mem_drop(&h->mem, ch, sizeof *ch + ch->scope_n + ch->n);
 }
 
 static uint32_t *pubsub__counter(struct client *c, enum channel_kind kind) {
     if (kind == CHANNEL_PATTERN) return &c->patterns;
     return kind == CHANNEL_SHARD ? &c->shard_channels : &c->channels;
+}
+
+/* Put a subscription into the rows of its channel and its client. */
+static void pubsub__link(struct hub *h, struct subscription *s) {
+    struct channel *ch = s->channel;
+    struct client *c = s->client;
+
+    s->prev = ch->last;
+    if (ch->last != NULL) ch->last->next = s;
+    else ch->first = s;
+    ch->last = s;
+    ch->count++;
+    atomic_fetch_add(&h->listeners, 1);
+    if (c->subscriptions == NULL) {
+        c->subscriptions = s->mine_prev = s;
+    } else {
+        s->mine_prev = c->subscriptions->mine_prev;
+        s->mine_prev->mine = s;
+        c->subscriptions->mine_prev = s;
+    }
+    ++*pubsub__counter(c, (enum channel_kind)ch->kind);
 }
 
 /* Listen to a channel or pattern; again is no harm.  False: no memory. */
@@ -139,67 +201,75 @@ static bool pubsub_join(struct client *c, enum channel_kind kind,
     struct subscription *s;
     struct channel *ch;
     struct table_at at;
+    bool ok = false;
 
-    for (s = c->subscriptions; s != NULL; s = s->mine)
-        if (s->channel->kind == kind && str_eq(channel_name(s->channel), name))
-            return true;
-    s = calloc(1, sizeof *s);
-    if (s == NULL) return false;
     pthread_mutex_lock(&h->lock);
     ch = pubsub__find(h, kind, client_scope(c), name, &at);
     if (ch == NULL) ch = pubsub__make(h, kind, client_scope(c), name);
-    if (ch == NULL) {
-        pthread_mutex_unlock(&h->lock);
-        free(s);
-        return false;
-    }
-    *s = (struct subscription){ .channel = ch, .client = c, .lane = c->lane,
-                                .id = c->id, .proto = c->proto };
-    s->prev = ch->last;
-    if (ch->last != NULL) ch->last->next = s;
-    else ch->first = s;
-    ch->last = s;
-    ch->count++;
+    if (ch == NULL) goto out;
+    ok = pubsub__member(h, ch, c, &at) != NULL;
+    if (ok) goto out;
+    s = mem_try(&h->mem, sizeof *s);
+    if (s == NULL) goto out;
+    *s = (struct subscription){ .channel = ch, .client = c,
+                                .proto = c->proto };
+    ok = table_put(&h->members, &h->mem, pubsub__hash_member(h->seed, ch, c),
+                   s, pubsub__hash_member_of, h);
+    if (ok) pubsub__link(h, s);
+    else mem_drop(&h->mem, s, sizeof *s);
+out:
+    if (ch != NULL) pubsub__forget(h, ch);
     pthread_mutex_unlock(&h->lock);
-    s->mine = c->subscriptions;
-    if (c->subscriptions != NULL) c->subscriptions->mine_prev = s;
-    c->subscriptions = s;
-    ++*pubsub__counter(c, kind);
-    return true;
+    return ok;
 }
 
-static void pubsub__leave(struct client *c, struct subscription *s) {
-    struct hub *h = c->lane->k->hub;
+/* End a subscription; the hub is locked. */
+static void pubsub__end(struct hub *h, struct subscription *s) {
     struct channel *ch = s->channel;
+    struct client *c = s->client;
+    struct table_at at;
 
-    if (s->mine_prev != NULL) s->mine_prev->mine = s->mine;
-    else c->subscriptions = s->mine;
+    if (c->subscriptions == s) c->subscriptions = s->mine;
+    else s->mine_prev->mine = s->mine;
     if (s->mine != NULL) s->mine->mine_prev = s->mine_prev;
+    else if (c->subscriptions != NULL) c->subscriptions->mine_prev =
+                                           s->mine_prev;
     --*pubsub__counter(c, (enum channel_kind)ch->kind);
-    pthread_mutex_lock(&h->lock);
     if (s->prev != NULL) s->prev->next = s->next;
     else ch->first = s->next;
     if (s->next != NULL) s->next->prev = s->prev;
     else ch->last = s->prev;
-    if (--ch->count == 0) pubsub__forget(h, ch);
-    pthread_mutex_unlock(&h->lock);
-    free(s);
+    ch->count--;
+    atomic_fetch_sub(&h->listeners, 1);
+    if (pubsub__member(h, ch, c, &at) == s)
+        table_drop(&h->members, &h->mem, &at);
+    mem_drop(&h->mem, s, sizeof *s);
+    pubsub__forget(h, ch);
 }
 
-/* Listen no more.  False: it did not listen. */
-static bool pubsub_part(struct client *c, enum channel_kind kind,
+/* Listen no more to one channel or pattern. */
+static void pubsub_part(struct client *c, enum channel_kind kind,
                         struct str name) {
-    for (struct subscription *s = c->subscriptions; s != NULL; s = s->mine)
-        if (s->channel->kind == kind &&
-            str_eq(channel_name(s->channel), name)) {
-            pubsub__leave(c, s);
-            return true;
-        }
-    return false;
+    struct hub *h = c->lane->k->hub;
+    struct subscription *s = NULL;
+    struct channel *ch;
+    struct table_at at;
+
+    pthread_mutex_lock(&h->lock);
+    ch = pubsub__find(h, kind, client_scope(c), name, &at);
+    if (ch != NULL) s = pubsub__member(h, ch, c, &at);
+    if (s != NULL) pubsub__end(h, s);
+    pthread_mutex_unlock(&h->lock);
 }
 
+/* Listen no more to anything. */
 static void pubsub_part_all(struct client *c) {
-    while (c->subscriptions != NULL) pubsub__leave(c, c->subscriptions);
+    struct hub *h = c->lane->k->hub;
+
+    if (c->subscriptions == NULL) return;
+    pthread_mutex_lock(&h->lock);
+    while (c->subscriptions != NULL) pubsub__end(h, c->subscriptions);
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* The client changed its protocol: messages follow suit. */
@@ -240,21 +310,61 @@ static const struct buf *pubsub__message(struct pubsub__post *p,
     return b;
 }
 
+/* Send a message to a client of another lane.  The hub's lock keeps the
+ * client alive meanwhile; of it only what is constant or atomic is touched. */
+static void pubsub__mail(struct client *c, const struct buf *b) {
+    size_t most = c->lane->k->opt.client_output[OPTION_CLASS_PUBSUB].hard;
+    size_t was = atomic_fetch_add(&c->mailed, b->n);
+
+    if (most != 0 && was + b->n > most) {
+        atomic_fetch_sub(&c->mailed, b->n);
+        if (was <= most) {
+            /* once: what follows finds it over the limit */
+            atomic_fetch_add(&c->mailed, most + 1);
+            lane_tell(c->lane, c->id, LETTER_KILL, NULL, 0);
+        }
+        return;
+    }
+    if (!lane_tell(c->lane, c->id, LETTER_MESSAGE, b->p, b->n))
+        atomic_fetch_sub(&c->mailed, b->n);
+}
+
 static size_t pubsub__deliver(struct pubsub__post *p, struct channel *ch) {
     for (struct subscription *s = ch->first; s != NULL; s = s->next) {
         const struct buf *b = pubsub__message(p, ch, s->proto);
 
-        if (s->lane != p->from) {
-            lane_tell(s->lane, s->id, LETTER_OUTPUT, b->p, b->n);
-        } else if (p->from->current == s->client) {
+        if (s->client->lane != p->from)
+            pubsub__mail(s->client, b);
+        else if (p->from->current == s->client)
             reply_raw(&p->from->reply, str_of(b->p, b->n));
-        } else {
+        else
             client_write(s->client, b->p, b->n);
-        }
     }
-    buf_reset(&p->made[0]);
-    buf_reset(&p->made[1]);
+    if (ch->kind == CHANNEL_PATTERN) {
+        buf_reset(&p->made[0]);
+        buf_reset(&p->made[1]);
+    }
     return ch->count;
+}
+
+/* A letter brings a message for a client of this lane. */
+static void pubsub_arrive(struct client *c, struct str message) {
+    atomic_fetch_sub(&c->mailed, message.n);
+    client_write(c, message.p, message.n);
+}
+
+static inline bool pubsub__matches(const struct channel *ch, struct str scope,
+                                   struct str name) {
+    return name.n >= ch->literal &&
+           memcmp(ch->name + ch->scope_n, name.p, ch->literal) == 0 &&
+           str_eq(channel_scope(ch), scope) &&
+           glob_match(channel_name(ch), name, false);
+}
+
+/* Does nobody listen to anything?  A guess that is never wrong about those
+ * who have had their subscription confirmed. */
+static inline bool hub_is_silent(struct hub *h) {
+    return atomic_load(&h->listeners) == 0;
 }
 
 /* Publish on a channel from a lane; returns how many got it, those who match
@@ -268,17 +378,92 @@ static size_t pubsub_publish(struct kvns *k, struct lane *from,
     struct table_at at;
     size_t n = 0;
 
+    if (hub_is_silent(h)) return 0;
     pthread_mutex_lock(&h->lock);
     ch = pubsub__find(h, kind, scope, name, &at);
     if (ch != NULL) n += pubsub__deliver(&p, ch);
+    buf_reset(&p.made[0]);
+    buf_reset(&p.made[1]);
     if (kind == CHANNEL)
         for (ch = h->patterns; ch != NULL; ch = ch->next)
-            if (str_eq(channel_scope(ch), scope) &&
-                glob_match(channel_name(ch), name, false))
-                n += pubsub__deliver(&p, ch);
+            if (pubsub__matches(ch, scope, name)) n += pubsub__deliver(&p, ch);
     pthread_mutex_unlock(&h->lock);
     buf_free(&p.made[0]);
     buf_free(&p.made[1]);
+    return n;
+}
+
+/* How many listen to a channel. */
+static size_t hub_listeners(struct hub *h, enum channel_kind kind,
+                            struct str scope, struct str name) {
+    struct channel *ch;
+    struct table_at at;
+    size_t n;
+
+    pthread_mutex_lock(&h->lock);
+    ch = pubsub__find(h, kind, scope, name, &at);
+    n = ch == NULL ? 0 : ch->count;
+    pthread_mutex_unlock(&h->lock);
+    return n;
+}
+
+/* How many channels or patterns of a scope somebody listens to. */
+static size_t hub_patterns(struct hub *h, struct str scope) {
+    size_t n = 0;
+
+    pthread_mutex_lock(&h->lock);
+    for (struct channel *ch = h->patterns; ch != NULL; ch = ch->next)
+        n += str_eq(channel_scope(ch), scope);
+    pthread_mutex_unlock(&h->lock);
+    return n;
+}
+
+struct hub__list {
+    enum channel_kind kind;
+    struct str scope, pattern;
+    struct reply *r;
+    size_t n;
+};
+
+static void hub__see(void *ctx, void *item) {
+    struct hub__list *x = ctx;
+    const struct channel *ch = item;
+
+    if (ch->kind != x->kind || !str_eq(channel_scope(ch), x->scope)) return;
+    if (!glob_match(x->pattern, channel_name(ch), false)) return;
+    reply_bulk(x->r, channel_name(ch));
+    x->n++;
+}
+
+/* Answer the names of a scope's channels that match. */
+static void hub_list_reply(struct hub *h, enum channel_kind kind,
+                           struct str scope, struct str pattern,
+                           struct reply *r) {
+    struct hub__list x = { kind, scope, pattern, r, 0 };
+    size_t mark = reply_array_later(r);
+    uint32_t cursor = 0;
+
+    pthread_mutex_lock(&h->lock);
+    do {
+        cursor = table_scan(&h->channels, cursor, hub__see, &x);
+    } while (cursor != 0 && !r->failed);
+    pthread_mutex_unlock(&h->lock);
+    reply_array_set(r, mark, x.n);
+}
+
+/* What there is, of all scopes. */
+struct hub_counts {
+    size_t channels, patterns, shard_channels;
+    size_t bytes;               /* of memory */
+};
+
+static struct hub_counts hub_count(struct hub *h) {
+    struct hub_counts n;
+
+    pthread_mutex_lock(&h->lock);
+    n = (struct hub_counts){ h->counts[CHANNEL], h->counts[CHANNEL_PATTERN],
+                             h->counts[CHANNEL_SHARD], h->mem.used };
+    pthread_mutex_unlock(&h->lock);
     return n;
 }
 
@@ -289,6 +474,8 @@ static struct hub *hub_new(uint64_t seed) {
     pthread_mutex_init(&h->lock, NULL);
     mem_init(&h->mem);
     table_init(&h->channels);
+    table_init(&h->members);
+    atomic_init(&h->listeners, 0);
     h->seed = seed;
     return h;
 }
