@@ -318,7 +318,8 @@ static const struct entry *object_or_reply(struct call *x) {
     return e;
 }
 
-static enum outcome cmd_object_encoding(struct call *x) {
+/* How Redis would call the way a value is kept. */
+static const char *object_encoding(const struct entry *e) {
     static const char *const names[SHAPE_COUNT] = {
         [SHAPE_BYTES] = "embstr", [SHAPE_INT] = "int", [SHAPE_BLOB] = "raw",
         [SHAPE_LIST_PACK] = "listpack", [SHAPE_LIST_QUICK] = "quicklist",
@@ -327,14 +328,16 @@ static enum outcome cmd_object_encoding(struct call *x) {
         [SHAPE_ZSET_SKIP] = "skiplist", [SHAPE_HASH_PACK] = "listpack",
         [SHAPE_HASH_TABLE] = "hashtable", [SHAPE_STREAM] = "stream"
     };
-    const struct entry *e = object_or_reply(x);
-    const char *name;
 
-    if (e == NULL) return DONE;
-    name = names[entry_shape(e)];
     /* Redis keeps strings of up to 44 bytes with their head */
-    if (entry_shape(e) == SHAPE_BYTES && entry_value(e).n > 44) name = "raw";
-    reply_bulk(x->r, str_c(name));
+    if (entry_shape(e) == SHAPE_BYTES && entry_value(e).n > 44) return "raw";
+    return names[entry_shape(e)];
+}
+
+static enum outcome cmd_object_encoding(struct call *x) {
+    const struct entry *e = object_or_reply(x);
+
+    if (e != NULL) reply_bulk(x->r, str_c(object_encoding(e)));
     return DONE;
 }
 
@@ -536,6 +539,9 @@ static enum outcome cmd_swapdb(struct call *x) {
         s->dbs[b] = was;
         s->dbs[a]->index = (uint8_t)a;
         s->dbs[b]->index = (uint8_t)b;
+        shard_wake_all(s, a);
+        shard_wake_all(s, b);
+        x->w.news = true;
     }
     ks->shards[0].dirty++;
     reply_ok(x->r);

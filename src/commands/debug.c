@@ -1,0 +1,491 @@
+/* ==== debug - MEMORY, and what is useful of DEBUG ==========================
+ *
+ * DEBUG is refused unless the options allow it: it can stop the server for as
+ * long as it likes.
+ *
+ * floor 6 - uses: base clock rand sha256 num glob buf log mem table entry
+ *   shard big save upkeep door bytes reply options instance client arg key
+ *   info
+ */
+
+/* ---- MEMORY -------------------------------------------------------------- */
+
+static enum outcome cmd_memory_usage(struct call *x) {
+    const struct entry *e;
+    int64_t samples;
+
+    for (size_t i = 3; i < x->argc; i++) {
+        if (!str_is(x->argv[i], "samples") || i + 1 >= x->argc)
+            return reply_err(x, ERR_SYNTAX);
+        if (!arg_int_or_reply(x, ++i, &samples)) return FAILED;
+        if (samples < 0) return reply_err(x, ERR_SYNTAX);
+    }
+    e = key_peek(&x->w, x->argv[2]);
+    if (e == NULL) reply_null(x->r);
+    else reply_int(x->r, (int64_t)(entry_cost(e) + sizeof(void *)));
+    return DONE;
+}
+
+static void memory__number(struct reply *r, const char *name, size_t n) {
+    reply_bulk(r, str_c(name));
+    reply_int(r, (int64_t)n);
+}
+
+static void memory__ratio(struct reply *r, const char *name, double v) {
+    reply_bulk(r, str_c(name));
+    reply_double(r, v);
+}
+
+static enum outcome cmd_memory_stats(struct call *x) {
+    struct keyspace *ks = &x->k->ks;
+    size_t used = keyspace_bytes(ks), keys = 0, rss = info_rss(), index = 0;
+    size_t mark = reply_map_later(x->r), n = 0;
+    struct info__sums s;
+    char name[32];
+
+    info__sum(x->k, &s);
+    x->k->peak = size_max(x->k->peak, used);
+    memory__number(x->r, "peak.allocated", x->k->peak);
+    memory__number(x->r, "total.allocated", used);
+    memory__number(x->r, "startup.allocated", 0);
+    memory__number(x->r, "replication.backlog", 0);
+    memory__number(x->r, "clients.slaves", 0);
+    memory__number(x->r, "clients.normal", s.client_bytes);
+    memory__number(x->r, "cluster.links", 0);
+    memory__number(x->r, "aof.buffer", 0);
+    memory__number(x->r, "lua.caches", 0);
+    memory__number(x->r, "functions.caches", 0);
+    n += 10;
+    for (uint32_t d = 0; d < ks->opt.databases; d++) {
+        size_t in_db = 0, bytes = 0;
+
+        for (uint32_t i = 0; i < ks->nshards; i++) {
+            const struct db *db = ks->shards[i].dbs[d];
+
+            in_db += db->keys;
+            if (db->plain != NULL) bytes += table_bytes(&db->plain->keys);
+        }
+        keys += in_db;
+        index += bytes;
+        if (in_db == 0) continue;
+        snprintf(name, sizeof name, "db.%u", (unsigned)d);
+        reply_bulk(x->r, str_c(name));
+        reply_map(x->r, 3);
+        memory__number(x->r, "overhead.hashtable.main", bytes);
+        memory__number(x->r, "overhead.hashtable.expires", 0);
+        memory__number(x->r, "overhead.hashtable.slot-to-keys", 0);
+        n++;
+    }
+    memory__number(x->r, "overhead.total", index + s.client_bytes);
+    memory__number(x->r, "keys.count", keys);
+    memory__number(x->r, "keys.bytes-per-key", keys == 0 ? 0 : used / keys);
+    memory__number(x->r, "dataset.bytes", used - size_min(used, index));
+    memory__ratio(x->r, "dataset.percentage", used == 0 ? 0 :
+                  (double)(used - size_min(used, index)) * 100 /
+                      (double)used);
+    memory__ratio(x->r, "peak.percentage", x->k->peak == 0 ? 0 :
+                  (double)used * 100 / (double)x->k->peak);
+    memory__number(x->r, "allocator.allocated", s.used);
+    memory__number(x->r, "allocator.active", s.held);
+    memory__number(x->r, "allocator.resident", s.held);
+    memory__ratio(x->r, "allocator-fragmentation.ratio",
+                  s.used == 0 ? 1 : (double)s.held / (double)s.used);
+    memory__number(x->r, "allocator-fragmentation.bytes", s.held - s.used);
+    memory__ratio(x->r, "fragmentation",
+                  used == 0 ? 1 : (double)rss / (double)used);
+    reply_bulk(x->r, STR("fragmentation.bytes"));
+    reply_int(x->r, (int64_t)rss - (int64_t)used);
+    reply_map_set(x->r, mark, n + 13);
+    return DONE;
+}
+
+static enum outcome cmd_memory_doctor(struct call *x) {
+    size_t used = keyspace_bytes(&x->k->ks), limit;
+    struct info__sums s;
+    struct buf b = { 0 };
+
+    info__sum(x->k, &s);
+    limit = x->k->ks.opt.memory_limit;
+    if (used >= (size_t)((double)limit * x->k->ks.opt.threshold))
+        buf_printf(&b, "The data fills the memory limit: keys are evicted, "
+                       "or writes refused.\n");
+    if (s.held > 16 << 20 && s.held / 2 > s.used)
+        buf_printf(&b, "Of %zu bytes held only %zu are in use: much was "
+                       "deleted lately.\n", s.held, s.used);
+    if (s.client_bytes > used && s.client_bytes > 16 << 20)
+        buf_printf(&b, "Buffers of clients take %zu bytes, more than the "
+                       "data: see CLIENT LIST.\n", s.client_bytes);
+    if (b.n == 0) buf_printf(&b, "There is nothing wrong with memory.\n");
+    reply_verbatim(x->r, buf_str(&b), "txt");
+    buf_free(&b);
+    return DONE;
+}
+
+static enum outcome cmd_memory_purge(struct call *x) {
+    reply_ok(x->r);             /* empty pages go back without being told */
+    return DONE;
+}
+
+static enum outcome cmd_memory_malloc_stats(struct call *x) {
+    struct buf b = { 0 };
+
+    for (uint32_t i = 0; i < x->k->ks.nshards; i++) {
+        const struct mem *m = &x->k->ks.shards[i].mem;
+
+        buf_printf(&b, "shard %u: %zu bytes in use, %zu held, %u empty "
+                       "pages\n", (unsigned)i, m->used, m->held,
+                   (unsigned)m->idle_pages);
+    }
+    reply_verbatim(x->r, buf_str(&b), "txt");
+    buf_free(&b);
+    return DONE;
+}
+
+/* ---- DEBUG --------------------------------------------------------------- */
+
+static enum outcome debug__object(struct call *x) {
+    const struct entry *e = key_peek(&x->w, x->argv[2]);
+    struct buf b = { 0 }, line = { 0 };
+
+    if (e == NULL) return reply_err(x, ERR_NO_KEY);
+    save_value(&b, e);
+    buf_printf(&line, "Value at:%p refcount:1 encoding:%s "
+                      "serializedlength:%zu lru:%u lru_seconds_idle:%lld",
+               (const void *)e, object_encoding(e), b.n, (unsigned)e->used,
+               (long long)(work_tick(&x->w) - e->used) * ENTRY_TICK / 1000);
+    reply_simple(x->r, buf_str(&line));
+    buf_free(&b);
+    buf_free(&line);
+    return DONE;
+}
+
+static enum outcome debug__sleep(struct call *x) {
+    struct timespec t;
+    double seconds;
+
+    if (!arg_double_or_reply(x, 2, &seconds)) return FAILED;
+    if (!(seconds >= 0 && seconds < 1e6)) return reply_err(x, ERR_RANGE);
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    while (nanosleep(&t, &t) == -1 && errno == EINTR) {}
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome debug__populate(struct call *x) {
+    struct str prefix = x->argc > 3 ? x->argv[3] : STR("key");
+    struct buf key = { 0 }, value = { 0 };
+    int64_t n, size = 0;
+    bool ok = true;
+
+    if (!arg_int_or_reply(x, 2, &n)) return FAILED;
+    if (x->argc > 4 && !arg_int_or_reply(x, 4, &size)) return FAILED;
+    if (n < 0 || size < 0 || (uint64_t)size > x->k->opt.max_resp_bulk_len)
+        return reply_err(x, ERR_RANGE);
+    for (int64_t i = 0; i < n && ok; i++) {
+        struct edit ed;
+
+        buf_reset(&key);
+        buf_reset(&value);
+        buf_printf(&key, "%.*s:%lld", (int)prefix.n, prefix.p, (long long)i);
+        buf_printf(&value, "value:%lld", (long long)i);
+        while (size > 0 && value.n < (size_t)size && !value.failed)
+            buf_put(&value, "", 1);
+        if (size > 0) value.n = (size_t)size;
+        ok = !key.failed && !value.failed &&
+             keyspace_bytes(&x->k->ks) < x->k->ks.opt.memory_limit;
+        if (!ok || key_peek(&x->w, buf_str(&key)) != NULL) continue;
+        edit_open(&x->w, buf_str(&key), &ed);
+        ok = bytes_put(&ed, buf_str(&value), 0);
+        if (ok) edit_commit(&ed, EVENT_STRING, NULL);
+        else edit_cancel(&ed);
+    }
+    buf_free(&key);
+    buf_free(&value);
+    if (!ok) return reply_err(x, ERR_OOM);
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* One reply of each kind, to try a client's parser with. */
+static enum outcome debug__protocol(struct call *x) {
+    struct reply *r = x->r;
+    struct str what = x->argv[2];
+
+    if (str_is(what, "string")) reply_bulk(r, STR("Hello World"));
+    else if (str_is(what, "integer")) reply_int(r, 12345);
+    else if (str_is(what, "double")) reply_double(r, 3.141);
+    else if (str_is(what, "null")) reply_null(r);
+    else if (str_is(what, "true")) reply_bool(r, true);
+    else if (str_is(what, "false")) reply_bool(r, false);
+    else if (str_is(what, "bignum"))
+        reply_bignum(r, STR("1234567999999999999999999999999999999"));
+    else if (str_is(what, "verbatim"))
+        reply_verbatim(r, STR("This is a verbatim\nstring"), "txt");
+    else if (str_is(what, "array") || str_is(what, "set")) {
+        if (str_is(what, "array")) reply_array(r, 3);
+        else reply_set(r, 3);
+        for (int i = 0; i < 3; i++) reply_int(r, i);
+    } else if (str_is(what, "map")) {
+        reply_map(r, 3);
+        for (int i = 0; i < 3; i++) {
+            reply_int(r, i);
+            reply_bool(r, i == 1);
+        }
+    } else {
+        reply_error(r, "ERR Wrong protocol type name. Please use one of the "
+                       "following: string|integer|double|null|array|set|map|"
+                       "attrib|push|verbatim|true|false");
+        return FAILED;
+    }
+    return DONE;
+}
+
+static enum outcome debug__active_expire(struct call *x) {
+    int64_t on;
+
+    if (!arg_int_or_reply(x, 2, &on)) return FAILED;
+    x->k->ks.active_expire = on != 0;
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* How long a pattern takes against a long text. */
+static enum outcome debug__match(struct call *x) {
+    struct str text = str_of(NULL, 0);
+    int64_t n;
+    char *p;
+
+    if (!arg_int_or_reply(x, 2, &n)) return FAILED;
+    if (n < 0 || n > 1 << 26) return reply_err(x, ERR_RANGE);
+    p = malloc((size_t)n + 1);
+    if (p == NULL) return reply_err(x, ERR_MEMORY);
+    memset(p, 'x', (size_t)n);
+    text = str_of(p, (size_t)n);
+    reply_int(x->r, glob_match(x->argv[3], text, false));
+    free(p);
+    return DONE;
+}
+
+/* ---- DEBUG DIGEST -------------------------------------------------------- */
+
+/* What a key's digest is made of: parts whose order counts are chained, those
+ * whose order does not are added by exclusive or. */
+struct debug__digest {
+    struct call *x;
+    unsigned char sum[SHA256_SIZE];
+    const struct entry *only;
+    int db;
+    struct str ns;
+    bool is_default;
+};
+
+static void debug__mix(unsigned char *sum, const void *p, size_t n) {
+    unsigned char one[SHA256_SIZE];
+
+    sha256_of(p, n, one);
+    for (int i = 0; i < SHA256_SIZE; i++) sum[i] ^= one[i];
+}
+
+static void debug__see_item(void *ctx, void *item) {
+    struct buf b = { 0 };
+    const struct item *it = item;
+    struct { unsigned char *sum; enum shape shape; } *to = ctx;
+
+    save_item(&b, to->shape, it);
+    debug__mix(to->sum, b.p, b.n);
+    buf_free(&b);
+}
+
+/* The digest of a value: the same for the same elements. */
+static void debug__value(const struct entry *e, unsigned char *sum) {
+    struct { unsigned char *sum; enum shape shape; } to = {
+        sum, entry_shape(e)
+    };
+    struct buf b = { 0 };
+    uint32_t cursor = 0;
+
+    memset(sum, 0, SHA256_SIZE);
+    if (entry_shape(e) == SHAPE_SET_TABLE ||
+        entry_shape(e) == SHAPE_HASH_TABLE ||
+        entry_shape(e) == SHAPE_ZSET_SKIP) {
+        do cursor = table_scan(big_table(entry_object(e)), cursor,
+                               debug__see_item, &to);
+        while (cursor != 0);
+        return;
+    }
+    save_value(&b, e);
+    debug__mix(sum, b.p, b.n);
+    buf_free(&b);
+}
+
+static void debug__reply_digest(struct reply *r, const unsigned char *sum) {
+    char hex[41];
+
+    for (size_t i = 0; i < 20; i++)
+        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+    reply_simple(r, str_of(hex, 40));
+}
+
+static void debug__see_key(void *ctx, void *item) {
+    struct debug__digest *d = ctx;
+    const struct entry *e = item;
+    unsigned char value[SHA256_SIZE];
+    int64_t deadline = entry_deadline(e);
+    struct buf b = { 0 };
+
+    if (entry_is_dead(e, d->x->w.now)) return;
+    debug__value(e, value);
+    buf_printf(&b, "%d %d %lld ", d->db, (int)entry_kind(e),
+               (long long)deadline);
+    key_print(&b, d->is_default, d->ns, entry_key(e));
+    buf_put(&b, value, sizeof value);
+    debug__mix(d->sum, b.p, b.n);
+    buf_free(&b);
+}
+
+static enum outcome debug__digest(struct call *x) {
+    struct debug__digest d = { .x = x };
+    struct keyspace *ks = &x->k->ks;
+
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
+            struct space *sp = ks->shards[i].by_id[j];
+            uint32_t cursor = 0;
+
+            if (sp == NULL || sp->keys.count == 0) continue;
+            d.db = sp->db->index;
+            d.ns = space_name(sp);
+            d.is_default = sp->is_default;
+            do cursor = table_scan(&sp->keys, cursor, debug__see_key, &d);
+            while (cursor != 0);
+        }
+    debug__reply_digest(x->r, d.sum);
+    return DONE;
+}
+
+static enum outcome debug__digest_value(struct call *x) {
+    reply_array(x->r, x->argc - 2);
+    for (size_t i = 2; i < x->argc; i++) {
+        const struct entry *e = key_peek(&x->w, x->argv[i]);
+        unsigned char sum[SHA256_SIZE] = { 0 };
+
+        if (e != NULL) debug__value(e, sum);
+        debug__reply_digest(x->r, sum);
+    }
+    return DONE;
+}
+
+static enum outcome debug__error(struct call *x) {
+    reply_errorf(x->r, "%.*s", (int)size_min(x->argv[2].n, 512),
+                 x->argv[2].p);
+    return FAILED;
+}
+
+static enum outcome debug__log(struct call *x) {
+    log_line(&x->k->log, KLOG_WARNING, "DEBUG LOG: %.*s",
+             (int)size_min(x->argv[2].n, LOG_MESSAGE), x->argv[2].p);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome debug__nothing(struct call *x) {
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome debug__help(struct call *x);
+
+static const struct {
+    const char *name, *usage, *summary;
+    size_t least, most;         /* arguments, DEBUG and the name among them */
+    enum outcome (*run)(struct call *x);
+} debug_rows[] = {
+    { "change-repl-id", "", "Nothing: there is no replication.", 2, 2,
+      debug__nothing },
+    { "digest", "", "One sum over all keys and values.", 2, 2,
+      debug__digest },
+    { "digest-value", "key [key ...]", "A sum over each value.", 2, SIZE_MAX,
+      debug__digest_value },
+    { "error", "text", "An error with this text.", 3, 3, debug__error },
+    { "help", "", "Print this help.", 2, 2, debug__help },
+    { "log", "text", "Writes a line into the log.", 3, 3, debug__log },
+    { "object", "key", "How a value is kept.", 3, 4, debug__object },
+    { "populate", "count [prefix] [size]", "Makes keys that are not there.",
+      3, 5, debug__populate },
+    { "protocol", "type", "A reply of this type.", 3, 3, debug__protocol },
+    { "set-active-expire", "<0 | 1>", "Lets keys expire before they are "
+      "asked for, or not.", 3, 3, debug__active_expire },
+    { "sleep", "seconds", "Stops the server for so long.", 3, 3,
+      debug__sleep },
+    { "stringmatch-len", "length pattern", "Matches so many times x.", 4, 4,
+      debug__match },
+};
+
+static enum outcome debug__help(struct call *x) {
+    struct buf b = { 0 };
+
+    reply_array(x->r, 2 * ROWS(debug_rows) + 1);
+    reply_simple(x->r, STR("DEBUG <subcommand> [<arg> [value] [opt] ...]. "
+                           "Subcommands are:"));
+    for (size_t i = 0; i < ROWS(debug_rows); i++) {
+        buf_reset(&b);
+        help__shout(&b, debug_rows[i].name, strlen(debug_rows[i].name));
+        if (debug_rows[i].usage[0] != '\0')
+            buf_printf(&b, " %s", debug_rows[i].usage);
+        reply_simple(x->r, buf_str(&b));
+        buf_reset(&b);
+        buf_printf(&b, "    %s", debug_rows[i].summary);
+        reply_simple(x->r, buf_str(&b));
+    }
+    buf_free(&b);
+    return DONE;
+}
+
+static enum outcome cmd_debug(struct call *x) {
+    int allowed = x->k->opt.enable_debug_command;
+
+    if (allowed == OPTION_NO ||
+        (allowed == OPTION_LOCAL && (x->c->flags & CLIENT_LOCAL) == 0)) {
+        reply_error(x->r, "ERR DEBUG command not allowed. If the "
+                          "enable-debug-command option is set to \"local\", "
+                          "you can run it from a local connection, otherwise "
+                          "you need to set this option in the configuration "
+                          "file, and then restart the server.");
+        return FAILED;
+    }
+    for (size_t i = 0; i < ROWS(debug_rows); i++)
+        if (str_is(x->argv[1], debug_rows[i].name) &&
+            x->argc >= debug_rows[i].least && x->argc <= debug_rows[i].most)
+            return debug_rows[i].run(x);
+    reply_errorf(x->r, "ERR unknown subcommand or wrong number of arguments "
+                       "for '%.*s'. Try DEBUG HELP.",
+                 (int)size_min(x->argv[1].n, 128), x->argv[1].p);
+    return FAILED;
+}
+
+static const struct command debug_commands[] = {
+    { "debug", cmd_debug, -2, ADMIN | NOSCRIPT | LOADING | STALE |
+      ALL_SHARDS | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
+      "1.0.0", "Depends on subcommand.", "subcommand [argument ...]",
+      "For those who test the server." },
+    { "memory", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0",
+      "Depends on subcommand.", "", "What takes memory." },
+    { "memory|doctor", cmd_memory_doctor, 2, ALL_LANES | UNBOUND, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      "What is wrong with memory, in words." },
+    { "memory|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "", "What MEMORY can do." },
+    { "memory|malloc-stats", cmd_memory_malloc_stats, 2, ALL_LANES | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      "What the allocator says." },
+    { "memory|purge", cmd_memory_purge, 2, UNBOUND, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      "Nothing: what is free goes back by itself." },
+    { "memory|stats", cmd_memory_stats, 2, ALL_LANES | UNBOUND, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      "How much memory there is, and for what." },
+    { "memory|usage", cmd_memory_usage, -3, READONLY, 2, 2, 1,
+      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "key [SAMPLES count]",
+      "How many bytes a key takes." },
+};

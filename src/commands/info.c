@@ -1,0 +1,456 @@
+/* ==== info - INFO, section by section ======================================
+ *
+ * Redis' sections and fields, because programs parse them; a field that has
+ * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
+ *
+ * floor 6 - uses: base clock mem buf log table shard reply options option
+ *   instance client measure pubsub arg
+ */
+
+/* ---- what there is to be added up ---------------------------------------- */
+
+struct info__sums {
+    uint64_t commands, net_in, net_out, errors, accepted, refused;
+    struct lane_sample rate;
+    size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
+    uint64_t hits, misses, expired, evicted;
+    size_t used, held;          /* of the arenas */
+};
+
+static void info__add_client(struct info__sums *s, const struct client *c) {
+    s->clients++;
+    s->timed += c->waiting != NULL && c->wait_until != 0;
+    s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
+    s->in_max = size_max(s->in_max, c->in.cap);
+    s->out_max = size_max(s->out_max, c->out.cap);
+    s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
+}
+
+static void info__sum(const struct kvns *k, struct info__sums *s) {
+    memset(s, 0, sizeof *s);
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        const struct lane *l = k->lanes + i;
+        struct lane_sample rate = measure_rate(l);
+
+        s->commands += l->commands;
+        s->net_in += l->net_in;
+        s->net_out += l->net_out;
+        s->errors += l->errors;
+        s->accepted += l->accepted;
+        s->refused += l->refused;
+        s->blocked += l->nblocked;
+        s->rate.commands += rate.commands;
+        s->rate.net_in += rate.net_in;
+        s->rate.net_out += rate.net_out;
+        for (const struct client *c = l->clients; c != NULL; c = c->next)
+            if (c->state != CLIENT_GONE) info__add_client(s, c);
+    }
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        const struct shard *sh = k->ks.shards + i;
+
+        s->hits += sh->hits;
+        s->misses += sh->misses;
+        s->expired += sh->expired;
+        s->evicted += sh->evicted + sh->ear_evicted;
+        s->used += sh->mem.used;
+        s->held += sh->mem.held;
+    }
+}
+
+/* Bytes of memory the process has; 0 where nobody says. */
+static size_t info_rss(void) {
+    char text[128];
+    long pages = 0, page = sysconf(_SC_PAGESIZE);
+    ssize_t n;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1) return 0;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    if (sscanf(text, "%*d %ld", &pages) != 1 || pages < 0) return 0;
+    return (size_t)pages * (size_t)page;
+}
+
+/* Append "name:bytes" and "name_human:1.50M". */
+static void info__bytes(struct buf *b, const char *name, size_t n) {
+    static const char units[] = "BKMGTP";
+    double v = (double)n;
+    size_t i = 0;
+
+    buf_printf(b, "%s:%zu\r\n", name, n);
+    while (v >= 1024 && i < sizeof units - 2) {
+        v /= 1024;
+        i++;
+    }
+    if (i == 0) buf_printf(b, "%s_human:%zuB\r\n", name, n);
+    else buf_printf(b, "%s_human:%.2f%c\r\n", name, v, units[i]);
+}
+
+/* ---- sections ------------------------------------------------------------ */
+
+struct info__to {
+    struct buf *b;
+    struct call *x;
+    struct kvns *k;
+    struct info__sums s;
+};
+
+static void info__server(struct info__to *t) {
+    struct buf *b = t->b;
+    const struct kvns *k = t->k;
+    int64_t us = clock_wall_us(), up = (us / 1000 - k->started_ms) / 1000;
+    struct utsname u;
+
+    if (uname(&u) == -1) memset(&u, 0, sizeof u);
+    buf_printf(b, "redis_version:%s\r\nredis_git_sha1:00000000\r\n"
+                  "redis_git_dirty:0\r\nredis_build_id:0\r\n"
+                  "redis_mode:standalone\r\nkvns_version:%s\r\n"
+                  "os:%s %s %s\r\narch_bits:%d\r\n",
+               KVNS_REDIS_VERSION, KVNS_VERSION, u.sysname, u.release,
+               u.machine, (int)sizeof(void *) * 8);
+    buf_printf(b, "monotonic_clock:POSIX clock_gettime\r\n"
+                  "multiplexing_api:poll\r\natomicvar_api:c11-builtin\r\n"
+                  "gcc_version:0.0.0\r\nprocess_id:%ld\r\n"
+                  "process_supervised:no\r\nrun_id:%s\r\ntcp_port:%d\r\n"
+                  "server_time_usec:%lld\r\nuptime_in_seconds:%lld\r\n"
+                  "uptime_in_days:%lld\r\n",
+               (long)getpid(), k->run_id, (int)k->opt.port, (long long)us,
+               (long long)up, (long long)(up / 86400));
+    buf_printf(b, "hz:%d\r\nconfigured_hz:%d\r\nlru_clock:%u\r\n"
+                  "executable:kvns\r\nconfig_file:%s\r\n"
+                  "io_threads_active:0\r\nkvns_lanes:%u\r\n"
+                  "kvns_shards:%u\r\n",
+               (int)k->opt.hz, (int)k->opt.hz,
+               (unsigned)(us / 1000000 & 0xffffff),
+               k->config_file == NULL ? "" : k->config_file,
+               (unsigned)k->nlanes, (unsigned)k->ks.nshards);
+}
+
+static void info__clients(struct info__to *t) {
+    buf_printf(t->b, "connected_clients:%zu\r\ncluster_connections:0\r\n"
+                     "maxclients:%d\r\n"
+                     "client_recent_max_input_buffer:%zu\r\n"
+                     "client_recent_max_output_buffer:%zu\r\n"
+                     "blocked_clients:%zu\r\ntracking_clients:0\r\n"
+                     "clients_in_timeout_table:%zu\r\npubsub_clients:%zu\r\n",
+               t->s.clients, (int)t->k->opt.max_clients, t->s.in_max,
+               t->s.out_max, t->s.blocked, t->s.timed, t->s.pubsub);
+}
+
+static void info__memory(struct info__to *t) {
+    struct kvns *k = t->k;
+    size_t used = keyspace_bytes(&k->ks), rss = info_rss(), limit;
+    struct buf *b = t->b, policy = { 0 };
+
+    k->peak = size_max(k->peak, used);
+    if (rss == 0) rss = t->s.held;
+    limit = k->ks.opt.memory_limit >= SIZE_MAX / 2 ? 0 :
+                k->ks.opt.memory_limit;
+    info__bytes(b, "used_memory", used);
+    info__bytes(b, "used_memory_rss", rss);
+    info__bytes(b, "used_memory_peak", k->peak);
+    buf_printf(b, "used_memory_peak_perc:%.2f%%\r\n"
+                  "used_memory_overhead:%zu\r\nused_memory_startup:0\r\n"
+                  "used_memory_dataset:%zu\r\n"
+                  "used_memory_dataset_perc:%.2f%%\r\n"
+                  "allocator_allocated:%zu\r\nallocator_active:%zu\r\n"
+                  "allocator_resident:%zu\r\n",
+               k->peak == 0 ? 0.0 : (double)used * 100 / (double)k->peak,
+               t->s.client_bytes, used, used == 0 ? 0.0 : 100.0, t->s.used,
+               t->s.held, t->s.held);
+    info__bytes(b, "total_system_memory", k->host_memory);
+    info__bytes(b, "used_memory_lua", 0);
+    buf_printf(b, "used_memory_vm_eval:0\r\nused_memory_scripts_eval:0\r\n"
+                  "number_of_cached_scripts:0\r\nnumber_of_functions:0\r\n"
+                  "number_of_libraries:0\r\nused_memory_vm_functions:0\r\n"
+                  "used_memory_vm_total:0\r\nused_memory_functions:0\r\n");
+    info__bytes(b, "used_memory_scripts", 0);
+    info__bytes(b, "maxmemory", limit);
+    option_get(&k->opt, options_find(STR("maxmemory-policy"), false), &policy);
+    buf_printf(b, "maxmemory_policy:%.*s\r\n"
+                  "allocator_frag_ratio:%.2f\r\n"
+                  "allocator_frag_bytes:%zu\r\n"
+                  "mem_fragmentation_ratio:%.2f\r\n"
+                  "mem_fragmentation_bytes:%lld\r\n"
+                  "mem_not_counted_for_evict:%zu\r\n"
+                  "mem_replication_backlog:0\r\nmem_total_replication_buffers"
+                  ":0\r\nmem_clients_slaves:0\r\nmem_clients_normal:%zu\r\n"
+                  "mem_cluster_links:0\r\nmem_aof_buffer:0\r\n"
+                  "mem_allocator:kvns-slabs\r\nactive_defrag_running:0\r\n",
+               (int)policy.n, policy.p,
+               t->s.used == 0 ? 1.0 : (double)t->s.held / (double)t->s.used,
+               t->s.held - t->s.used,
+               used == 0 ? 1.0 : (double)rss / (double)used,
+               (long long)rss - (long long)used, t->s.client_bytes,
+               t->s.client_bytes);
+    buf_printf(b, "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n"
+                  "kvns_memory_limit_source:%s\r\n", k->limit_source);
+    buf_free(&policy);
+}
+
+static void info__persistence(struct info__to *t) {
+    struct kvns *k = t->k;
+    struct persist p;
+
+    pthread_mutex_lock(&k->lock);
+    p = k->persist;
+    pthread_mutex_unlock(&k->lock);
+    buf_printf(t->b, "loading:%d\r\nasync_loading:0\r\n"
+                     "current_cow_peak:0\r\ncurrent_cow_size:0\r\n"
+                     "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
+                     "current_save_keys_processed:0\r\n"
+                     "current_save_keys_total:0\r\n"
+                     "rdb_changes_since_last_save:%llu\r\n"
+                     "rdb_bgsave_in_progress:%d\r\n"
+                     "rdb_last_save_time:%lld\r\n"
+                     "rdb_last_bgsave_status:%s\r\n",
+               (int)atomic_load(&k->loading),
+               (unsigned long long)(instance_dirty(k) - p.dirty_then),
+               (int)p.saving,
+               (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
+    buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
+                     "rdb_current_bgsave_time_sec:%lld\r\nrdb_saves:%llu\r\n"
+                     "rdb_last_cow_size:0\r\n"
+                     "rdb_last_load_keys_expired:0\r\n"
+                     "rdb_last_load_keys_loaded:0\r\n",
+               p.began_ms == 0 ? -1LL : (long long)(p.took_ms / 1000),
+               p.saving ? (long long)((clock_wall_us() / 1000 - p.began_ms) /
+                                      1000) : -1LL,
+               (unsigned long long)p.saves);
+    buf_printf(t->b, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n"
+                     "aof_rewrite_scheduled:0\r\n"
+                     "aof_last_rewrite_time_sec:-1\r\n"
+                     "aof_current_rewrite_time_sec:-1\r\n"
+                     "aof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
+                     "aof_rewrites_consecutive_failures:0\r\n"
+                     "aof_last_write_status:ok\r\naof_last_cow_size:0\r\n"
+                     "module_fork_in_progress:0\r\n"
+                     "module_fork_last_cow_size:0\r\n");
+}
+
+static void info__stats(struct info__to *t) {
+    const struct info__sums *s = &t->s;
+    struct hub *h = t->k->hub;
+    size_t counts[CHANNEL_KINDS];
+
+    pthread_mutex_lock(&h->lock);
+    memcpy(counts, h->counts, sizeof counts);
+    pthread_mutex_unlock(&h->lock);
+    buf_printf(t->b, "total_connections_received:%llu\r\n"
+                     "total_commands_processed:%llu\r\n"
+                     "instantaneous_ops_per_sec:%llu\r\n"
+                     "total_net_input_bytes:%llu\r\n"
+                     "total_net_output_bytes:%llu\r\n"
+                     "total_net_repl_input_bytes:0\r\n"
+                     "total_net_repl_output_bytes:0\r\n"
+                     "instantaneous_input_kbps:%.2f\r\n"
+                     "instantaneous_output_kbps:%.2f\r\n"
+                     "instantaneous_input_repl_kbps:0.00\r\n"
+                     "instantaneous_output_repl_kbps:0.00\r\n"
+                     "rejected_connections:%llu\r\n",
+               (unsigned long long)s->accepted,
+               (unsigned long long)s->commands,
+               (unsigned long long)s->rate.commands,
+               (unsigned long long)s->net_in, (unsigned long long)s->net_out,
+               (double)s->rate.net_in / 1024,
+               (double)s->rate.net_out / 1024,
+               (unsigned long long)s->refused);
+    buf_printf(t->b, "sync_full:0\r\nsync_partial_ok:0\r\n"
+                     "sync_partial_err:0\r\nexpired_keys:%llu\r\n"
+                     "expired_stale_perc:0.00\r\n"
+                     "expired_time_cap_reached_count:0\r\n"
+                     "expire_cycle_cpu_milliseconds:0\r\n"
+                     "evicted_keys:%llu\r\nevicted_clients:0\r\n"
+                     "total_eviction_exceeded_time:0\r\n"
+                     "current_eviction_exceeded_time:0\r\n"
+                     "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\n",
+               (unsigned long long)s->expired, (unsigned long long)s->evicted,
+               (unsigned long long)s->hits, (unsigned long long)s->misses);
+    buf_printf(t->b, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\n"
+                     "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\n"
+                     "total_forks:0\r\nmigrate_cached_sockets:0\r\n"
+                     "slave_expires_tracked_keys:0\r\n"
+                     "active_defrag_hits:0\r\nactive_defrag_misses:0\r\n"
+                     "active_defrag_key_hits:0\r\n"
+                     "active_defrag_key_misses:0\r\n"
+                     "total_active_defrag_time:0\r\n"
+                     "current_active_defrag_time:0\r\n"
+                     "tracking_total_keys:0\r\ntracking_total_items:0\r\n"
+                     "tracking_total_prefixes:0\r\n",
+               counts[CHANNEL], counts[CHANNEL_PATTERN],
+               counts[CHANNEL_SHARD]);
+    buf_printf(t->b, "unexpected_error_replies:0\r\n"
+                     "total_error_replies:%llu\r\n"
+                     "dump_payload_sanitizations:0\r\n"
+                     "io_threaded_reads_processed:0\r\n"
+                     "io_threaded_writes_processed:0\r\n"
+                     "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n",
+               (unsigned long long)s->errors);
+}
+
+static void info__replication(struct info__to *t) {
+    buf_printf(t->b, "role:master\r\nconnected_slaves:0\r\n"
+                     "master_failover_state:no-failover\r\n"
+                     "master_replid:%s\r\n"
+                     "master_replid2:%040d\r\nmaster_repl_offset:0\r\n"
+                     "second_repl_offset:-1\r\nrepl_backlog_active:0\r\n"
+                     "repl_backlog_size:0\r\n"
+                     "repl_backlog_first_byte_offset:0\r\n"
+                     "repl_backlog_histlen:0\r\n", t->k->run_id, 0);
+}
+
+static void info__cpu_of(struct buf *b, int who, const char *suffix) {
+    struct rusage u;
+
+    if (getrusage(who, &u) == -1) return;
+    buf_printf(b, "used_cpu_sys%s:%ld.%06ld\r\nused_cpu_user%s:%ld.%06ld\r\n",
+               suffix, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec,
+               suffix, (long)u.ru_utime.tv_sec, (long)u.ru_utime.tv_usec);
+}
+
+static void info__cpu(struct info__to *t) {
+    info__cpu_of(t->b, RUSAGE_SELF, "");
+    info__cpu_of(t->b, RUSAGE_CHILDREN, "_children");
+#if defined(RUSAGE_THREAD)
+    info__cpu_of(t->b, RUSAGE_THREAD, "_main_thread");
+#endif
+}
+
+static void info__modules(struct info__to *t) {
+    (void)t;
+}
+
+static void info__commandstats(struct info__to *t) {
+    for (size_t i = 0; i < t->k->nrows; i++) {
+        struct command_stat st = measure_row(t->k, i, NULL);
+
+        if (st.calls + st.rejected + st.failed == 0) continue;
+        buf_printf(t->b, "cmdstat_%s:calls=%llu,usec=%llu,"
+                         "usec_per_call=%.2f,rejected_calls=%llu,"
+                         "failed_calls=%llu\r\n", t->k->rows[i].name,
+                   (unsigned long long)st.calls,
+                   (unsigned long long)(st.ns / 1000),
+                   st.calls == 0 ? 0.0 :
+                       (double)st.ns / 1000 / (double)st.calls,
+                   (unsigned long long)st.rejected,
+                   (unsigned long long)st.failed);
+    }
+}
+
+static void info__errorstats(struct info__to *t) {
+    struct error_stat all[LANE_ERRORS];
+    size_t n = measure_errors(t->k, all);
+
+    for (size_t i = 0; i < n; i++)
+        buf_printf(t->b, "errorstat_%s:count=%llu\r\n", all[i].code,
+                   (unsigned long long)all[i].n);
+}
+
+static void info__latencystats(struct info__to *t) {
+    const struct option_percents *p = &t->k->opt.latency_percentiles;
+    uint64_t hist[HIST_CLASSES];
+
+    if (!t->k->opt.latency_tracking) return;
+    for (size_t i = 0; i < t->k->nrows; i++) {
+        struct command_stat st = measure_row(t->k, i, hist);
+
+        if (st.calls == 0 || p->n == 0) continue;
+        buf_printf(t->b, "latency_percentiles_usec_%s:",
+                   t->k->rows[i].name);
+        for (int j = 0; j < p->n; j++)
+            buf_printf(t->b, "%sp%.10g=%.3f", j == 0 ? "" : ",", p->at[j],
+                       (double)measure_percentile(hist, p->at[j]) / 1000);
+        buf_put(t->b, "\r\n", 2);
+    }
+}
+
+static void info__cluster(struct info__to *t) {
+    buf_printf(t->b, "cluster_enabled:0\r\n");
+}
+
+static void info__keyspace(struct info__to *t) {
+    struct keyspace *ks = &t->k->ks;
+
+    for (uint32_t d = 0; d < ks->opt.databases; d++) {
+        size_t keys = 0, expiring = 0;
+
+        for (uint32_t i = 0; i < ks->nshards; i++) {
+            keys += ks->shards[i].dbs[d]->keys;
+            expiring += ks->shards[i].dbs[d]->expiring;
+        }
+        if (keys > 0)
+            buf_printf(t->b, "db%u:keys=%zu,expires=%zu,avg_ttl=0\r\n",
+                       (unsigned)d, keys, expiring);
+    }
+}
+
+/* ---- INFO ---------------------------------------------------------------- */
+
+enum { INFO_DEFAULT = 1, INFO_ALL = 2, INFO_EVERYTHING = 4 };
+
+static const struct {
+    const char *name, *title;
+    void (*write)(struct info__to *t);
+    int in;                     /* which groups of sections it belongs to */
+} info_sections[] = {
+    { "server", "Server", info__server, 7 },
+    { "clients", "Clients", info__clients, 7 },
+    { "memory", "Memory", info__memory, 7 },
+    { "persistence", "Persistence", info__persistence, 7 },
+    { "stats", "Stats", info__stats, 7 },
+    { "replication", "Replication", info__replication, 7 },
+    { "cpu", "CPU", info__cpu, 7 },
+    { "module_list", "Modules", info__modules, 5 },
+    { "modules", "Modules", info__modules, 4 },
+    { "commandstats", "Commandstats", info__commandstats, 6 },
+    { "errorstats", "Errorstats", info__errorstats, 7 },
+    { "latencystats", "Latencystats", info__latencystats, 6 },
+    { "cluster", "Cluster", info__cluster, 7 },
+    { "keyspace", "Keyspace", info__keyspace, 7 },
+};
+
+/* Is section i asked for? */
+static bool info__wants(const struct call *x, size_t i) {
+    if (x->argc == 1) return (info_sections[i].in & INFO_DEFAULT) != 0;
+    for (size_t j = 1; j < x->argc; j++) {
+        int in = info_sections[i].in;
+
+        if (str_is(x->argv[j], info_sections[i].name) ||
+            (str_is(x->argv[j], "default") && (in & INFO_DEFAULT) != 0) ||
+            (str_is(x->argv[j], "all") && (in & INFO_ALL) != 0) ||
+            (str_is(x->argv[j], "everything") && (in & INFO_EVERYTHING) != 0))
+            return true;
+    }
+    return false;
+}
+
+static enum outcome cmd_info(struct call *x) {
+    struct buf b = { 0 };
+    struct info__to t = { .b = &b, .x = x, .k = x->k };
+    const char *before = "";
+
+    info__sum(x->k, &t.s);
+    for (size_t i = 0; i < ROWS(info_sections); i++) {
+        if (!info__wants(x, i)) continue;
+        if (strcmp(before, info_sections[i].title) == 0) continue;
+        if (before[0] != '\0') buf_put(&b, "\r\n", 2);
+        before = info_sections[i].title;
+        buf_printf(&b, "# %s\r\n", before);
+        info_sections[i].write(&t);
+    }
+    if (b.failed) {
+        buf_free(&b);
+        return reply_err(x, ERR_MEMORY);
+    }
+    reply_verbatim(x->r, buf_str(&b), "txt");
+    buf_free(&b);
+    return DONE;
+}
+
+static const struct command info_commands[] = {
+    { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
+      "[section [section ...]]", "How the server is." },
+};
