@@ -14,9 +14,9 @@ struct scanner {
     bool novalues;              /* fields of a hash without their values */
 };
 
-/* Parse argv[i], the cursor, as strtoul would, or answer why not. */
-static bool scanner_cursor_or_reply(struct call *x, size_t i,
-                                    uint32_t *cursor) {
+/* Parse argv[i], a cursor, as strtoul would, or answer why not. */
+static bool scanner_number_or_reply(struct call *x, size_t i,
+                                    uint64_t *cursor) {
     struct str s = x->argv[i];
     size_t at = s.n > 0 && (s.p[0] == '+' || s.p[0] == '-');
     bool minus = at == 1 && s.p[0] == '-';
@@ -29,12 +29,21 @@ static bool scanner_cursor_or_reply(struct call *x, size_t i,
         if (digit > 9 || v > (UINT64_MAX - digit) / 10) goto invalid;
         v = v * 10 + digit;
     }
-    if (minus) v = 0 - v;
-    *cursor = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+    *cursor = minus ? 0 - v : v;
     return true;
 invalid:
     reply_error(x->r, "ERR invalid cursor");
     return false;
+}
+
+/* The same for a table's cursor. */
+static bool scanner_cursor_or_reply(struct call *x, size_t i,
+                                    uint32_t *cursor) {
+    uint64_t v;
+
+    if (!scanner_number_or_reply(x, i, &v)) return false;
+    *cursor = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+    return true;
 }
 
 /* Parse the options from argv[i] on, or answer why not. */

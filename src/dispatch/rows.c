@@ -3,7 +3,7 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key list hashes set zset zrange zpop zstore sort channels server exec tx
+ * floor 7 - uses: base instance string lcs key scan list hashes set zset zrange zpop zstore sort channels server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -12,6 +12,7 @@ static const struct {
     { string_commands, ROWS(string_commands) },
     { lcs_commands, ROWS(lcs_commands) },
     { key_commands, ROWS(key_commands) },
+    { scan_commands, ROWS(scan_commands) },
     { list_commands, ROWS(list_commands) },
     { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
@@ -22,13 +23,6 @@ static const struct {
     { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
-    { connection_commands, ROWS(connection_commands) },
-    { client_commands, ROWS(client_commands) },
-    { config_commands, ROWS(config_commands) },
-    { command_commands, ROWS(command_commands) },
-    { info_commands, ROWS(info_commands) },
-    { observe_commands, ROWS(observe_commands) },
-    { debug_commands, ROWS(debug_commands) },
     { server_commands, ROWS(server_commands) },
     { tx_commands, ROWS(tx_commands) },
 };
