@@ -79,6 +79,7 @@
 
 /* floor 6, commands: one part a family, its rows below its handlers */
 #include "commands/arg.c"           /* errors, arguments */
+#include "commands/help.c"          /* HELP of every container */
 #include "commands/scanner.c"       /* HSCAN, SSCAN, ZSCAN */
 #include "commands/lots.c"          /* counts of random elements */
 #include "commands/string.c"
@@ -95,7 +96,16 @@
 #include "commands/zstore.c"
 #include "commands/sort.c"
 #include "commands/channels.c"
-#include "commands/server.c"
+#include "commands/connection.c"    /* HELLO, AUTH, SELECT */
+#include "commands/clientcmd.c"     /* CLIENT */
+#include "commands/configcmd.c"     /* CONFIG */
+#include "commands/usage.c"         /* arguments as a tree */
+#include "commands/facts.c"         /* what COMMAND says beyond the rows */
+#include "commands/commandcmd.c"    /* COMMAND */
+#include "commands/info.c"          /* INFO */
+#include "commands/observe.c"       /* SLOWLOG, LATENCY, MONITOR */
+#include "commands/debug.c"         /* MEMORY, DEBUG */
+#include "commands/server.c"        /* the rest */
 
 /* floor 7, dispatch: from a request to its reply */
 #include "dispatch/exec.c"          /* admit, lock, run, tell, wake */

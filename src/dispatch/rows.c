@@ -23,6 +23,13 @@ static const struct {
     { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
+    { connection_commands, ROWS(connection_commands) },
+    { client_commands, ROWS(client_commands) },
+    { config_commands, ROWS(config_commands) },
+    { command_commands, ROWS(command_commands) },
+    { info_commands, ROWS(info_commands) },
+    { observe_commands, ROWS(observe_commands) },
+    { debug_commands, ROWS(debug_commands) },
     { server_commands, ROWS(server_commands) },
     { tx_commands, ROWS(tx_commands) },
 };
