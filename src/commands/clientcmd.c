@@ -182,6 +182,18 @@ struct clients__filter {
     bool skip_me;
 };
 
+/* Is there such a user? */
+static bool clients__user_or_reply(struct call *x, struct str user) {
+    struct str rest = x->k->opt.users, name, password, space;
+
+    if (str_eq(user, STR("default"))) return true;
+    while (option_user(&rest, &name, &password, &space))
+        if (str_eq(user, name)) return true;
+    reply_errorf(x->r, "ERR No such user '%.*s'",
+                 (int)size_min(user.n, 128), user.p);
+    return false;
+}
+
 static bool clients__filter_or_reply(struct call *x,
                                      struct clients__filter *f) {
     for (size_t i = 2; i < x->argc; i += 2) {
@@ -205,6 +217,7 @@ static bool clients__filter_or_reply(struct call *x,
             f->laddr = v;
         } else if (str_is(name, "user")) {
             f->user = v;
+            if (!clients__user_or_reply(x, v)) return false;
         } else if (str_is(name, "skipme") && str_is(v, "yes")) {
             f->skip_me = true;
         } else if (str_is(name, "skipme") && str_is(v, "no")) {
@@ -270,7 +283,7 @@ static enum outcome cmd_client_unblock(struct call *x) {
     struct kvns *k = x->k;
     int64_t id;
 
-    if (x->argc > 4) return reply_arity(x);
+    if (x->argc > 4) return reply_subcommand(x);
     if (x->argc == 4) {
         error = str_is(x->argv[3], "error");
         if (!error && !str_is(x->argv[3], "timeout")) {
@@ -300,7 +313,7 @@ static enum outcome cmd_client_pause(struct call *x) {
     bool all = true, paused;
     int64_t ms, until;
 
-    if (x->argc > 4) return reply_arity(x);
+    if (x->argc > 4) return reply_subcommand(x);
     if (x->argc == 4) {
         all = str_is(x->argv[3], "all");
         if (!all && !str_is(x->argv[3], "write")) {
@@ -470,7 +483,7 @@ static const struct command client_commands[] = {
       GROUP_CONNECTION_COMMANDS, "7.2.0", "O(1)", "<ON | OFF>",
       "Lets reads of this connection leave no trace in the use of keys." },
     { "client|pause", cmd_client_pause, -3, CLIENTS_ADMIN, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "3.0.0", "O(1)",
+      GROUP_CONNECTION_COMMANDS, "2.9.50", "O(1)",
       "timeout [WRITE | ALL]",
       "Holds back all commands, or those that write, for milliseconds." },
     { "client|reply", cmd_client_reply, 3, CLIENTS_FLAGS, 0, 0, 0,

@@ -260,7 +260,7 @@ static void command__reply_categories(struct reply *r,
 }
 
 static void command__reply_specs(struct reply *r, const char *specs) {
-    size_t n = 0, mark = reply_array_later(r);
+    size_t n = 0, mark = reply_set_later(r);
     struct command_keys s;
 
     while (specs != NULL && *specs != '\0') {
@@ -297,10 +297,10 @@ static void command__reply_info(struct call *x, const struct command *row,
     reply_int(x->r, last);
     reply_int(x->r, step);
     command__reply_categories(x->r, row);
-    reply_array(x->r, 0);
+    reply_set(x->r, 0);
     command__reply_specs(x->r, specs);
     if (!subs) end = row + 1;
-    reply_array(x->r, (size_t)(end - row - 1));
+    reply_set(x->r, (size_t)(end - row - 1));
     for (const struct command *sub = row + 1; sub < end; sub++)
         command__reply_info(x, sub, false);
 }
@@ -325,7 +325,7 @@ static enum outcome cmd_command_info(struct call *x) {
     for (size_t i = 2; i < x->argc; i++) {
         const struct command *row = command_find(x->k, x->argv[i]);
 
-        if (row == NULL) reply_null_array(x->r);
+        if (row == NULL) reply_null(x->r);
         else command__reply_info(x, row, true);
     }
     return DONE;
@@ -519,7 +519,8 @@ static enum outcome cmd_command_list(struct call *x) {
         else return reply_err(x, ERR_SYNTAX);
         what = x->argv[4];
     }
-    mark = reply_set_later(x->r);
+    mark = how == COMMAND_ALL ? reply_set_later(x->r) :
+                                reply_array_later(x->r);
     for (size_t i = 0; i < x->k->nrows; i++)
         if (command__passes(x->k->rows + i, how, what)) {
             reply_bulk(x->r, str_c(x->k->rows[i].name));
@@ -596,6 +597,7 @@ static enum outcome command__getkeys(struct call *x, bool flags) {
     char made[64], name[64];
     const char *specs;
     struct command_keys s;
+    bool ok = true;
 
     if (row != NULL && (row->flags & CONTAINER) != 0 && argc > 1) {
         snprintf(name, sizeof name, "%s|%.*s", row->name,
@@ -623,13 +625,16 @@ static enum outcome command__getkeys(struct call *x, bool flags) {
 
         command__spec(&specs, &s);
         at = command__range(&s, argc, argv, &end, &step);
+        /* STORE may be missing; nothing else may */
+        ok = ok && (at != 0 || s.unknown ||
+                    (s.word.n >= 5 && memcmp(s.word.p, "STORE", 5) == 0));
         for (; at != 0 && at < end; at += step, n++) {
             if (flags) reply_array(x->r, 2);
             reply_bulk(x->r, argv[at]);
             if (flags) command__words(x->r, command__use(row, &s, argc, argv));
         }
     }
-    if (n == 0) {
+    if (n == 0 || !ok) {
         reply_cut(x->r, mark, free);
         reply_error(x->r, "ERR Invalid arguments specified for command");
         return FAILED;
@@ -655,10 +660,10 @@ static const struct command command_commands[] = {
     { "command|docs", cmd_command_docs, -2, LOADING | STALE, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "7.0.0", "O(N) for N commands",
       "[command-name [command-name ...]]", "What they do, for people." },
-    { "command|getkeys", cmd_command_getkeys, -3, LOADING | STALE, 0, 0, 0,
+    { "command|getkeys", cmd_command_getkeys, -4, LOADING | STALE, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N arguments",
       "command [arg [arg ...]]", "Which arguments of a command are keys." },
-    { "command|getkeysandflags", cmd_command_getkeysandflags, -3,
+    { "command|getkeysandflags", cmd_command_getkeysandflags, -4,
       LOADING | STALE, 0, 0, 0, GROUP_SERVER_COMMANDS, "7.0.0",
       "O(N) for N arguments", "command [arg [arg ...]]",
       "Which arguments are keys, and what happens to them." },

@@ -41,7 +41,7 @@ static enum outcome cmd_config_set(struct call *x) {
     bool open = k->opt.password.n == 0;
     char err[OPTION_ERR + 256];
 
-    if (x->argc % 2 != 0) return reply_arity(x);
+    if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
     if (!options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
                         sizeof err)) {
         reply_errorf(x->r, "%s", err);

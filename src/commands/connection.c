@@ -208,7 +208,7 @@ static const struct command connection_commands[] = {
       BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)",
       "[protover [AUTH username password] [SETNAME clientname]]",
       "Selects the protocol; answers who the server is." },
-    { "ping", cmd_ping, -1, FAST | LOADING | STALE | SUBSCRIBED, 0, 0, 0,
+    { "ping", cmd_ping, -1, FAST | SUBSCRIBED, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "[message]",
       "Answers PONG, or the message." },
     { "quit", cmd_quit, -1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |

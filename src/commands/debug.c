@@ -234,8 +234,8 @@ static enum outcome debug__protocol(struct call *x) {
         }
     } else {
         reply_error(r, "ERR Wrong protocol type name. Please use one of the "
-                       "following: string|integer|double|null|array|set|map|"
-                       "attrib|push|verbatim|true|false");
+                       "following: string|integer|double|bignum|null|array|set|"
+                       "map|attrib|push|verbatim|true|false");
         return FAILED;
     }
     return DONE;
@@ -247,23 +247,6 @@ static enum outcome debug__active_expire(struct call *x) {
     if (!arg_int_or_reply(x, 2, &on)) return FAILED;
     x->k->ks.active_expire = on != 0;
     reply_ok(x->r);
-    return DONE;
-}
-
-/* How long a pattern takes against a long text. */
-static enum outcome debug__match(struct call *x) {
-    struct str text = str_of(NULL, 0);
-    int64_t n;
-    char *p;
-
-    if (!arg_int_or_reply(x, 2, &n)) return FAILED;
-    if (n < 0 || n > 1 << 26) return reply_err(x, ERR_RANGE);
-    p = malloc((size_t)n + 1);
-    if (p == NULL) return reply_err(x, ERR_MEMORY);
-    memset(p, 'x', (size_t)n);
-    text = str_of(p, (size_t)n);
-    reply_int(x->r, glob_match(x->argv[3], text, false));
-    free(p);
     return DONE;
 }
 
@@ -418,8 +401,6 @@ static const struct {
       "asked for, or not.", 3, 3, debug__active_expire },
     { "sleep", "seconds", "Stops the server for so long.", 3, 3,
       debug__sleep },
-    { "stringmatch-len", "length pattern", "Matches so many times x.", 4, 4,
-      debug__match },
 };
 
 static enum outcome debug__help(struct call *x) {

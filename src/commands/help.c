@@ -11,6 +11,20 @@ static void help__shout(struct buf *b, const char *s, size_t n) {
         buf_put_char(b, (char)toupper((unsigned char)s[i]));
 }
 
+/* Answer that a subcommand has too many arguments, as Redis does where there
+ * is no exact number of them. */
+static COLD enum outcome reply_subcommand(struct call *x) {
+    struct buf b = { 0 };
+
+    help__shout(&b, x->row->name, strcspn(x->row->name, "|"));
+    reply_errorf(x->r, "ERR unknown subcommand or wrong number of arguments "
+                       "for '%.*s'. Try %.*s HELP.",
+                 (int)size_min(x->argv[1].n, 128), x->argv[1].p, (int)b.n,
+                 b.p);
+    buf_free(&b);
+    return FAILED;
+}
+
 /* Answer what the subcommands of a container are, for its row "name|help". */
 static enum outcome cmd_help(struct call *x) {
     const char *name = x->row->name;

@@ -23,7 +23,7 @@ static enum outcome cmd_slowlog_get(struct call *x) {
     int64_t want = 10, n = 0;
     size_t mark;
 
-    if (x->argc > 3) return reply_arity(x);
+    if (x->argc > 3) return reply_subcommand(x);
     if (x->argc == 3 &&
         (!num_parse_int(x->argv[2], &want) || want < -1)) {
         reply_error(x->r, "ERR count should be greater than or equal to -1");

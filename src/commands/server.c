@@ -115,7 +115,7 @@ static const struct command server_commands[] = {
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "Refused: there is no append-only file." },
-    { "cluster", cmd_no_cluster, -2, ADMIN | STALE, 0, 0, 0,
+    { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
     { "module", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "4.0.0", "Depends on subcommand.", "", "About modules." },
