@@ -19,6 +19,7 @@
 #include "ground/num.c"             /* numbers from text and to text */
 #include "ground/glob.c"            /* patterns */
 #include "ground/buf.c"             /* bytes that grow */
+#include "ground/files.c"           /* whole, or as they were */
 #include "ground/log.c"             /* one line an event */
 #include "ground/sha256.c"          /* passwords */
 
@@ -54,6 +55,7 @@
 #include "keyspace/members.c"       /* sets */
 #include "keyspace/ranks.c"         /* sorted sets */
 #include "keyspace/pairs.c"         /* of these, gathered aside */
+#include "keyspace/load.c"          /* a value from RDB bytes */
 #include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
 
 /* floor 4, wire: bytes to structures and back */
@@ -69,6 +71,7 @@
 #include "session/instance.c"       /* the server, its lanes, a call */
 #include "session/world.c"          /* every lane at rest */
 #include "session/apply.c"          /* options take effect */
+#include "session/saver.c"          /* snapshots to disk */
 #include "session/client.c"         /* a connection */
 #include "session/measure.c"        /* what commands took */
 #include "session/slow.c"           /* the slow log */
@@ -96,6 +99,7 @@
 #include "commands/zstore.c"
 #include "commands/sort.c"
 #include "commands/channels.c"
+#include "commands/snapshot.c"
 #include "commands/connection.c"    /* HELLO, AUTH, SELECT */
 #include "commands/clientcmd.c"     /* CLIENT */
 #include "commands/configcmd.c"     /* CONFIG */
@@ -116,7 +120,7 @@
 #include "program/park.c"           /* connections that say nothing */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
-#include "program/saver.c"          /* snapshots to disk */
+#include "program/loader.c"         /* snapshots from disk */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
 #include "program/main.c"

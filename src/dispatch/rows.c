@@ -23,6 +23,7 @@ static const struct {
     { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
+    { snapshot_commands, ROWS(snapshot_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
     { config_commands, ROWS(config_commands) },

@@ -429,3 +429,9 @@ static bool rdb_items_intset(struct rdb_items *it, struct str *blob) {
     it->at = it->end;
     return true;
 }
+
+/* Begin again with the blob that rdb_items_pack or rdb_items_intset has just
+ * lent: its items come one by one after all. */
+static void rdb_items_again(struct rdb_items *it) {
+    it->at = it->node == RDB_FORM_PACK ? PACK_HEADER : 0;
+}

@@ -282,6 +282,7 @@ static COLD void door__strengthen(struct edit *ed) {
     sp->strong = true;
     if (!table_rehash(&sp->keys, &ed->ref.shard->mem, space_hash_of, &x))
         sp->strong = false;
+    walk_rehashed(ed->ref.shard, sp);
 }
 
 /* Make e, which the caller made with this key, the key's entry: in place of

@@ -7,7 +7,7 @@
  * Packs and intsets are copied as they are; what Redis 7.0 has no packed form
  * for (a set's pack) goes out element by element.
  *
- * floor 3 - uses: base buf table pack item intset quick rdb entry shard big
+ * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
  */
 
 /* The type byte of a value. */
@@ -137,4 +137,14 @@ static void save_head(struct buf *out, const struct entry *e,
     }
     rdb_put_len(out, n);
     key_print(out, is_default, ns, local);
+}
+
+/* The value as a payload of DUMP: type, value, version, checksum. */
+static void save_payload(struct buf *out, const struct entry *e,
+                         const struct crc_tables *crc) {
+    size_t from = out->n;
+
+    rdb_put_byte(out, save_type(entry_shape(e)));
+    save_value(out, e);
+    rdb_put_footer(out, from, RDB_VERSION, crc);
 }

@@ -66,6 +66,7 @@ struct space {
     uint8_t policy;             /* the one in force */
     bool strong;                /* its table hashes with SipHash */
     bool is_default;
+    bool due;                   /* detached with entries still to be saved */
     uint32_t large;             /* 1 + its place among the large; 0: none */
     struct db *db;
     struct space *next;         /* among those on their way out */

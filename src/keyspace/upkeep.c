@@ -8,7 +8,7 @@
  * Eviction happens before a write that needs room, in the namespace that is
  * written to and nowhere else; and only if it can make enough room.
  *
- * floor 3 - uses: base mem rand hash buf table entry shard big walk wheel door
+ * floor 3 - uses: base mem rand buf table entry shard big walk wheel door
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -94,7 +94,7 @@ static void upkeep__drop_entry(void *ctx, void *item) {
     struct edit ed = { .ref = { .shard = g->s, .space = g->sp }, .e = item };
     size_t cost = entry_cost(item);
 
-    if (entry_has(ed.e, ENTRY_MARK) != g->s->mark)
+    if (g->sp->due && entry_has(ed.e, ENTRY_MARK) != g->s->mark)
         walk_keep(g->s, g->sp, ed.e);
     door__detach(&ed, ed.e);
     g->s->lazy_bytes -= cost;
@@ -116,10 +116,12 @@ static void upkeep__free(struct shard *s, size_t *budget) {
         struct space *sp = s->gone;
         struct upkeep__gone g = { s, sp };
 
+        if (sp->due && walk_waits(s)) return;
         if (!table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
                              &g))
             return;
         s->gone = sp->next;
+        if (sp->due) walk_freed(s);
         s->lazy_bytes -= sp->bytes;     /* the index, gone by now */
         mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
     }
@@ -155,8 +157,10 @@ static void shard_sweep_read(struct work *w, struct shard *s) {
 
 /* Is there anything left to do for a shard now? */
 static inline bool shard_has_work(const struct shard *s) {
-    return s->lazy != NULL || s->gone != NULL ||
-           (s->walk != NULL && !s->walk->done) ||
+    bool waits = s->walk != NULL && walk_waits(s);
+
+    return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
+           (s->walk != NULL && !s->walk->done && !waits) ||
            (s->wheel != NULL && s->wheel->due != NULL);
 }
 
@@ -201,6 +205,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     space_unlist(s, sp);
     s->by_id[sp->id] = NULL;
     if (sp->id + 1 == s->ids) s->ids--;
+    sp->due = walk_detaches(s);
     sp->next = s->gone;
     s->gone = sp;
 }

@@ -25,20 +25,32 @@
  *   walk_keep -> out, or side while an aside streams
  *   big_keep --> aside of that collection
  *
- * All of that is bounded: past `most` bytes the snapshot fails, and the world
- * does not wait.
+ * A long string is not copied but held, and goes out by reference: also an
+ * aside, of one piece.
  *
- * floor 3 - uses: base mem buf table item quick rdb entry shard big save
+ * Namespaces are walked by their number in the shard, which stays when
+ * databases are swapped.  One that is detached (DROP, FLUSHALL) while its
+ * entries are due is freed, and thereby kept, as fast as the writer takes
+ * them; one that was detached before is none of the snapshot's business.
+ *
+ * All of that is bounded: the walk stops while WALK_QUEUE bytes wait for the
+ * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
+ * fails, and the world does not wait.
+ *
+ * floor 3 - uses: base buf table item quick rdb entry shard big save
  */
 enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
-    WALK_GIVE = 65536           /* bytes of records worth handing over */
+    WALK_GIVE = 65536,          /* bytes of records worth handing over */
+    WALK_BLOB = 65536,          /* longer strings are held, not copied */
+    WALK_QUEUE = 4 << 20        /* bytes for the writer: the walk waits */
 };
 
 /* A large collection on its way to the file. */
 struct walk_aside {
     struct walk_aside *next;
-    struct big *big;            /* NULL: a list, whose nodes are frozen */
+    struct big *big;            /* set, hash or sorted set, or NULL */
+    struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
     struct quick_frozen frozen;
@@ -47,6 +59,7 @@ struct walk_aside {
     uint8_t shape, db;
     bool begun;
     bool orphan;                /* its key is gone: free it when done */
+    bool lent;                  /* the blob counts as kept */
 };
 
 /* One shard's part of a snapshot. */
@@ -56,10 +69,9 @@ struct walk {
     struct walk_aside *first, *last;
     bool discard;               /* bring the marks up to date, write nothing */
     bool done;
-    uint32_t db;                /* where the walk is */
-    bool in_spaces;             /* past the default namespace */
-    uint32_t spaces_at, keys_at;
-    struct buf todo;            /* ids of spaces to be walked */
+    bool blocked;               /* what it has to give, it could not */
+    uint32_t space, keys_at;    /* where the walk is */
+    size_t due;                 /* detached namespaces with unsaved entries */
     size_t keys;                /* written so far */
 };
 
@@ -67,6 +79,7 @@ struct walk {
 struct walk_chunk {
     struct walk_chunk *next;
     struct buf b;
+    struct blob *blob;          /* instead of b, or NULL */
 };
 
 /* A snapshot being taken.  The lock guards all but what is said. */
@@ -74,13 +87,16 @@ struct snapshot {
     pthread_mutex_t lock;
     pthread_cond_t more;        /* for the writer: a chunk, or the end */
     struct walk_chunk *first, *last;
-    size_t queued;              /* bytes waiting for the writer */
     struct shard *streaming;    /* only its records may come now */
     uint32_t shards_left;
     size_t keys;
-    size_t most;                /* bytes all buffers may hold; constant */
-    atomic_size_t held;         /* bytes they hold; not under the lock */
-    atomic_bool failed;         /* not under the lock */
+    size_t most;                /* for `held` and for `lent`; constant */
+    /* not under the lock: */
+    atomic_size_t queued;       /* bytes waiting for the writer */
+    atomic_size_t held;         /* bytes of the shards' buffers */
+    atomic_size_t lent;         /* bytes of strings held for their old value */
+    atomic_bool busy;           /* some shard is streaming */
+    atomic_bool failed;
     const char *why;            /* it failed */
 };
 
@@ -92,18 +108,19 @@ static COLD void snapshot_fail(struct snapshot *sn, const char *why) {
     pthread_mutex_unlock(&sn->lock);
 }
 
-/* Count bytes that a buffer took or gave; too many end the snapshot. */
+/* Count bytes that a buffer took or gave; too many end the snapshot, but one
+ * element may be of any size. */
 static void walk__count(struct shard *s, size_t was, const struct buf *b) {
     struct snapshot *sn = s->ks->snapshot;
-    size_t now;
+    size_t held;
 
     if (b->failed) snapshot_fail(sn, "out of memory");
     if (b->n <= was) {
         atomic_fetch_sub(&sn->held, was - b->n);
         return;
     }
-    now = atomic_fetch_add(&sn->held, b->n - was) + b->n - was;
-    if (now > sn->most)
+    held = atomic_fetch_add(&sn->held, b->n - was);
+    if (held > sn->most)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
@@ -130,45 +147,87 @@ static void walk__select(struct buf *b, int *selected, int db) {
     rdb_put_len(b, (uint64_t)db);
 }
 
-/* Hand finished records to the writer, unless another shard is streaming. */
-static bool walk__give(struct shard *s, bool streams) {
+static inline size_t walk__chunk_bytes(const struct walk_chunk *c) {
+    return c->blob != NULL ? c->blob->n : c->b.n;
+}
+
+static void walk__chunk_free(struct walk_chunk *c) {
+    if (c->blob != NULL) blob_drop(c->blob);
+    buf_free(&c->b);
+    free(c);
+}
+
+/* Hand what is finished, and then the blob if there is one, to the writer;
+ * `streams`: what follows belongs together, so that no other shard's records
+ * may come between.  False: another shard is streaming, or no memory. */
+static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
     struct snapshot *sn = s->ks->snapshot;
     struct walk *w = s->walk;
-    struct walk_chunk *c = NULL;
+    struct walk_chunk *c[2] = { NULL, NULL };
+    size_t n = 0;
     bool mine;
 
-    if (w->out.n > 0) {
-        c = malloc(sizeof *c);
-        if (c == NULL) {
-            snapshot_fail(sn, "out of memory");
-            return false;
-        }
+    if (w->out.n > 0) c[n++] = calloc(1, sizeof **c);
+    if (blob != NULL) c[n++] = calloc(1, sizeof **c);
+    if ((n > 0 && c[0] == NULL) || (n > 1 && c[1] == NULL)) {
+        free(c[0]);
+        free(c[1]);
+        snapshot_fail(sn, "out of memory");
+        return false;
     }
     pthread_mutex_lock(&sn->lock);
     mine = sn->streaming == NULL || sn->streaming == s;
     if (mine) {
         sn->streaming = streams ? s : NULL;
-        if (c != NULL) {
-            c->next = NULL;
-            c->b = w->out;
-            if (sn->last != NULL) sn->last->next = c;
-            else sn->first = c;
-            sn->last = c;
-            sn->queued += c->b.n;
-            memset(&w->out, 0, sizeof w->out);
-            pthread_cond_signal(&sn->more);
-            c = NULL;
-        }
+        atomic_store(&sn->busy, streams);
+        if (blob != NULL) c[n - 1]->blob = blob_hold(blob);
+        if (w->out.n > 0) c[0]->b = w->out;
+        atomic_fetch_sub(&sn->held, w->out.n);
+        memset(&w->out, 0, sizeof w->out);
         w->out_db = -1;
+        for (size_t i = 0; i < n; i++) {
+            if (sn->last != NULL) sn->last->next = c[i];
+            else sn->first = c[i];
+            sn->last = c[i];
+            atomic_fetch_add(&sn->queued, walk__chunk_bytes(c[i]));
+        }
+        if (n > 0) pthread_cond_signal(&sn->more);
     }
     pthread_mutex_unlock(&sn->lock);
-    free(c);
+    if (!mine) {
+        free(c[0]);
+        free(c[1]);
+    }
     return mine;
+}
+
+/* Must the walk wait, for the writer or for another shard that streams?  Then
+ * there is nothing to be done for it now. */
+static bool walk_waits(const struct shard *s) {
+    const struct walk *w = s->walk;
+    struct snapshot *sn = s->ks->snapshot;
+
+    if (w->discard || atomic_load(&sn->failed)) return false;
+    if (atomic_load(&sn->queued) >= WALK_QUEUE) return true;
+    return w->blocked && atomic_load(&sn->busy);
+}
+
+/* Count a string that is held because its key gets another.  The first may be
+ * of any size. */
+static bool walk__lend(struct shard *s, size_t n) {
+    struct snapshot *sn = s->ks->snapshot;
+
+    if (atomic_load(&sn->lent) > sn->most) {
+        snapshot_fail(sn, "the disk is slower than the writes");
+        return false;
+    }
+    atomic_fetch_add(&sn->lent, n);
+    return true;
 }
 
 /* Begin the aside of an old collection that is too large to write at once. */
 static COLD void walk__begin_aside(struct shard *s, struct space *sp,
-                                   struct entry *e) {
+                                   struct entry *e, bool walking) {
     struct walk *w = s->walk;
     struct walk_aside *a = calloc(1, sizeof *a);
     struct big *b = entry_object(e);
@@ -177,7 +236,12 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
     a->shape = (uint8_t)entry_shape(e);
     a->db = sp->db->saved;
     save_head(&a->head, e, sp->is_default, space_name(sp));
-    if (a->shape == SHAPE_LIST_QUICK) {
+    if (a->shape == SHAPE_BLOB) {
+        a->count = ((struct blob *)entry_object(e))->n;
+        if (!walking && !walk__lend(s, a->count)) goto dropped;
+        a->lent = !walking;
+        a->blob = blob_hold(entry_object(e));
+    } else if (a->shape == SHAPE_LIST_QUICK) {
         struct quick *q = &((struct big_list *)b)->q;
 
         if (!quick_freeze(q, &s->mem, &a->frozen)) goto refused;
@@ -195,15 +259,22 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
     w->last = a;
     return;
 refused:
+    snapshot_fail(s->ks->snapshot, "out of memory");
+dropped:
     if (a != NULL) buf_free(&a->head);
     free(a);
-    snapshot_fail(s->ks->snapshot, "out of memory");
 }
 
-/* Write an old entry, and call it new.  Called by the walk and, before a
- * change, by the door. */
-static COLD void walk_keep(struct shard *s, struct space *sp,
-                           struct entry *e) {
+/* Is a value too large to be written at once? */
+static inline bool walk__is_large(const struct entry *e) {
+    if (!shape_is_big(entry_shape(e))) return false;
+    if (entry_shape(e) == SHAPE_BLOB)
+        return ((const struct blob *)entry_object(e))->n >= WALK_BLOB;
+    return ((const struct big *)entry_object(e))->bytes > WALK_WHOLE;
+}
+
+static void walk__keep(struct shard *s, struct space *sp, struct entry *e,
+                       bool walking) {
     struct walk *w = s->walk;
     struct buf *to;
     size_t was;
@@ -212,9 +283,8 @@ static COLD void walk_keep(struct shard *s, struct space *sp,
     KVNS_ASSERT(w != NULL);
     entry_flag(e, ENTRY_MARK, s->mark);
     if (w->discard || atomic_load(&s->ks->snapshot->failed)) return;
-    if (shape_is_big(entry_shape(e)) && entry_shape(e) != SHAPE_BLOB &&
-        ((struct big *)entry_object(e))->bytes > WALK_WHOLE) {
-        walk__begin_aside(s, sp, e);
+    if (walk__is_large(e)) {
+        walk__begin_aside(s, sp, e, walking);
         return;
     }
     streaming = w->first != NULL && w->first->begun;
@@ -225,6 +295,12 @@ static COLD void walk_keep(struct shard *s, struct space *sp,
     save_value(to, e);
     w->keys++;
     walk__count(s, was, to);
+}
+
+/* Write an old entry before it is changed or dropped, and call it new. */
+static COLD void walk_keep(struct shard *s, struct space *sp,
+                           struct entry *e) {
+    walk__keep(s, sp, e, false);
 }
 
 /* Put an old element of a collection aside before it is changed or dropped.
@@ -273,6 +349,8 @@ static void walk__end_aside(struct shard *s) {
             s->lazy = a->big;
         }
     }
+    if (a->blob != NULL) blob_drop(a->blob);
+    if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
     quick_frozen_drop(&a->frozen, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
@@ -296,7 +374,8 @@ static void walk__stream(struct shard *s, size_t *budget) {
     bool more = true;
 
     if (!a->begun && !w->discard) {
-        if (!walk__give(s, true)) {
+        if (!walk__give(s, true, NULL)) {
+            w->blocked = true;
             *budget = 0;
             return;
         }
@@ -308,10 +387,16 @@ static void walk__stream(struct shard *s, size_t *budget) {
     a->begun = true;
     walk__move(s, &a->kept);
     was = w->out.n;
-    while (more && *budget > 0) {
+    while (more && *budget > 0 && w->out.n < WALK_GIVE) {
         size_t before = a->saved;
 
-        if (a->big != NULL) {
+        if (a->blob != NULL) {
+            more = false;
+            a->saved = a->count;
+            if (!w->discard && !walk__give(s, true, a->blob)) a->saved = 0;
+            was = w->out.n;
+            *budget = 0;
+        } else if (a->big != NULL) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
@@ -340,80 +425,66 @@ static void walk__see_entry(void *ctx, void *item) {
 
     k->n++;
     if (entry_has(item, ENTRY_MARK) != k->s->mark)
-        walk_keep(k->s, k->sp, item);
-}
-
-static void walk__see_space(void *ctx, void *item) {
-    const struct space *sp = item;
-
-    buf_put(ctx, &sp->id, sizeof sp->id);
+        walk__keep(k->s, k->sp, item, true);
 }
 
 /* The namespace to walk now, or NULL when there is none left. */
 static struct space *walk__space(struct shard *s) {
     struct walk *w = s->walk;
 
-    for (;;) {
-        struct db *db;
-        uint32_t id;
-
-        if (w->todo.n > 0) {
-            memcpy(&id, w->todo.p + w->todo.n - sizeof id, sizeof id);
-            if (id < s->ids && s->by_id[id] != NULL) return s->by_id[id];
-            w->todo.n -= sizeof id;
-            w->keys_at = 0;
-            continue;
-        }
-        if (w->db == s->ks->opt.databases) return NULL;
-        db = s->dbs[w->db];
-        if (!w->in_spaces) {
-            w->in_spaces = true;
-            w->spaces_at = 0;
-            if (db->plain != NULL) walk__see_space(&w->todo, db->plain);
-            continue;
-        }
-        w->spaces_at = table_scan(&db->spaces, w->spaces_at, walk__see_space,
-                                  &w->todo);
-        if (w->spaces_at != 0) continue;
-        w->db++;
-        w->in_spaces = false;
-    }
+    for (; w->space < s->ids; w->space++, w->keys_at = 0)
+        if (s->by_id[w->space] != NULL) return s->by_id[w->space];
+    return NULL;
 }
 
-/* Do about `budget` entries' worth of the walk.  The databases are walked by
- * their present numbers; SWAPDB may make the walk see one twice, which marks
- * make harmless, and it begins again so that none is missed.  True when this
- * shard is through. */
+/* Begin to bring the marks up to date without writing. */
+static COLD void walk__discard(struct shard *s) {
+    struct walk *w = s->walk;
+
+    w->discard = true;
+    walk__empty(s, &w->out);
+    walk__empty(s, &w->side);
+    for (struct walk_aside *a = w->first; a != NULL; a = a->next) {
+        walk__empty(s, &a->head);
+        walk__empty(s, &a->kept);
+    }
+    walk__give(s, false, NULL);
+}
+
+/* One piece of the walk.  False: there is nothing more to be done now. */
+static bool walk__piece(struct shard *s, size_t *budget) {
+    struct walk *w = s->walk;
+    struct walk__keys k = { s, NULL, 0 };
+
+    if (w->first != NULL) {
+        walk__stream(s, budget);
+    } else if ((k.sp = walk__space(s)) != NULL) {
+        w->keys_at = table_scan(&k.sp->keys, w->keys_at, walk__see_entry, &k);
+        if (w->keys_at == 0) w->space++;
+        *budget -= size_min(*budget, k.n + 1);
+    } else if (w->due > 0) {
+        return false;           /* its entries are kept as they are freed */
+    } else {
+        w->done = walk__give(s, false, NULL);
+        w->blocked = !w->done;
+        return false;
+    }
+    if (w->out.n >= WALK_GIVE && !w->discard)
+        w->blocked = !walk__give(s, w->first != NULL && w->first->begun, NULL);
+    return !w->blocked;
+}
+
+/* Do about `budget` entries' worth of the walk.  True when this shard is
+ * through. */
 static bool walk_step(struct shard *s, size_t budget) {
     struct walk *w = s->walk;
     struct snapshot *sn = s->ks->snapshot;
 
     if (w->done) return true;
-    if (!w->discard && atomic_load(&sn->failed)) {
-        w->discard = true;
-        walk__empty(s, &w->out);
-        walk__empty(s, &w->side);
-        walk__give(s, false);
-    }
-    while (budget > 0 && (w->discard || sn->queued < sn->most / 2)) {
-        struct walk__keys k = { s, NULL, 0 };
-
-        if (w->first != NULL) {
-            walk__stream(s, &budget);
-        } else if ((k.sp = walk__space(s)) != NULL) {
-            w->keys_at = table_scan(&k.sp->keys, w->keys_at, walk__see_entry,
-                                    &k);
-            if (w->keys_at == 0) w->todo.n -= sizeof(uint32_t);
-            budget -= size_min(budget, k.n + 1);
-        } else if (s->gone != NULL) {
-            break;              /* its entries are kept as they are freed */
-        } else {
-            w->done = walk__give(s, false);
-            break;
-        }
-        if (w->out.n >= WALK_GIVE && !w->discard)
-            walk__give(s, w->first != NULL && w->first->begun);
-    }
+    if (!w->discard && atomic_load(&sn->failed)) walk__discard(s);
+    if (walk_waits(s)) return false;
+    w->blocked = false;
+    while (budget > 0 && !walk_waits(s) && walk__piece(s, &budget)) {}
     if (!w->done) return false;
     pthread_mutex_lock(&sn->lock);
     sn->keys += w->keys;
@@ -423,11 +494,23 @@ static bool walk_step(struct shard *s, size_t budget) {
     return true;
 }
 
-/* After SWAPDB: the walk begins with the first database again. */
-static void walk_again(struct shard *s) {
-    if (s->walk == NULL || s->walk->done) return;
-    s->walk->db = 0;
-    s->walk->in_spaces = false;
+/* A namespace's index was hashed anew: its walk begins again.  What is saved
+ * already carries the mark. */
+static void walk_rehashed(struct shard *s, const struct space *sp) {
+    if (s->walk != NULL && s->walk->space == sp->id) s->walk->keys_at = 0;
+}
+
+/* A namespace is being detached.  True: its entries are due, and must be kept
+ * as they are freed; say walk_freed then. */
+static bool walk_detaches(struct shard *s) {
+    if (s->walk == NULL || s->walk->done) return false;
+    s->walk->due++;
+    return true;
+}
+
+/* A namespace whose entries were due is gone. */
+static void walk_freed(struct shard *s) {
+    s->walk->due--;
 }
 
 /* Begin a snapshot; all shards are locked.  NULL: no memory. */
@@ -452,7 +535,10 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
     }
     pthread_mutex_init(&sn->lock, NULL);
     pthread_cond_init(&sn->more, NULL);
+    atomic_init(&sn->queued, 0);
     atomic_init(&sn->held, 0);
+    atomic_init(&sn->lent, 0);
+    atomic_init(&sn->busy, false);
     atomic_init(&sn->failed, false);
     sn->shards_left = ks->nshards;
     sn->most = most;
@@ -467,25 +553,40 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
 }
 
 /* The next piece for the file, the caller's from now on; waits for one if
- * `wait`.  NULL: none now, or none any more (*end is set then). */
+ * `wait`.  NULL: none now, or none any more (*end is set then).  *room: the
+ * walk, which waited, may go on. */
 static struct walk_chunk *snapshot_take(struct snapshot *sn, bool wait,
-                                        bool *end) {
-    struct walk_chunk *c;
+                                        bool *end, bool *room) {
+    struct walk_chunk *c = NULL;
+    size_t n, was;
 
+    *room = false;
     pthread_mutex_lock(&sn->lock);
     while (wait && sn->first == NULL && sn->shards_left > 0 &&
            !atomic_load(&sn->failed))
         pthread_cond_wait(&sn->more, &sn->lock);
-    c = sn->first;
-    if (c != NULL) {
+    *end = atomic_load(&sn->failed);
+    if (!*end && (c = sn->first) != NULL) {
         sn->first = c->next;
         if (sn->first == NULL) sn->last = NULL;
-        sn->queued -= c->b.n;
+        n = walk__chunk_bytes(c);
+        was = atomic_fetch_sub(&sn->queued, n);
+        *room = was >= WALK_QUEUE / 2 && was - n < WALK_QUEUE / 2;
     }
-    *end = c == NULL && (sn->shards_left == 0 || atomic_load(&sn->failed));
+    *end = *end || (c == NULL && sn->shards_left == 0);
     pthread_mutex_unlock(&sn->lock);
-    if (c != NULL) atomic_fetch_sub(&sn->held, c->b.n);
     return c;
+}
+
+/* The bytes of a piece. */
+static inline struct str snapshot_bytes(const struct walk_chunk *c) {
+    if (c->blob != NULL) return str_of(c->blob->bytes, c->blob->n);
+    return buf_str(&c->b);
+}
+
+/* A piece is written. */
+static inline void snapshot_written(struct walk_chunk *c) {
+    walk__chunk_free(c);
 }
 
 /* Forget a snapshot that all shards are through with and whose writer has
@@ -496,17 +597,15 @@ static void snapshot_end(struct keyspace *ks) {
     for (uint32_t i = 0; i < ks->nshards; i++) {
         struct walk *w = ks->shards[i].walk;
 
-        KVNS_ASSERT(w->done && w->first == NULL);
+        KVNS_ASSERT(w->done && w->first == NULL && w->due == 0);
         buf_free(&w->out);
         buf_free(&w->side);
-        buf_free(&w->todo);
         free(w);
         ks->shards[i].walk = NULL;
     }
     for (struct walk_chunk *c = sn->first, *next; c != NULL; c = next) {
         next = c->next;
-        buf_free(&c->b);
-        free(c);
+        walk__chunk_free(c);
     }
     pthread_cond_destroy(&sn->more);
     pthread_mutex_destroy(&sn->lock);

@@ -58,6 +58,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
 
 int kvns_turn(struct kvns *k, int timeout_ms) {
     loop_turn(k->loop, timeout_ms);
+    saver_turn(k, k->lanes[0].clock.wall_ms);
     return atomic_load(&k->stop) ? -1 : 0;
 }
 

@@ -55,86 +55,67 @@ static void main__warnings(struct kvns *k, const struct buf *b) {
     }
 }
 
-/* Save once more and wait for it.  False: it failed. */
-static bool main__save(struct kvns *k, struct saver *running) {
-    struct saver *s = running != NULL ? running : saver_begin(k);
-    struct work w = { .ks = &k->ks };
+/* Load the snapshot, with turns in between.  False: the server must end. */
+static bool main__load(struct kvns *k, struct loop *l) {
+    enum loader_at at = LOADER_MORE;
+    struct loader *loader;
+    bool ok;
 
-    if (s == NULL) return false;
-    for (int round = running != NULL ? 0 : 1; round < 2; round++) {
-        while (!saver_poll(s)) {
-            w.now = clock_wall_us() / 1000;
-            for (uint32_t i = 0; i < k->ks.nshards; i++) {
-                struct shard *sh = k->ks.shards + i;
-
-                shard_lock(sh);
-                if (sh->walk != NULL) shard_step(&w, sh, 100000);
-                shard_unlock(sh);
-            }
-        }
-        if (round == 0) {
-            s = saver_begin(k);
-            if (s == NULL) return false;
-        }
+    loader = loader_open(k, &ok);
+    if (loader == NULL) return ok;
+    while (at == LOADER_MORE && main_signals == 0) {
+        at = loader_step(loader);
+        if (at == LOADER_MORE) loop_turn(l, 0);
     }
-    return k->persist.last_ok;
+    if (at == LOADER_MORE) {
+        loader_free(loader);
+        return false;
+    }
+    return loader_end(loader, at);
 }
 
-/* Is a save due by the rules? */
-static bool main__is_due(struct kvns *k) {
-    int64_t now = k->lanes[0].clock.wall_ms;
-    uint64_t changes = instance_dirty(k) - k->persist.dirty_then;
+/* The end: save once more, or give up what is being saved.  Returns the exit
+ * status. */
+static int main__save(struct kvns *k) {
+    int how = atomic_load(&k->stop_how);
+    bool want = how == STOP_SAVE || (how != STOP_NOSAVE && k->opt.save.at_exit);
+    bool ok = true;
 
-    if (k->opt.persist_path.n == 0 || changes == 0) return false;
-    for (int i = 0; i < k->opt.save.n; i++)
-        if (changes >= (uint64_t)k->opt.save.at[i].changes &&
-            now - k->persist.last_ms >= k->opt.save.at[i].seconds * 1000)
-            return k->persist.last_ok || now - k->persist.began_ms > 5000;
-    return false;
+    keyspace_lock(&k->ks);
+    saver_abandon(k, "the server ends");
+    if (k->opt.persist_path.n > 0 && want) ok = saver_save(k);
+    keyspace_unlock(&k->ks);
+    if (!ok)
+        log_line(&k->log, KLOG_ERROR, "the last snapshot failed: what "
+                 "changed since the one before is lost");
+    return ok ? 0 : 1;
 }
 
 static int main__serve(struct kvns *k, struct loop **loops) {
-    struct saver *saver = NULL;
-    int status = 0;
+    bool loaded;
 
     for (uint32_t i = 1; i < k->nlanes; i++) {
         loops[i]->running = pthread_create(&loops[i]->thread, NULL,
                                            main__loop, loops[i]) == 0;
         KVNS_ASSERT(loops[i]->running);
     }
-    log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
-    while (main_signals == 0 && !atomic_load(&k->stop)) {
+    loaded = main__load(k, loops[0]);
+    if (loaded)
+        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
+    while (loaded && main_signals == 0 && !atomic_load(&k->stop)) {
         loop_turn(loops[0], -1);
         world_enter(k->lanes);
-        if (saver != NULL && saver_poll(saver)) saver = NULL;
-        if (saver == NULL &&
-            (atomic_load(&k->save_wanted) || main__is_due(k))) {
-            saver = saver_begin(k);
-            atomic_store(&k->save_wanted, false);
-        }
+        saver_turn(k, k->lanes[0].clock.wall_ms);
         world_leave(k->lanes);
     }
     atomic_store(&k->stop, true);
     for (uint32_t i = 1; i < k->nlanes; i++) {
-        lane_tell(k->lanes + i, 0, LETTER_OUTPUT, NULL, 0);
+        lane_wake(k->lanes + i);
         pthread_join(loops[i]->thread, NULL);
     }
+    if (!loaded) return main_signals > 0 ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
-    if (k->opt.persist_path.n > 0 &&
-        atomic_load(&k->stop_how) != STOP_NOSAVE) {
-        if (!main__save(k, saver)) {
-            log_line(&k->log, KLOG_ERROR, "the last snapshot failed: what "
-                     "changed since the one before is lost");
-            status = 1;
-        }
-    } else if (saver != NULL) {
-        snapshot_fail(saver->sn, "the server ends");
-        while (!saver_poll(saver))
-            for (uint32_t i = 0; i < k->ks.nshards; i++)
-                if (k->ks.shards[i].walk != NULL)
-                    walk_step(k->ks.shards + i, 100000);
-    }
-    return status;
+    return main__save(k);
 }
 
 static int main__run(struct options *opt, struct config_result *cfg) {

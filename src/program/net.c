@@ -711,7 +711,8 @@ static void net__upkeep(struct loop *l) {
 
         if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
-        l->busy = shard_step(&w, s, NET_STEP) || l->busy;
+        if (s->wheel != NULL || shard_has_work(s))
+            l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
         exec_settle(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;

@@ -293,6 +293,11 @@ struct persist {
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves;
+    int64_t looked_ms;          /* the program's: at the rules */
+    /* loading, or the last load */
+    int64_t load_began_ms;
+    uint64_t load_total, load_done;     /* bytes */
+    uint64_t load_keys, load_expired;
 };
 
 struct kvns {
@@ -311,6 +316,7 @@ struct kvns {
     struct hub *hub;
     pthread_mutex_t lock;       /* guards persist and what follows it */
     struct persist persist;
+    struct saver *saver;        /* of the snapshot in progress, or NULL */
     char run_id[41];
     char *config_file;
     int64_t started_ms;
@@ -323,7 +329,6 @@ struct kvns {
     bool pause_all;             /* not only what writes */
     struct slow *slow;          /* what was slow, under its own lock */
     atomic_bool loading;
-    atomic_bool save_wanted;    /* BGSAVE: the program begins one */
     atomic_bool stop;           /* SHUTDOWN or a signal */
     atomic_int stop_how;        /* enum stop_how */
     atomic_bool changed;        /* options changed: the program looks */
@@ -339,6 +344,15 @@ static inline struct client *lane_client(const struct lane *l, uint64_t id) {
 
     while (c != NULL && c->id != id) c = c->next_id;
     return c;
+}
+
+/* Let a lane look around, if it waits.  Any thread. */
+static void lane_wake(struct lane *l) {
+    if (l->wake[1] != -1) {
+        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
+
+        (void)n;
+    }
 }
 
 /* Put a letter into a lane's inbox; takes it over.  Any thread. */

@@ -1,0 +1,330 @@
+/* ==== loader - the snapshot at the start ===================================
+ *
+ * Loads the file of persist-path before the server is ready, in slices: in
+ * between, the loops answer -LOADING.  A file that is damaged ends the start,
+ * or is set aside under another name (on-corrupt), and is never overwritten.
+ *
+ * Nothing of the file is certain before its checksum, which comes last; until
+ * then no command sees a key.
+ *
+ * Tables are made for as many keys as the file says and has bytes for, so that
+ * they do not grow while loading.  A key that stands twice is found on the way
+ * to its place in the table, which costs a line that is needed anyway.
+ *
+ * floor 8 - uses: base mem clock buf files log rdb rdb_items rdb_file shard
+ *   door load upkeep options instance
+ */
+enum {
+    LOADER_SLICE_US = 10000,    /* between turns of the loop */
+    LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
+};
+
+enum loader_at { LOADER_MORE, LOADER_DONE, LOADER_FAILED };
+
+struct loader {
+    struct kvns *k;
+    char *path;
+    int fd;
+    struct rdb_in in;
+    struct rdb_file f;
+    struct load load;
+    struct work w;
+    bool ours;                  /* written by kvns */
+    bool in_key;                /* f.key says where it went wrong */
+    const char *why;            /* instead of the reader's */
+    uint64_t keys, expired, empty;
+    int64_t began_us, said_us;
+};
+
+static void loader_free(struct loader *l) {
+    if (l == NULL) return;
+    load_free(&l->load);
+    rdb_file_close(&l->f);
+    rdb_in_free(&l->in);
+    if (l->fd != -1) close(l->fd);
+    free(l->path);
+    free(l);
+}
+
+/* Remove what a server that was killed has left behind. */
+static void loader__tidy(struct kvns *k) {
+    char *tmp = file_name(k->opt.persist_path, ".tmp");
+
+    if (tmp != NULL && unlink(tmp) == 0)
+        log_line(&k->log, KLOG_NOTICE, "removed %s, left by a server that "
+                 "did not end", tmp);
+    free(tmp);
+}
+
+/* Say that the file cannot be opened. */
+static struct loader *loader__refuse(struct loader *l, const char *why) {
+    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: %s", l->path, why);
+    loader_free(l);
+    return NULL;
+}
+
+/* Open the snapshot.  NULL: there is none (*ok), or it cannot be read, which
+ * the log says. */
+static struct loader *loader_open(struct kvns *k, bool *ok) {
+    struct loader *l;
+    struct stat st;
+
+    *ok = true;
+    if (k->opt.persist_path.n == 0) return NULL;
+    loader__tidy(k);
+    l = calloc(1, sizeof *l);
+    *ok = false;
+    if (l == NULL) return NULL;
+    l->k = k;
+    l->fd = -1;
+    l->path = file_name(k->opt.persist_path, "");
+    if (l->path == NULL) return loader__refuse(l, strerror(ENOMEM));
+    /* a pipe of that name must not keep us waiting */
+    l->fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (l->fd == -1 && errno == ENOENT) {
+        loader_free(l);
+        *ok = true;
+        return NULL;
+    }
+    if (l->fd == -1 || fstat(l->fd, &st) == -1)
+        return loader__refuse(l, strerror(errno));
+    if (!S_ISREG(st.st_mode)) return loader__refuse(l, "it is no file");
+    rdb_in_fd(&l->in, l->fd, RDB_UNKNOWN);
+    l->in.crc = &k->crc;
+    l->w.ks = &k->ks;
+    l->began_us = l->said_us = clock_wall_us();
+    l->w.now = l->load.now = l->began_us / 1000;
+    pthread_mutex_lock(&k->lock);
+    k->persist.load_began_ms = l->w.now;
+    k->persist.load_total = (uint64_t)st.st_size;
+    k->persist.load_done = 0;
+    pthread_mutex_unlock(&k->lock);
+    atomic_store(&k->loading, true);
+    rdb_file_open(&l->f, &l->in);
+    *ok = true;
+    return l;
+}
+
+/* Make room for n keys of the default namespace of the database at hand. */
+static void loader__expect(struct loader *l, uint64_t n) {
+    struct keyspace *ks = &l->k->ks;
+
+    n /= ks->nshards;
+    if (n > rdb_rest(&l->in) / LOADER_KEY_BYTES)
+        n = rdb_rest(&l->in) / LOADER_KEY_BYTES;
+    if (n < 1024) return;
+    for (uint32_t i = 0; i < ks->nshards; i++) {
+        struct keyref ref = { .shard = ks->shards + i };
+        size_t was;
+
+        ref.db = ref.shard->dbs[l->w.db];
+        ref.space = ref.db->plain;
+        if (ref.space == NULL && space_new(&ref) == NULL) return;
+        was = ref.shard->mem.used;
+        table_expect(&ref.space->keys, &ref.shard->mem, (size_t)n);
+        space_charge(ref.shard, ref.space, ref.shard->mem.used - was);
+    }
+}
+
+static bool loader__wrong(struct loader *l, const char *why) {
+    l->why = why;
+    return false;
+}
+
+/* Load the key at hand. */
+static bool loader__key(struct loader *l) {
+    struct rdb_file *f = &l->f;
+    enum load_did did;
+    struct edit ed;
+
+    l->in_key = true;
+    if (f->deadline != -1 && f->deadline <= l->w.now) {
+        l->expired++;
+        return rdb_skip_value(&l->in, f->type);
+    }
+    edit_open(&l->w, f->key, &ed);
+    if (ed.e != NULL) return loader__wrong(l, "stands there twice");
+    did = load_value(&l->load, &ed, &l->in, f->type,
+                     f->deadline == -1 ? 0 : f->deadline);
+    if (did == LOAD_DONE) {
+        if (f->freq != -1) ed.e->hits = (uint8_t)f->freq;
+        if (f->idle > 0 && f->idle < INT32_MAX)
+            ed.e->used -= (uint32_t)(f->idle * 1000 / ENTRY_TICK);
+        edit_commit(&ed, 0, NULL);
+        l->keys++;
+        l->in_key = false;
+        return true;
+    }
+    edit_cancel(&ed);
+    if (did == LOAD_REFUSED) return loader__wrong(l, "finds no memory");
+    if (did == LOAD_BAD) return false;
+    l->empty++;
+    l->in_key = false;
+    return true;
+}
+
+static bool loader__aux(struct loader *l) {
+    struct str key = l->f.key, value = l->f.value;
+    int64_t n;
+
+    if (str_eq(key, STR("kvns-ver"))) l->ours = true;
+    if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
+        loader__expect(l, (uint64_t)n);
+    return true;
+}
+
+/* Take one record. */
+static enum loader_at loader__record(struct loader *l) {
+    bool ok = true;
+
+    l->in_key = false;
+    switch (rdb_file_next(&l->f)) {
+    case RDB_AT_ERROR: return LOADER_FAILED;
+    case RDB_AT_END: return LOADER_DONE;
+    case RDB_AT_AUX:
+        ok = loader__aux(l);
+        break;
+    case RDB_AT_FUNCTION:
+        log_line(&l->k->log, KLOG_WARNING, "the snapshot has a library of "
+                 "functions: they are not ours, and left out");
+        break;
+    case RDB_AT_SELECT:
+        if (l->f.db >= l->k->ks.opt.databases)
+            ok = loader__wrong(l, "has more databases than the option "
+                                  "databases allows");
+        else l->w.db = (int)l->f.db;
+        break;
+    case RDB_AT_RESIZE:
+        if (!l->ours) loader__expect(l, l->f.keys);
+        break;
+    case RDB_AT_KEY:
+        ok = loader__key(l);
+        break;
+    }
+    return ok ? LOADER_MORE : LOADER_FAILED;
+}
+
+/* Say how far it is, once a second. */
+static void loader__progress(struct loader *l) {
+    struct kvns *k = l->k;
+    int64_t now = clock_wall_us(), took = now - l->began_us;
+    uint64_t done = rdb_at(&l->in), total = k->persist.load_total;
+
+    pthread_mutex_lock(&k->lock);
+    k->persist.load_done = done;
+    k->persist.load_keys = l->keys;
+    k->persist.load_expired = l->expired;
+    pthread_mutex_unlock(&k->lock);
+    if (now - l->said_us < 1000000 || done == 0) return;
+    l->said_us = now;
+    log_line(&k->log, KLOG_NOTICE, "loading: %d %%, %llu keys, %.0f s left",
+             (int)((double)done * 100 / (double)total),
+             (unsigned long long)l->keys,
+             (double)took / 1e6 * (double)(total - done) / (double)done);
+}
+
+/* Say what is wrong with the file, and where. */
+static void loader__complain(struct loader *l) {
+    const char *why = l->why != NULL ? l->why : l->in.why;
+    uint64_t at = l->why != NULL ? rdb_at(&l->in) : l->in.why_at;
+    char where[160] = "";
+
+    if (l->in_key)
+        snprintf(where, sizeof where, ", key '%.*s'%s",
+                 (int)size_min(l->f.key.n, 128), l->f.key.p,
+                 l->f.key.n > 128 ? "..." : "");
+    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: byte %llu%s %s",
+             l->path, (unsigned long long)at, where, why);
+}
+
+/* Load for a while.  LOADER_FAILED: the log says why, and what was loaded is
+ * still there. */
+static enum loader_at loader_step(struct loader *l) {
+    struct kvns *k = l->k;
+    int64_t until = clock_mono_ns() / 1000 + LOADER_SLICE_US;
+    enum loader_at at = LOADER_MORE;
+    int notify;
+
+    if (l->in.why != NULL) at = LOADER_FAILED;  /* the header */
+    keyspace_lock(&k->ks);
+    notify = k->ks.opt.notify;
+    k->ks.opt.notify = 0;       /* nobody is told of what was */
+    while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
+        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
+            at = loader__record(l);
+        for (uint32_t i = 0; i < k->ks.nshards; i++)
+            mem_refill(&k->ks.shards[i].mem);
+    }
+    k->ks.opt.notify = notify;
+    keyspace_unlock(&k->ks);
+    loader__progress(l);
+    if (at == LOADER_DONE && rdb_rest(&l->in) > 0) {
+        l->why = "is followed by bytes that belong to nothing";
+        l->in_key = false;
+        at = LOADER_FAILED;
+    }
+    if (at == LOADER_FAILED) loader__complain(l);
+    return at;
+}
+
+/* Forget what was loaded of a damaged file. */
+static void loader__empty(struct kvns *k) {
+    keyspace_lock(&k->ks);
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        for (uint32_t d = 0; d < k->ks.opt.databases; d++)
+            while (!db_flush(k->ks.shards + i, k->ks.shards[i].dbs[d])) {}
+    keyspace_unlock(&k->ks);
+}
+
+/* Set a damaged file aside.  False: it could not be, and the log says so. */
+static bool loader__quarantine(struct loader *l) {
+    struct kvns *k = l->k;
+    char stamp[32], *to = NULL;
+    struct stat st;
+
+    if (clock_utc(clock_wall_us() / 1000, stamp))
+        for (char *p = stamp; *p != '\0'; p++)
+            if (*p == ':') *p = '-';
+    for (int i = 0; i < 1000; i++) {
+        char end[64];
+
+        snprintf(end, sizeof end, i == 0 ? ".corrupt-%s" : ".corrupt-%s-%d",
+                 stamp, i);
+        free(to);
+        to = file_name(k->opt.persist_path, end);
+        if (to == NULL || lstat(to, &st) == -1) break;
+    }
+    if (to == NULL || !file_rename(l->path, to)) {
+        log_line(&k->log, KLOG_ERROR, "cannot set %s aside: %s", l->path,
+                 strerror(errno));
+        free(to);
+        return false;
+    }
+    log_line(&k->log, KLOG_WARNING, "the damaged snapshot is now %s; the "
+             "server begins empty", to);
+    free(to);
+    return true;
+}
+
+/* Loading is over; frees l.  False: the server must not go on. */
+static bool loader_end(struct loader *l, enum loader_at at) {
+    struct kvns *k = l->k;
+    bool ok = true;
+
+    if (at == LOADER_DONE) {
+        log_line(&k->log, KLOG_NOTICE, "loaded %llu keys, %llu had expired, "
+                 "%.3f s", (unsigned long long)l->keys,
+                 (unsigned long long)l->expired,
+                 (double)(clock_wall_us() - l->began_us) / 1e6);
+    } else {
+        loader__empty(k);
+        ok = k->opt.on_corrupt == OPTION_QUARANTINE && loader__quarantine(l);
+    }
+    pthread_mutex_lock(&k->lock);
+    k->persist.dirty_then = instance_dirty(k);
+    pthread_mutex_unlock(&k->lock);
+    atomic_store(&k->loading, false);
+    loader_free(l);
+    return ok;
+}

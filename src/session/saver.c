@@ -1,0 +1,320 @@
+/* ==== saver - a snapshot's way to the disk =================================
+ *
+ * The walk hands over pieces of the file; a thread of its own writes them to
+ * a temporary file beside the target, then: fsync, close, rename, fsync of the
+ * directory.  Any failure before the rename ends with the temporary file gone
+ * and the old snapshot as it was.
+ *
+ *   loop: saver_begin -> (walk in slices) -> saver_turn sees the end
+ *   thread: take piece -> checksum, write -> ... -> fsync, rename
+ *
+ * One that is embedded, or gets no thread, writes in saver_turn; SAVE and the
+ * end of the server drive the walk to its end themselves (saver_save).
+ *
+ * The thread owns what is below the line in struct saver until `ended`; the
+ * rest, and struct persist, belong to those who hold kvns.lock.
+ *
+ * floor 5 - uses: base clock buf files log crc rdb entry shard walk upkeep
+ *   options instance
+ */
+enum {
+    SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
+    SAVER_RETRY = 5000,         /* ms until a rule tries again what failed */
+    SAVER_LOOK = 100            /* ms between looks at the rules */
+};
+
+struct saver {
+    struct kvns *k;
+    struct snapshot *sn;
+    pthread_t thread;
+    bool threaded;
+    bool driven;                /* saver_save's: nobody else looks at it */
+    struct buf head;            /* what stands before the keys */
+    char *path, *tmp, *dir;
+    atomic_bool ended;          /* what follows is settled */
+    /* ---- */
+    int fd;
+    bool made;                  /* the temporary file is there */
+    uint64_t sum;
+    uint64_t written;
+    const char *step;           /* what failed; NULL: nothing yet */
+    int error;                  /* errno then, or 0 */
+};
+
+static bool saver__fail(struct saver *s, const char *step, int error) {
+    if (s->step != NULL) return false;
+    s->step = step;
+    s->error = error;
+    snapshot_fail(s->sn, "the disk refused it");
+    return false;
+}
+
+static bool saver__write(struct saver *s, struct str b) {
+    if (s->step != NULL) return false;
+    s->sum = crc64(&s->k->crc, s->sum, b.p, b.n);
+    if (!file_write(s->fd, b.p, b.n))
+        return saver__fail(s, "write", errno);
+    s->written += b.n;
+    return true;
+}
+
+/* Make the temporary file, and begin it. */
+static void saver__open(struct saver *s) {
+    file_make_parents(s->path);
+    s->fd = file_create(s->tmp);
+    if (s->fd == -1) {
+        saver__fail(s, "create", errno);
+        return;
+    }
+    s->made = true;
+    saver__write(s, buf_str(&s->head));
+}
+
+/* End the file and put it in the old one's place. */
+static void saver__close(struct saver *s) {
+    struct buf b = { 0 };
+
+    if (atomic_load(&s->sn->failed)) saver__fail(s, s->sn->why, 0);
+    rdb_put_byte(&b, RDB_OP_END);
+    if (!b.failed && saver__write(s, buf_str(&b))) {
+        buf_reset(&b);
+        rdb_put_sum(&b, s->sum);
+        if (!b.failed) saver__write(s, buf_str(&b));
+    }
+    if (b.failed) saver__fail(s, "end", ENOMEM);
+    buf_free(&b);
+    if (s->step == NULL && !file_sync(s->fd)) saver__fail(s, "fsync", errno);
+    if (s->fd != -1 && !file_close(s->fd)) saver__fail(s, "close", errno);
+    if (s->step == NULL && !file_rename(s->tmp, s->path))
+        saver__fail(s, "rename", errno);
+    if (s->step != NULL) {
+        if (s->made) unlink(s->tmp);
+    } else if (!file_sync_dir(s->dir)) {
+        /* the file is whole and in place, but may not outlive a power cut */
+        saver__fail(s, "fsync of the directory", errno);
+    }
+    atomic_store(&s->ended, true);
+}
+
+/* Write what pieces there are; waits for them in a thread of its own.  True
+ * when there will be no more. */
+static bool saver__pieces(struct saver *s) {
+    struct walk_chunk *c;
+    bool end, room;
+
+    do {
+        c = snapshot_take(s->sn, s->threaded, &end, &room);
+        if (c == NULL) return end;
+        if (room && s->threaded)
+            for (uint32_t i = 0; i < s->k->nlanes; i++)
+                lane_wake(s->k->lanes + i);
+        saver__write(s, snapshot_bytes(c));
+        snapshot_written(c);
+    } while (!end);
+    return true;
+}
+
+static void *saver__thread(void *arg) {
+    struct saver *s = arg;
+
+    saver__open(s);
+    saver__pieces(s);
+    saver__close(s);
+    lane_wake(s->k->lanes);
+    return NULL;
+}
+
+static void saver__aux(struct buf *b, const char *name, long long n) {
+    char text[32];
+
+    snprintf(text, sizeof text, "%lld", n);
+    rdb_put_aux(b, str_c(name), str_c(text));
+}
+
+/* What stands before the keys: who writes, and how many keys each database
+ * has.  All shards are locked. */
+static void saver__head(const struct kvns *k, struct buf *b) {
+    rdb_put_header(b, RDB_VERSION);
+    rdb_put_aux(b, STR("redis-ver"), STR(KVNS_REDIS_VERSION));
+    saver__aux(b, "redis-bits", sizeof(void *) * 8);
+    saver__aux(b, "ctime", (long long)(clock_wall_us() / 1000000));
+    saver__aux(b, "used-mem", (long long)keyspace_bytes(&k->ks));
+    saver__aux(b, "aof-base", 0);
+    rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
+    for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
+        size_t keys = 0, expiring = 0;
+
+        for (uint32_t i = 0; i < k->ks.nshards; i++) {
+            keys += k->ks.shards[i].dbs[d]->keys;
+            expiring += k->ks.shards[i].dbs[d]->expiring;
+        }
+        if (keys == 0) continue;
+        rdb_put_byte(b, RDB_OP_SELECT);
+        rdb_put_len(b, d);
+        rdb_put_byte(b, RDB_OP_RESIZE);
+        rdb_put_len(b, keys);
+        rdb_put_len(b, expiring);
+    }
+}
+
+static void saver__free(struct saver *s) {
+    if (s == NULL) return;
+    buf_free(&s->head);
+    free(s->path);
+    free(s->tmp);
+    free(s->dir);
+    free(s);
+}
+
+/* Begin a snapshot: the point in time is now, with all shards locked.  The
+ * program's turns bring it to its end, or the caller if it is `driven`.
+ * False: no memory. */
+static bool saver_begin(struct kvns *k, bool driven) {
+    struct saver *s = calloc(1, sizeof *s);
+    bool thread = !driven && k->loop == NULL;
+    struct str path = k->opt.persist_path;
+
+    KVNS_ASSERT(k->saver == NULL);
+    if (s == NULL) return false;
+    s->k = k;
+    s->fd = -1;
+    s->driven = driven;
+    s->path = file_name(path, "");
+    s->tmp = file_name(path, ".tmp");
+    s->dir = file_name(file_dir(path), "");
+    saver__head(k, &s->head);
+    if (s->path == NULL || s->tmp == NULL || s->dir == NULL || s->head.failed)
+        goto refused;
+    atomic_init(&s->ended, false);
+    s->sn = snapshot_begin(&k->ks, SAVER_MOST);
+    if (s->sn == NULL) goto refused;
+    pthread_mutex_lock(&k->lock);
+    k->saver = s;
+    k->persist.saving = true;
+    k->persist.began_ms = clock_wall_us() / 1000;
+    k->persist.dirty_begun = instance_dirty(k);
+    pthread_mutex_unlock(&k->lock);
+    s->threaded = thread;       /* before the thread looks at it */
+    if (thread && pthread_create(&s->thread, NULL, saver__thread, s) != 0)
+        s->threaded = false;
+    if (!s->threaded) saver__open(s);
+    return true;
+refused:
+    saver__free(s);
+    pthread_mutex_lock(&k->lock);
+    k->persist.last_ok = false;
+    pthread_mutex_unlock(&k->lock);
+    log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
+    return false;
+}
+
+/* The snapshot is through: settle it; all shards are locked. */
+static void saver__settle(struct kvns *k) {
+    struct saver *s = k->saver;
+    bool ok = s->step == NULL;
+    size_t keys = s->sn->keys;
+    int64_t now = clock_wall_us() / 1000, took;
+
+    if (s->threaded) pthread_join(s->thread, NULL);
+    snapshot_end(&k->ks);
+    pthread_mutex_lock(&k->lock);
+    k->saver = NULL;
+    k->persist.saving = false;
+    k->persist.last_ok = ok;
+    took = k->persist.took_ms = now - k->persist.began_ms;
+    if (ok) {
+        k->persist.last_ms = now;
+        k->persist.dirty_then = k->persist.dirty_begun;
+        k->persist.saves++;
+    }
+    pthread_mutex_unlock(&k->lock);
+    if (ok)
+        log_line(&k->log, KLOG_NOTICE, "snapshot: %zu keys, %llu bytes in "
+                 "%lld ms", keys, (unsigned long long)s->written,
+                 (long long)took);
+    else
+        log_line(&k->log, KLOG_ERROR, "snapshot %s failed: %s%s%s", s->path,
+                 s->step, s->error != 0 ? ": " : "",
+                 s->error != 0 ? strerror(s->error) : "");
+    saver__free(s);
+}
+
+static bool saver__is_walked(struct saver *s) {
+    bool through;
+
+    pthread_mutex_lock(&s->sn->lock);
+    through = s->sn->shards_left == 0;
+    pthread_mutex_unlock(&s->sn->lock);
+    return through;
+}
+
+/* Write, if that is our part, and see whether all is done. */
+static bool saver__is_over(struct saver *s) {
+    if (!s->threaded && !atomic_load(&s->ended) && saver__pieces(s))
+        saver__close(s);
+    return saver__is_walked(s) && atomic_load(&s->ended);
+}
+
+/* Drive a snapshot in progress to its end; all shards are locked. */
+static void saver__drive(struct kvns *k) {
+    struct work w = { .ks = &k->ks };   /* at time 0 nothing expires */
+
+    while (!saver__is_over(k->saver)) {
+        bool more = false;
+
+        for (uint32_t i = 0; i < k->ks.nshards; i++)
+            more = shard_step(&w, k->ks.shards + i, 4096) || more;
+        if (!more && k->saver->threaded) poll(NULL, 0, 1);
+    }
+    saver__settle(k);
+}
+
+/* Give up a snapshot in progress; all shards are locked. */
+static void saver_abandon(struct kvns *k, const char *why) {
+    if (k->saver == NULL) return;
+    snapshot_fail(k->saver->sn, why);
+    saver__drive(k);
+}
+
+/* Save now and wait for it; all shards are locked, and no snapshot is in
+ * progress.  False: it failed, and the log says why. */
+static bool saver_save(struct kvns *k) {
+    if (!saver_begin(k, true)) return false;
+    saver__drive(k);
+    return k->persist.last_ok;
+}
+
+/* Is a save due by the rules? */
+static bool saver__is_due(struct kvns *k, int64_t now) {
+    const struct persist *p = &k->persist;
+    uint64_t changes = instance_dirty(k) - p->dirty_then;
+
+    if (k->opt.persist_path.n == 0 || changes == 0) return false;
+    for (int i = 0; i < k->opt.save.n; i++)
+        if (changes >= (uint64_t)k->opt.save.at[i].changes &&
+            now - p->last_ms >= k->opt.save.at[i].seconds * 1000)
+            return p->last_ok || now - p->began_ms > SAVER_RETRY;
+    return false;
+}
+
+/* Called between turns, by the first lane's thread: begins what is due, ends
+ * what is over. */
+static void saver_turn(struct kvns *k, int64_t now) {
+    struct saver *s;
+
+    pthread_mutex_lock(&k->lock);
+    s = k->saver;
+    if (s != NULL && s->driven) s = NULL;
+    pthread_mutex_unlock(&k->lock);
+    if (s != NULL && saver__is_over(s)) {
+        keyspace_lock(&k->ks);
+        saver__settle(k);
+        keyspace_unlock(&k->ks);
+    }
+    if (now >= k->persist.looked_ms && now - k->persist.looked_ms < SAVER_LOOK)
+        return;
+    k->persist.looked_ms = now;
+    keyspace_lock(&k->ks);
+    if (k->saver == NULL && saver__is_due(k, now)) saver_begin(k, false);
+    keyspace_unlock(&k->ks);
+}
