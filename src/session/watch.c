@@ -22,7 +22,11 @@ static bool watch_add(struct call *x, struct str key) {
     struct client *c = x->c;
     struct keyref ref;
     struct watch *w;
+    struct edit ed;
 
+    /* a key whose time has come goes now, for that is no change later */
+    edit_open(&x->w, key, &ed);
+    edit_cancel(&ed);
     key_ref(&x->w, key, &ref);
     for (w = c->watches; w != NULL; w = w->next) {
         struct side_key *k = w->link.key;
@@ -39,7 +43,7 @@ static bool watch_add(struct call *x, struct str key) {
     w->shard = ref.shard;
     w->db = x->w.db;
     w->link.who = &c->touched;
-    w->existed = key_peek(&x->w, key) != NULL;
+    w->existed = ed.e != NULL;
     if (!side_join(ref.shard, &ref.shard->watched, x->w.db, ref.ns, ref.local,
                    &w->link)) {
         free(w);
