@@ -5,8 +5,8 @@
 #
 # Unlike time, this figure is the same on a busy machine.  The server runs with
 # N requests and with 2 N; the difference over N is what one costs, without
-# the start, the fill and the end.  Pipeline 16, 32-byte values, 50,000 keys;
-# one shard, then 7 shards on one loop.
+# the start, the fill and the end.  One client, pipeline 32, values of 32 bytes,
+# 50,000 keys; one shard, then 7 shards on one loop.
 set -eu
 cd "$(dirname "$0")/../.."
 n=${1:-50000}
@@ -26,7 +26,7 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 load() {
-    redis-benchmark -p "$port" -q -c 10 -P 16 -r 50000 "$@" >/dev/null 2>&1
+    redis-benchmark -p "$port" -q -c 1 -P 32 -r 50000 "$@" >/dev/null 2>&1
 }
 
 # run SETTING REQUESTS COMMAND...: instructions of a whole run.

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from redis.exceptions import WatchError
 
 from harness.resp import encode
 
@@ -212,6 +211,7 @@ def test_null_of_resp3(raw):
 def test_counting_with_watch_loses_nothing(client):
     """Several clients add with WATCH and try again: no step is lost."""
     client().set("n", 0)
+    from redis.exceptions import WatchError
 
     def add(c):
         for _ in range(25):
