@@ -632,13 +632,13 @@ static inline enum outcome exec__run(struct call *x) {
         exec__failed(l, st, x->r, true);
         return FAILED;
     }
-    st->calls++;
     if (LIKELY((row->flags & FAST) != 0 && l->nshared < l->share)) {
         l->shared[l->nshared++] = st;
         what = exec__locked(x);
     } else {
         what = exec__timed(x, exec__locked);
     }
+    st->calls++;                /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);
     if (UNLIKELY(x->w.news)) exec__after(x);
     return what;
@@ -801,8 +801,10 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
         exec__queue(x);
         return true;
     }
-    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
-    return false;
+    if (observed < OBSERVE_MONITOR) return false;
+    *what = exec__run(x);
+    monitor_feed(x);
+    return true;
 }
 
 /* Carry out one request of a client: writes exactly one reply into r, unless
@@ -842,8 +844,8 @@ static COLD void exec_release(struct lane *l) {
     unsigned observed = atomic_load(&l->k->observed);
     struct client *c = l->held, *next;
 
-    if ((observed & OBSERVE_PAUSE) != 0 &&
-        l->clock.mono_us < l->k->pause_until)
+    l->held_until = l->k->pause_until;
+    if ((observed & OBSERVE_PAUSE) != 0 && l->clock.mono_us < l->held_until)
         return;
     l->held = l->held_last = NULL;
     for (; c != NULL; c = next) {

@@ -58,11 +58,11 @@ static void tx__run(struct call *x) {
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
         x->r->proto = c->proto;
-        if (watched) monitor_feed(&y);
         st = x->lane->stats + (s->row - x->k->rows);
-        st->calls++;
         if (exec__timed(&y, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
+        st->calls++;
+        if (watched) monitor_feed(&y);
         x->w.news = x->w.news || y.w.news;
     }
 }
@@ -130,7 +130,6 @@ static enum outcome cmd_exec(struct call *x) {
     }
     exec__unlock(ks, set);
     if (rest) world_go(x->lane);
-    if (atomic_load(&x->k->observed) >= OBSERVE_MONITOR) monitor_feed(x);
     client_discard(c);
     if (x->w.news) exec__settle_set(x->lane, set);
     x->w.news = false;

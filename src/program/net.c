@@ -13,6 +13,9 @@
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
+ * The first loop also polls for HTTP: the few sockets of webs are written
+ * behind its own for each poll, and served last in the turn.
+ *
  * floor 8 - uses: base mem clock buf log table shard upkeep resp reply options
  *   instance client pubsub watch waiters exec
  */
@@ -70,6 +73,7 @@ struct loop {
     bool busy;                  /* background work is waiting */
     bool parks;                 /* may have threads to park clients with */
     struct park park;
+    struct webs *webs;          /* HTTP, or NULL */
     int64_t next_sweep;         /* monotonic us */
     uint32_t ticks;             /* of net__second */
     int64_t idle_us;            /* quiet for so long: parked; adapts */
@@ -99,8 +103,8 @@ static ssize_t net__send(struct client *c, const char *p, size_t n) {
 
 static bool net__add(struct loop *l, int fd, short events,
                      struct client *c) {
-    if (l->nfds == l->cap) {
-        size_t cap = l->cap * 2 + 64;
+    if (l->nfds + WEBS_FDS >= l->cap) {
+        size_t cap = l->cap * 2 + 2 * WEBS_FDS;
         struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
         struct client **who;
 
@@ -416,6 +420,7 @@ static void net__drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
     watch_clear(c, false);
     pubsub_part_all(c);
+    monitor_leave(c);
     net__remove(l, c);
     if (c->parked) {
         c->state = CLIENT_GONE;
@@ -743,6 +748,7 @@ static void net__flush_all(struct loop *l) {
 static void loop_turn(struct loop *l, int timeout_ms) {
     struct lane *lane = l->lane;
     int64_t until, wait_us = (int64_t)timeout_ms * 1000;
+    size_t nwebs = 0;
     int n;
 
     if (l->busy) wait_us = 0;
@@ -750,9 +756,18 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (lane->next_timeout != 0 && lane->next_timeout -
         lane->clock.mono_us < until)
         until = lane->next_timeout - lane->clock.mono_us;
+    if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
+        until = lane->held_until - lane->clock.mono_us;
+    if (l->webs != NULL) {
+        int64_t wait = webs_wait(l->webs);
+
+        if (wait < until) until = wait;
+        nwebs = webs_poll(l->webs, l->fds + l->nfds);
+    }
     if (until < 0) until = 0;
     if (wait_us < 0 || until < wait_us) wait_us = until;
-    n = poll(l->fds, (nfds_t)l->nfds, (int)((wait_us + 999) / 1000));
+    n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
+    if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
     world_enter(lane);
     clock_read(&lane->clock);
     l->in_at = 0;
@@ -796,6 +811,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
             l->fds[i].events = again ? POLLIN : 0;
         if (again) l->accept_again = 0;
     }
+    if (l->webs != NULL) webs_turn(l->webs);
     net__flush_all(l);
     world_leave(lane);
 }
@@ -840,6 +856,7 @@ static bool loop_listen(struct loop *l, int fd) {
 static void loop_free(struct loop *l) {
     if (l == NULL) return;
     park_end(&l->park);
+    webs_free(l->webs);
     while (l->lane->clients != NULL) {
         struct client *c = l->lane->clients;
 

@@ -79,8 +79,7 @@ static void client_hold(struct client *c, struct saved_call *s) {
     if (l->held == NULL) l->held = c;
     else l->held_last->next_held = c;
     l->held_last = c;
-    if (l->next_timeout == 0 || l->k->pause_until < l->next_timeout)
-        l->next_timeout = l->k->pause_until;
+    l->held_until = l->k->pause_until;
 }
 
 /* Take a client out of those held back; its command stays. */

@@ -261,6 +261,7 @@ struct lane {
     int wake[2];                /* pipe; -1: nobody polls */
     pthread_mutex_t turn;       /* held while it does anything but wait */
     struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
+    int64_t held_until;         /* monotonic us, when there are any */
     struct client *monitors;
     struct command_stat *stats; /* by row */
     struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
@@ -293,6 +294,7 @@ struct persist {
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves;
+    bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */
     int64_t load_began_ms;

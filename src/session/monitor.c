@@ -43,7 +43,7 @@ static COLD void monitor_feed(const struct call *x) {
 
     if ((x->row->flags & (ADMIN | NO_MONITOR)) != 0) return;
     buf_printf(&b, "+%lld.%06d [%d %s]", (long long)(us / 1000000),
-               (int)(us % 1000000), x->w.db, x->c->addr);
+               (int)(us % 1000000), x->c->db, x->c->addr);
     for (size_t i = 0; i < x->argc; i++) {
         buf_put_char(&b, ' ');
         monitor__quote(&b, call_shown(x->row, x->argc, x->argv, i));

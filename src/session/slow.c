@@ -131,8 +131,10 @@ static struct saved_call *slow__args(const struct call *x) {
 
 static COLD void slow__keep(const struct call *x, int64_t us) {
     struct slow *s = x->k->slow;
-    struct slow_entry *e = calloc(1, sizeof *e);
+    struct slow_entry *e;
 
+    if (strcmp(x->row->name, "exec") == 0) return;  /* its commands count */
+    e = calloc(1, sizeof *e);
     if (e == NULL) return;
     e->args = slow__args(x);
     if (e->args == NULL || (x->c->name != NULL &&
@@ -177,8 +179,7 @@ static inline void slow_note(const struct call *x, int64_t ns) {
     int64_t us = ns / 1000;
 
     if (UNLIKELY(o->slowlog_log_slower_than >= 0 &&
-                 us >= o->slowlog_log_slower_than) &&
-        (x->row->flags & TRANSACTION) == 0)
+                 us >= o->slowlog_log_slower_than))
         slow__keep(x, us);
     if (UNLIKELY(o->latency_monitor_threshold > 0 &&
                  us / 1000 >= o->latency_monitor_threshold))
