@@ -190,6 +190,24 @@ static void info__memory(struct info__to *t) {
     buf_free(&policy);
 }
 
+/* How far the snapshot is loaded that the server begins with. */
+static void info__loading(struct info__to *t, const struct persist *p) {
+    double took = (double)(clock_wall_us() / 1000 - p->load_began_ms) / 1000;
+    double done = p->load_done > 0 ? (double)p->load_done : 1;
+    double total = p->load_total > 0 ? (double)p->load_total : 1;
+
+    buf_printf(t->b, "loading_start_time:%lld\r\n"
+                     "loading_total_bytes:%llu\r\n"
+                     "loading_rdb_used_mem:0\r\n"
+                     "loading_loaded_bytes:%llu\r\n"
+                     "loading_loaded_perc:%.2f\r\n"
+                     "loading_eta_seconds:%lld\r\n",
+               (long long)(p->load_began_ms / 1000),
+               (unsigned long long)p->load_total,
+               (unsigned long long)p->load_done, done * 100 / total,
+               (long long)(took * (total - done) / done));
+}
+
 static void info__persistence(struct info__to *t) {
     struct kvns *k = t->k;
     struct persist p;
@@ -213,12 +231,14 @@ static void info__persistence(struct info__to *t) {
     buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
                      "rdb_current_bgsave_time_sec:%lld\r\nrdb_saves:%llu\r\n"
                      "rdb_last_cow_size:0\r\n"
-                     "rdb_last_load_keys_expired:0\r\n"
-                     "rdb_last_load_keys_loaded:0\r\n",
+                     "rdb_last_load_keys_expired:%llu\r\n"
+                     "rdb_last_load_keys_loaded:%llu\r\n",
                p.began_ms == 0 ? -1LL : (long long)(p.took_ms / 1000),
                p.saving ? (long long)((clock_wall_us() / 1000 - p.began_ms) /
                                       1000) : -1LL,
-               (unsigned long long)p.saves);
+               (unsigned long long)p.saves,
+               (unsigned long long)p.load_expired,
+               (unsigned long long)p.load_keys);
     buf_printf(t->b, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n"
                      "aof_rewrite_scheduled:0\r\n"
                      "aof_last_rewrite_time_sec:-1\r\n"
@@ -228,6 +248,7 @@ static void info__persistence(struct info__to *t) {
                      "aof_last_write_status:ok\r\naof_last_cow_size:0\r\n"
                      "module_fork_in_progress:0\r\n"
                      "module_fork_last_cow_size:0\r\n");
+    if (atomic_load(&k->loading)) info__loading(t, &p);
 }
 
 static void info__stats(struct info__to *t) {

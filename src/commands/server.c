@@ -55,6 +55,10 @@ static enum outcome cmd_shutdown(struct call *x) {
     }
     log_line(&k->log, KLOG_NOTICE, "%s asked for a shutdown",
              x->c->addr[0] == '\0' ? "the program" : x->c->addr);
+    if (!saver_last(k, how) && how != STOP_FORCE) {
+        reply_error(x->r, "ERR Errors trying to SHUTDOWN. Check logs.");
+        return FAILED;
+    }
     atomic_store(&k->stop_how, (int)how);
     atomic_store(&k->stop, true);
     world_wake(x->lane);
@@ -134,7 +138,7 @@ static const struct command server_commands[] = {
       GROUP_SERVER_COMMANDS, "2.8.12", "O(1)", "",
       "The part played in replication: always a master without replicas." },
     { "shutdown", cmd_shutdown, -1, ADMIN | NOSCRIPT | LOADING | STALE |
-      NO_MULTI | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0",
+      NO_MULTI | BARRIER | UNBOUND | ALL_SHARDS, 0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0",
       "O(N) when saving", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
       "Ends the server, after a last snapshot if there are any." },
     { "slaveof", cmd_replicaof, 3, ADMIN | NOSCRIPT | STALE | UNBOUND,

@@ -63,7 +63,7 @@ static bool main__load(struct kvns *k, struct loop *l) {
 
     loader = loader_open(k, &ok);
     if (loader == NULL) return ok;
-    while (at == LOADER_MORE && main_signals == 0) {
+    while (at == LOADER_MORE && main_signals == 0 && !atomic_load(&k->stop)) {
         at = loader_step(loader);
         if (at == LOADER_MORE) loop_turn(l, 0);
     }
@@ -77,13 +77,10 @@ static bool main__load(struct kvns *k, struct loop *l) {
 /* The end: save once more, or give up what is being saved.  Returns the exit
  * status. */
 static int main__save(struct kvns *k) {
-    int how = atomic_load(&k->stop_how);
-    bool want = how == STOP_SAVE || (how != STOP_NOSAVE && k->opt.save.at_exit);
-    bool ok = true;
+    bool ok;
 
     keyspace_lock(&k->ks);
-    saver_abandon(k, "the server ends");
-    if (k->opt.persist_path.n > 0 && want) ok = saver_save(k);
+    ok = saver_last(k, (enum stop_how)atomic_load(&k->stop_how));
     keyspace_unlock(&k->ks);
     if (!ok)
         log_line(&k->log, KLOG_ERROR, "the last snapshot failed: what "
@@ -113,7 +110,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
         lane_wake(k->lanes + i);
         pthread_join(loops[i]->thread, NULL);
     }
-    if (!loaded) return main_signals > 0 ? 0 : 1;
+    if (!loaded) return atomic_load(&k->loading) ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
     return main__save(k);
 }
@@ -181,6 +178,9 @@ int main(int argc, char **argv) {
     }
     if (cfg.action == CONFIG_SERVE) {
         status = main__run(&opt, &cfg);
+    } else if (cfg.action == CONFIG_PING || cfg.action == CONFIG_HEALTH) {
+        status = probe_run(&opt, cfg.action == CONFIG_HEALTH);
+        options_free(&opt);
     } else {
         if (cfg.action == CONFIG_VERSION)
             printf("kvns v" KVNS_VERSION " bits=%zu\n", sizeof(void *) * 8);

@@ -215,10 +215,8 @@ static void saver__settle(struct kvns *k) {
     size_t keys = s->sn->keys;
     int64_t now = clock_wall_us() / 1000, took;
 
-    if (s->threaded) pthread_join(s->thread, NULL);
-    snapshot_end(&k->ks);
     pthread_mutex_lock(&k->lock);
-    k->saver = NULL;
+    k->saver = NULL;            /* saver_turn looks no longer */
     k->persist.saving = false;
     k->persist.last_ok = ok;
     took = k->persist.took_ms = now - k->persist.began_ms;
@@ -228,6 +226,8 @@ static void saver__settle(struct kvns *k) {
         k->persist.saves++;
     }
     pthread_mutex_unlock(&k->lock);
+    if (s->threaded) pthread_join(s->thread, NULL);
+    snapshot_end(&k->ks);
     if (ok)
         log_line(&k->log, KLOG_NOTICE, "snapshot: %zu keys, %llu bytes in "
                  "%lld ms", keys, (unsigned long long)s->written,
@@ -269,19 +269,31 @@ static void saver__drive(struct kvns *k) {
     saver__settle(k);
 }
 
-/* Give up a snapshot in progress; all shards are locked. */
-static void saver_abandon(struct kvns *k, const char *why) {
-    if (k->saver == NULL) return;
-    snapshot_fail(k->saver->sn, why);
-    saver__drive(k);
-}
-
 /* Save now and wait for it; all shards are locked, and no snapshot is in
  * progress.  False: it failed, and the log says why. */
 static bool saver_save(struct kvns *k) {
     if (!saver_begin(k, true)) return false;
     saver__drive(k);
     return k->persist.last_ok;
+}
+
+/* The server is to end: save as it was asked for, if nothing else is said by
+ * the rules; all shards are locked.  False: it failed, and the log says why.
+ * What has been saved already is not saved again. */
+static bool saver_last(struct kvns *k, enum stop_how how) {
+    struct persist *p = &k->persist;
+    bool want = how == STOP_SAVE || (how != STOP_NOSAVE && k->opt.save.at_exit);
+
+    if (k->saver != NULL) {
+        snapshot_fail(k->saver->sn, "the server ends");
+        saver__drive(k);
+    }
+    if (!want || k->opt.persist_path.n == 0 || atomic_load(&k->loading))
+        return true;
+    if (p->last_ok && p->last && p->dirty_then == instance_dirty(k))
+        return true;
+    p->last = saver_save(k);
+    return p->last;
 }
 
 /* Is a save due by the rules? */
@@ -300,15 +312,14 @@ static bool saver__is_due(struct kvns *k, int64_t now) {
 /* Called between turns, by the first lane's thread: begins what is due, ends
  * what is over. */
 static void saver_turn(struct kvns *k, int64_t now) {
-    struct saver *s;
+    bool over;
 
     pthread_mutex_lock(&k->lock);
-    s = k->saver;
-    if (s != NULL && s->driven) s = NULL;
+    over = k->saver != NULL && !k->saver->driven && saver__is_over(k->saver);
     pthread_mutex_unlock(&k->lock);
-    if (s != NULL && saver__is_over(s)) {
+    if (over) {
         keyspace_lock(&k->ks);
-        saver__settle(k);
+        if (k->saver != NULL) saver__settle(k);
         keyspace_unlock(&k->ks);
     }
     if (now >= k->persist.looked_ms && now - k->persist.looked_ms < SAVER_LOOK)
