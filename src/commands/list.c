@@ -352,7 +352,9 @@ static bool list_search_or_reply(struct call *x, struct list_search *s) {
         return false;
     }
     s->from = rank < 0 ? QUICK_TAIL : QUICK_HEAD;
-    s->rank = rank < 0 ? 0 - (uint64_t)rank : (uint64_t)rank;
+    /* as in Redis 7.0, the smallest number is no rank but the last match */
+    s->rank = rank == INT64_MIN ? 1 :
+              rank < 0 ? 0 - (uint64_t)rank : (uint64_t)rank;
     return true;
 }
 
