@@ -118,9 +118,12 @@
 
 /* floor 8, program: sockets, files, main */
 #include "program/park.c"           /* connections that say nothing */
+#include "program/metrics.c"        /* counters as Prometheus reads them */
+#include "program/webs.c"           /* HTTP, beside the turn */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
 #include "program/loader.c"         /* snapshots from disk */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
+#include "program/probe.c"          /* kvns ping, kvns health */
 #include "program/main.c"

@@ -250,7 +250,7 @@ static void scan__bury(struct scan *c) {
         if (e == NULL) continue;
         edit_open_at(&c->x->w, sp, s, &at, e, &ed);
         s->expired++;
-        sp->expired++;
+        sp->tally.expired++;
         edit_drop(&ed);
         edit_commit(&ed, EVENT_EXPIRED, "expired");
     }

@@ -133,7 +133,7 @@ static bool string_put_or_reply(struct call *x, struct edit *ed,
         /* as if it had been set, and its time had come at once */
         edit_tell(ed, EVENT_GENERIC, "expire");
         ed->ref.shard->expired++;
-        ed->ref.space->expired++;
+        ed->ref.space->tally.expired++;
         edit_drop(ed);
         edit_commit(ed, EVENT_EXPIRED, "expired");
     } else {

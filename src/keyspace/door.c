@@ -217,7 +217,7 @@ static COLD void door__expire(struct work *w, const struct keyref *ref,
     ed.size = entry_cost(e);
     ed.existed = true;
     ref->shard->expired++;
-    ref->space->expired++;
+    ref->space->tally.expired++;
     edit_drop(&ed);
     edit_commit(&ed, EVENT_EXPIRED, "expired");
 }
@@ -495,7 +495,7 @@ static inline struct entry *key_read(struct work *w, struct str key) {
     if (UNLIKELY(w->quiet)) return e;
     if (e == NULL) {
         ref.shard->misses++;
-        if (ref.space != NULL) ref.space->misses++;
+        if (ref.space != NULL) ref.space->tally.misses++;
         if (UNLIKELY((w->ks->opt.notify & EVENT_MISS) != 0)) {
             shard_tell(ref.shard, EVENT_MISS, "keymiss", ref.db->index,
                        ref.ns.p == NULL, ref.ns, ref.local);
@@ -504,7 +504,7 @@ static inline struct entry *key_read(struct work *w, struct str key) {
         return NULL;
     }
     ref.shard->hits++;
-    ref.space->hits++;
+    ref.space->tally.hits++;
     if (UNLIKELY(w->no_touch)) return e;
     entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref.shard->rand);
     if (UNLIKELY(ref.space->policy == POLICY_EAR) &&

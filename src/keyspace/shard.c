@@ -17,6 +17,7 @@
  *
  * Everything in a shard is touched only under its lock, or by the only thread
  * there is.  A space lives as long as it has keys; the default one stays.
+ * What it counted is kept when it ends, under its name, until past_take.
  *
  * What happened and concerns higher floors - an event for subscribers, a key
  * with waiters that got data - is written into lists here that exec drains.
@@ -54,14 +55,32 @@ struct tenant {
     char name[];
 };
 
+/* What happened in a namespace. */
+struct tally {
+    uint64_t hits, misses, expired, evicted, ear_evicted;
+};
+
+/* The tally of namespaces that ended, of one name. */
+struct past {
+    struct past *next;
+    struct tally tally;
+    uint32_t nlen;
+    char name[];
+};
+
+enum {
+    PAST_MOST = 1024,           /* names of a shard; more are one */
+    PAST_NAME = 257,            /* bytes kept of each */
+    PAST_SLOTS = 128
+};
+
 /* One namespace of one database in one shard. */
 struct space {
     struct table keys;          /* of struct entry */
     size_t bytes;               /* entries, values and index */
     size_t expiring;            /* keys with a deadline */
     struct tenant *tenant;      /* NULL: no settings */
-    uint64_t hits, misses;
-    uint32_t evicted, expired;
+    struct tally tally;
     uint32_t id;                /* index in the shard's spaces */
     uint8_t policy;             /* the one in force */
     bool strong;                /* its table hashes with SipHash */
@@ -131,6 +150,9 @@ struct shard {
     struct big *lazy;           /* objects to be freed in slices */
     struct space *gone;         /* namespaces likewise */
     size_t lazy_bytes;          /* detached, not yet freed */
+    struct past *past[PAST_SLOTS];  /* by the hash of the name */
+    uint32_t npast;
+    struct tally lost;          /* of names beyond PAST_MOST */
     struct side_key *ready, *ready_last;    /* waited for, and got data */
     atomic_bool news;           /* events or ready keys; for those without the
                                    lock, too */
@@ -390,6 +412,49 @@ refused:
     return NULL;
 }
 
+static void tally_add(struct tally *to, const struct tally *t) {
+    to->hits += t->hits;
+    to->misses += t->misses;
+    to->expired += t->expired;
+    to->evicted += t->evicted;
+    to->ear_evicted += t->ear_evicted;
+}
+
+/* Keep the tally of a namespace that ends. */
+static COLD void past_note(struct shard *s, const struct space *sp) {
+    struct str name = { sp->name, size_min(sp->nlen, PAST_NAME) };
+    uint64_t hash = hash_fast(name.p, name.n, s->ks->seed);
+    struct past **slot = &s->past[hash % PAST_SLOTS], *p = *slot;
+
+    while (p != NULL && !str_eq(str_of(p->name, p->nlen), name)) p = p->next;
+    if (p == NULL && s->npast < PAST_MOST) {
+        p = malloc(sizeof *p + name.n);
+        if (p != NULL) {
+            memset(p, 0, sizeof *p);
+            p->nlen = (uint32_t)name.n;
+            memcpy(p->name, name.p, name.n);
+            p->next = *slot;
+            *slot = p;
+            s->npast++;
+        }
+    }
+    tally_add(p == NULL ? &s->lost : &p->tally, &sp->tally);
+}
+
+/* Take the oldest of some slot off a shard's past: the caller frees it.  NULL
+ * when all are taken. */
+static struct past *past_take(struct shard *s) {
+    for (uint32_t i = 0; s->npast > 0 && i < PAST_SLOTS; i++) {
+        struct past *p = s->past[i];
+
+        if (p == NULL) continue;
+        s->past[i] = p->next;
+        s->npast--;
+        return p;
+    }
+    return NULL;
+}
+
 /* Forget an empty namespace; the default one stays. */
 static COLD void space_forget(struct shard *s, struct db *db,
                               struct space *sp) {
@@ -397,6 +462,7 @@ static COLD void space_forget(struct shard *s, struct db *db,
 
     if (sp->is_default || sp->keys.count != 0) return;
     if (space_find(s, db, space_name(sp), &at) != sp) return;
+    past_note(s, sp);
     table_drop(&db->spaces, &s->mem, &at);
     space_unlist(s, sp);
     s->by_id[sp->id] = NULL;

@@ -46,7 +46,7 @@ static void upkeep__fire(struct work *w, struct shard *s, uint32_t id,
             return;
         }
         s->expired++;
-        sp->expired++;
+        sp->tally.expired++;
         upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
         return;
     }
@@ -147,7 +147,7 @@ static void shard_sweep_read(struct work *w, struct shard *s) {
              e = table_next(&at))
             if (entry_has(e, ENTRY_READ)) {
                 s->ear_evicted++;
-                sp->evicted++;
+                sp->tally.ear_evicted++;
                 upkeep__remove(w, s, sp, &at, e, EVENT_EVICTED, "evicted");
                 break;
             }
@@ -191,6 +191,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     struct table_at at;
     size_t bytes = sp->bytes;
 
+    past_note(s, sp);
     db->keys -= sp->keys.count;
     db->expiring -= sp->expiring;
     s->dirty += sp->keys.count;
@@ -293,7 +294,7 @@ static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
     }
     if (best == NULL) return 0;
     s->evicted++;
-    sp->evicted++;
+    sp->tally.evicted++;
     upkeep__remove(w, s, sp, &best_at, best, EVENT_EVICTED, "evicted");
     return sp->keys.count == 0 ? was : was - size_min(was, sp->bytes);
 }

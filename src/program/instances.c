@@ -90,6 +90,7 @@ static void instances__free_shard(struct kvns *k, struct shard *s) {
     free(s->events);
     buf_free(&s->event_keys);
     buf_free(&s->reads);
+    for (struct past *p; (p = past_take(s)) != NULL;) free(p);
     pthread_mutex_destroy(&s->lock);
     mem_fini(&s->mem);
 }
