@@ -270,6 +270,7 @@ static void net__run(struct loop *l) {
         exec_request(lane, c, q->row, q->argc, q->argv,
                      q->hint.p == NULL ? NULL : &q->hint, r);
         lane->current = NULL;
+        if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0) &&
             c->held == NULL && c->waiting == NULL && !client_wants_reply(c))

@@ -163,7 +163,7 @@ static inline char *reply__copy(char *p, const char *s, size_t n) {
 
 /* Bytes that are a reply already. */
 static inline void reply_raw(struct reply *r, struct str s) {
-    if (!reply_room(r, s.n)) return;
+    if (s.n == 0 || !reply_room(r, s.n)) return;
     memcpy(r->p, s.p, s.n);
     r->p += s.n;
 }
