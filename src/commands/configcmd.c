@@ -13,14 +13,16 @@ static enum outcome cmd_config_get(struct call *x) {
     struct str name;
 
     while (options_next(&i, &name, &row)) {
-        bool hit = false;
+        const struct str *hit = NULL;
+        struct str literal;
 
-        for (size_t j = 2; j < x->argc && !hit; j++)
-            hit = glob_match(x->argv[j], name, true);
-        if (!hit) continue;
+        for (size_t j = 2; j < x->argc && hit == NULL; j++)
+            if (glob_match(x->argv[j], name, true)) hit = &x->argv[j];
+        if (hit == NULL) continue;
         buf_reset(&b);
         option_get(&x->k->opt, row, &b);
-        reply_bulk(x->r, name);
+        /* a name without wildcards comes back as it was spelt */
+        reply_bulk(x->r, glob_literal_prefix(*hit, &literal) ? *hit : name);
         reply_bulk(x->r, buf_str(&b));
         n++;
     }
