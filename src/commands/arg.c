@@ -142,34 +142,3 @@ static bool arg_room_or_reply(struct call *x, struct str key, struct str spare,
     reply_err(x, ERR_MEMORY);
     return false;
 }
-
-/* Answer the HELP of a container from the rows of its subcommands. */
-static enum outcome reply_help(struct call *x) {
-    const char *bar = strchr(x->row->name, '|');
-    size_t n = (size_t)(bar - x->row->name), lines = 1;
-    size_t mark = reply_array_later(x->r);
-    char line[160];
-
-    KVNS_ASSERT(bar != NULL);
-    snprintf(line, sizeof line, "%.*s <subcommand> [<arg> ...]. "
-             "Subcommands are:", (int)n, x->row->name);
-    for (size_t i = 0; i < n; i++)
-        line[i] = (char)toupper((unsigned char)line[i]);
-    reply_simple(x->r, str_c(line));
-    for (size_t i = 0; i < x->k->nrows; i++) {
-        const struct command *row = x->k->rows + i;
-        size_t m = strlen(row->name) - n - 1;
-
-        if (strncmp(row->name, x->row->name, n + 1) != 0) continue;
-        snprintf(line, sizeof line, "%s %s", row->name + n + 1, row->usage);
-        for (size_t j = 0; j < m; j++)
-            line[j] = (char)toupper((unsigned char)line[j]);
-        if (*row->usage == '\0') line[m] = '\0';
-        reply_simple(x->r, str_c(line));
-        snprintf(line, sizeof line, "    %s", row->summary);
-        reply_simple(x->r, str_c(line));
-        lines += 2;
-    }
-    reply_array_set(x->r, mark, lines);
-    return DONE;
-}

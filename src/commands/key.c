@@ -8,7 +8,7 @@
  * count and empty that and nothing else.
  *
  * floor 6 - uses: base num table entry shard door copy upkeep reply instance
- *   arg
+ *   arg help
  */
 
 /* Look at a key without using it. */
@@ -395,10 +395,6 @@ static enum outcome cmd_object_refcount(struct call *x) {
     return DONE;
 }
 
-static enum outcome cmd_object_help(struct call *x) {
-    return reply_help(x);
-}
-
 /* The one namespace of a bound client in a database of a shard, or NULL. */
 static struct space *key_bound_space(const struct call *x,
                                      const struct shard *s, int db) {
@@ -586,7 +582,7 @@ static const struct command key_commands[] = {
     { "object|freq", cmd_object_freq, 3, READONLY, 2, 2, 1, GROUP_KEY,
       "4.0.0", "O(1)", "key",
       "How often a key has been used, older uses counting less." },
-    { "object|help", cmd_object_help, 2, LOADING | STALE, 0, 0, 0, GROUP_KEY,
+    { "object|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_KEY,
       "6.2.0", "O(1)", "", "What OBJECT can be asked." },
     { "object|idletime", cmd_object_idletime, 3, READONLY, 2, 2, 1, GROUP_KEY,
       "2.2.3", "O(1)", "key", "Seconds since a key was last used." },

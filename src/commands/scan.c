@@ -379,7 +379,7 @@ static enum outcome cmd_scan(struct call *x) {
         reply_array(x->r, 2);
         reply_bulk_int(x->r, (int64_t)cursor);
         reply_array(x->r, c.found);
-        reply_raw(x->r, buf_str(&out));
+        if (out.n > 0) reply_raw(x->r, buf_str(&out));
     }
     buf_free(&out);
     buf_free(&c.key);

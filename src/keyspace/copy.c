@@ -108,7 +108,8 @@ static struct big *copy__big(struct shard *s, struct big *from) {
 }
 
 /* Make a copy of the value and deadline of e, of any shard, those of the open
- * key, in place of what it had.  False: no memory, nothing changed. */
+ * key, in place of what it had: as if that had been removed before.  False: no
+ * memory, nothing changed. */
 static bool copy_put(struct edit *ed, const struct entry *e) {
     struct shard *s = ed->ref.shard;
     enum shape shape = entry_shape(e);
@@ -125,6 +126,7 @@ static bool copy_put(struct edit *ed, const struct entry *e) {
         if (b != NULL) entry_set_object(ed->e, b);
         else if (shape == SHAPE_BLOB)
             s->mem.used += blob_cost(blob_hold(entry_object(e)));
+        ed->existed = false;
         return true;
     }
     if (b != NULL)
@@ -151,6 +153,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     edit_open_in(w, to, to_db, &dst);
     if (dst.ref.shard == src.ref.shard) {
         ok = edit_adopt(&dst, e, cost);
+        dst.existed = false;
     } else {
         ok = copy_put(&dst, e);
         if (ok) {

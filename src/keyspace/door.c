@@ -174,12 +174,22 @@ static inline void door__account(struct edit *ed) {
     ed->index = ed->detached = 0;
 }
 
-/* Tell of an event in this key's life besides the one of the commit. */
-static inline void edit_tell(struct edit *ed, int class, const char *name) {
-    if (LIKELY((ed->w->ks->opt.notify & class) == 0)) return;
+static COLD void door__tell(struct edit *ed, int class, const char *name) {
+    if ((ed->w->ks->opt.notify & class) == 0) return;
     shard_tell(ed->ref.shard, class, name, ed->ref.db->index,
                ed->ref.ns.p == NULL, ed->ref.ns, ed->ref.local);
     ed->w->news = true;
+}
+
+/* Tell of an event in this key's life besides the one of the commit; name NULL
+ * for none.  What was not there before is new in the first place. */
+static inline void edit_tell(struct edit *ed, int class, const char *name) {
+    if (LIKELY(ed->w->ks->opt.notify == 0)) return;
+    if (!ed->existed && ed->e != NULL) {
+        ed->existed = true;
+        door__tell(ed, EVENT_NEW, "new");
+    }
+    if (name != NULL) door__tell(ed, class, name);
 }
 
 /* The change is done: settle what follows and tell of the event, if any (name
@@ -191,10 +201,7 @@ static inline void edit_commit(struct edit *ed, int class, const char *name) {
     door__account(ed);
     s->dirty++;
     if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
-    if (UNLIKELY(ed->w->ks->opt.notify != 0)) {
-        if (!ed->existed && ed->e != NULL) edit_tell(ed, EVENT_NEW, "new");
-        if (name != NULL) edit_tell(ed, class, name);
-    }
+    edit_tell(ed, class, name);
     if (ed->e != NULL) entry_flag(ed->e, ENTRY_READ, false);
     else if (sp != NULL && UNLIKELY(sp->keys.count == 0))
         space_forget(s, ed->ref.db, sp);
