@@ -1,5 +1,6 @@
-"""BLPOP: who waits, who is woken, who gets what."""
+"""BLPOP and its kin: who waits, who is woken, who gets what."""
 
+import threading
 import time
 
 import pytest
@@ -148,3 +149,287 @@ def test_many_waiters_many_keys(raw):
     for i, w in enumerate(waiters):
         assert w.read() == ("*", [("$", b"l%d" % i), ("$", b"%d" % i)])
     blocked(pusher, 0)
+
+
+def wait_in(c, other, n, *command):
+    c.send(encode(*command))
+    blocked(other, n)
+
+
+def bulk(text):
+    return ("$", text)
+
+
+def strings(*items):
+    return ("*", [bulk(i) for i in items])
+
+
+def test_one_push_serves_many(raw):
+    pusher, waiters = raw(), [raw() for _ in range(4)]
+    for i, w in enumerate(waiters):
+        wait_in(w, pusher, i + 1, *[
+            ("BLPOP", "l", 0), ("BRPOP", "l", 0),
+            ("BLMPOP", 0, 1, "l", "LEFT", "COUNT", 2),
+            ("BLMOVE", "l", "m", "RIGHT", "LEFT", 0)][i])
+    assert pusher.call("RPUSH", "l", *"abcdef") == (":", 6)
+    assert waiters[0].read() == strings(b"l", b"a")
+    assert waiters[1].read() == strings(b"l", b"f")
+    assert waiters[2].read() == ("*", [bulk(b"l"), strings(b"b", b"c")])
+    assert waiters[3].read() == bulk(b"e")
+    assert pusher.call("LRANGE", "l", 0, -1) == strings(b"d")
+    assert pusher.call("LRANGE", "m", 0, -1) == strings(b"e")
+    blocked(pusher, 0)
+
+
+@pytest.mark.parametrize("command", [
+    ("BLPOP", "l", "0.02"), ("BRPOP", "l", "0.02"),
+    ("BLMOVE", "l", "m", "LEFT", "LEFT", "0.02"),
+    ("BRPOPLPUSH", "l", "m", "0.02"),
+    ("BLMPOP", "0.02", "1", "l", "LEFT")])
+def test_what_the_end_of_the_time_answers(raw, command):
+    c = raw()
+    assert c.call(*command) == ("*", None)
+    c.call("HELLO", "3")
+    assert c.call(*command) == ("_", None)
+
+
+def test_inside_multi_nothing_waits(raw):
+    c = raw()
+    c.ok("MULTI")
+    for command in [("BLPOP", "l", 0), ("BLMOVE", "l", "m", "LEFT", "LEFT", 0),
+                    ("BRPOPLPUSH", "l", "m", 0),
+                    ("BLMPOP", 0, 1, "l", "LEFT")]:
+        c.call(*command)
+    assert c.call("EXEC") == ("*", [("*", None), ("$", None), ("$", None),
+                                    ("*", None)])
+
+
+def test_served_from_the_key_that_got_data_first(raw):
+    """Redis 7.0 keeps the order of the writes, not of the arguments."""
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLPOP", "{x}a", "{x}b", 0)
+    pusher.send(b"".join(encode(*a) for a in [
+        ("MULTI",), ("RPUSH", "{x}b", "b"), ("RPUSH", "{x}a", "a"),
+        ("EXEC",)]))
+    pusher.read_many(4)
+    # Keys of different shards have no order.
+    assert c.read() in (strings(b"{x}b", b"b"), strings(b"{x}a", b"a"))
+
+
+def test_a_key_of_another_type_does_not_hide_the_next(raw):
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLPOP", "a", "b", 0)
+    pusher.ok("SET", "a", "v")
+    pusher.call("RPUSH", "b", "x")
+    assert c.read() == strings(b"b", b"x")
+
+
+def test_a_destination_of_another_type(raw):
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLMOVE", "l", "m", "LEFT", "LEFT", 0)
+    pusher.ok("SET", "m", "v")
+    pusher.call("RPUSH", "l", "x")
+    assert c.read()[1].startswith(b"WRONGTYPE")
+    assert pusher.call("LRANGE", "l", 0, -1) == strings(b"x")
+
+
+def test_chains(raw):
+    """What one puts into the next list serves who waits there."""
+    pusher, n = raw(), 200
+    waiters = [raw() for _ in range(n)]
+    for i, w in enumerate(waiters):
+        w.send(encode("BLMOVE", "l%d" % i, "l%d" % (i + 1), "LEFT", "RIGHT",
+                      0))
+    blocked(pusher, n)
+    pusher.call("RPUSH", "l0", "x")
+    for w in waiters:
+        assert w.read() == bulk(b"x")
+    assert pusher.call("LRANGE", "l%d" % n, 0, -1) == strings(b"x")
+    blocked(pusher, 0)
+
+
+def test_circles(raw):
+    a, b, pusher = raw(), raw(), raw()
+    wait_in(a, pusher, 1, "BLMOVE", "l", "m", "LEFT", "LEFT", 0)
+    wait_in(b, pusher, 2, "BLMOVE", "m", "l", "LEFT", "LEFT", 0)
+    pusher.call("RPUSH", "l", "x")
+    assert (a.read(), b.read()) == (bulk(b"x"), bulk(b"x"))
+    assert pusher.call("LRANGE", "l", 0, -1) == strings(b"x")
+    pusher.call("DEL", "l")
+    wait_in(a, pusher, 1, "BRPOPLPUSH", "l", "l", 0)
+    pusher.call("RPUSH", "l", "x")
+    assert a.read() == bulk(b"x")
+    assert pusher.call("LRANGE", "l", 0, -1) == strings(b"x")
+
+
+def test_a_key_named_twice(raw):
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLPOP", "l", "l", "l", 0)
+    pusher.call("RPUSH", "l", "x", "y")
+    assert c.read() == strings(b"l", b"x")
+    assert pusher.call("LRANGE", "l", 0, -1) == strings(b"y")
+
+
+@pytest.mark.parametrize("how", [
+    [("RENAME", "{k}from", "{k}to")],
+    [("COPY", "{k}from", "{k}to")],
+    [("SORT", "{k}from", "ALPHA", "STORE", "{k}to")],
+    [("LMOVE", "{k}from", "{k}to", "LEFT", "LEFT")],
+    [("SET", "{k}to", "v"), ("DEL", "{k}to"), ("RPUSH", "{k}to", "x")],
+    [("SELECT", "1"), ("RPUSH", "{k}to", "x"), ("SWAPDB", "0", "1")],
+    [("SELECT", "1"), ("RPUSH", "{k}to", "x"), ("MOVE", "{k}to", "0")],
+], ids=lambda how: how[-1][0])
+def test_whatever_makes_a_list_wakes(raw, how):
+    c, other = raw(), raw()
+    other.call("RPUSH", "{k}from", "x")
+    wait_in(c, other, 1, "BLPOP", "{k}to", 0)
+    for command in how:
+        assert other.call(*command)[0] != "-"
+    assert c.read() == strings(b"{k}to", b"x")
+
+
+def test_restore_wakes(raw):
+    c, other = raw(), raw()
+    other.call("RPUSH", "from", "x")
+    dump = other.call("DUMP", "from")[1]
+    wait_in(c, other, 1, "BLPOP", "to", 0)
+    other.ok("RESTORE", "to", 0, dump)
+    assert c.read() == strings(b"to", b"x")
+
+
+def test_push_and_pop_in_a_transaction_serve_nobody(raw):
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLPOP", "l", 0)
+    pusher.send(b"".join(encode(*a) for a in [
+        ("MULTI",), ("RPUSH", "l", "x"), ("LPOP", "l"), ("EXEC",)]))
+    pusher.read_many(4)
+    blocked(pusher, 1)
+    c.expect_nothing()
+    pusher.call("RPUSH", "l", "y")
+    assert c.read() == strings(b"l", b"y")
+
+
+def test_databases_are_apart(raw):
+    c, pusher = raw(), raw()
+    c.ok("SELECT", 1)
+    wait_in(c, pusher, 1, "BLPOP", "l", 0)
+    pusher.call("RPUSH", "l", "zero")
+    c.expect_nothing()
+    pusher.ok("SELECT", 1)
+    pusher.call("RPUSH", "l", "one")
+    assert c.read() == strings(b"l", b"one")
+
+
+def test_an_expired_list_serves_nobody(raw):
+    c, pusher = raw(), raw()
+    wait_in(c, pusher, 1, "BLPOP", "l", 0)
+    pusher.send(b"".join(encode(*a) for a in [
+        ("MULTI",), ("RPUSH", "l", "x"), ("PEXPIREAT", "l", 1), ("EXEC",)]))
+    pusher.read_many(4)
+    blocked(pusher, 1)
+    c.expect_nothing()
+
+
+def test_nothing_is_given_to_the_dead(raw):
+    """All are closed, perhaps unread, when the elements come."""
+    pusher = raw()
+    for _ in range(5):
+        dead = [raw() for _ in range(20)]
+        alive = raw()
+        for d in dead:
+            d.send(encode("BLPOP", "l", 0))
+        blocked(pusher, 20)
+        wait_in(alive, pusher, 21, "BLPOP", "l", 0)
+        for d in dead:
+            d.close()
+        pusher.call("RPUSH", "l", "x")
+        assert alive.read() == strings(b"l", b"x")
+        blocked(pusher, 0)
+
+
+@pytest.mark.parametrize("proto, nothing", [(2, ("*", None)),
+                                            (3, ("_", None))])
+def test_unblock(raw, proto, nothing):
+    c, other = raw(), raw()
+    c.call("HELLO", proto)
+    who = c.call("CLIENT", "ID")[1]
+    assert other.call("CLIENT", "UNBLOCK", who) == (":", 0)
+    for how, answer in [((), nothing), (("TIMEOUT",), nothing),
+                        (("ERROR",), ("-", b"UNBLOCKED client unblocked via "
+                                           b"CLIENT UNBLOCK"))]:
+        wait_in(c, other, 1, "BLMOVE", "l", "m", "LEFT", "LEFT", 0)
+        assert other.call("CLIENT", "UNBLOCK", who, *how) == (":", 1)
+        assert c.read() == answer
+        blocked(other, 0)
+    assert other.call("RPUSH", "l", "x") == (":", 1)
+    assert other.call("LPOP", "l") == bulk(b"x")
+
+
+def test_kill(raw):
+    c, other = raw(), raw()
+    who = c.call("CLIENT", "ID")[1]
+    wait_in(c, other, 1, "BLPOP", "l", 0)
+    assert other.call("CLIENT", "KILL", "ID", who) == (":", 1)
+    assert other.call("RPUSH", "l", "x") == (":", 1)
+    c.expect_closed()
+    blocked(other, 0)
+    assert other.call("LPOP", "l") == bulk(b"x")
+
+
+def test_times_end_in_their_order(raw):
+    """Forty time limits, joined in any order, and some served before."""
+    clients = [raw() for _ in range(40)]
+    pusher = raw()
+    for i, c in enumerate(clients):
+        c.send(encode("BLPOP", "l%d" % i, "%.3f" % (0.1 + i * 7 % 40 * 0.002)))
+    for i in range(0, 40, 5):
+        pusher.call("RPUSH", "l%d" % i, "x")
+    begun = time.monotonic()
+    for i, c in enumerate(clients):
+        got = c.read()
+        if i % 5 == 0 and got != ("*", None):
+            assert got == strings(b"l%d" % i, b"x")
+        else:
+            assert got == ("*", None)
+    assert time.monotonic() - begun < 5
+    blocked(pusher, 0)
+
+
+def test_many_who_wait_cost_nothing(raw):
+    """Each waits for a key of its own; others are served as ever."""
+    pusher, n = raw(), 300
+    waiters = [raw() for _ in range(n)]
+    for i, w in enumerate(waiters):
+        w.send(encode("BLPOP", "own%d" % i, "shared", "100"))
+    blocked(pusher, n)
+    for i in range(n):
+        pusher.send(encode("RPUSH", "shared", i))
+    assert {kind for kind, _ in pusher.read_many(n)} == {":"}
+    got = sorted(int(w.read()[1][1][1]) for w in waiters)
+    assert got == list(range(n))
+    blocked(pusher, 0)
+
+
+def test_queue_with_redis_py(client):
+    """Work handed from producers to consumers: all of it, once."""
+    n, done = 200, []
+
+    def consume(c):
+        while True:
+            item = c.blmove("work", "busy", 20, "LEFT", "RIGHT")
+            if item == b"end":
+                return
+            done.append(item)
+
+    threads = [threading.Thread(target=consume, args=(client(),))
+               for _ in range(4)]
+    for t in threads:
+        t.start()
+    c = client()
+    for i in range(n):
+        c.rpush("work", i)
+    c.rpush("work", *["end"] * 4)
+    for t in threads:
+        t.join()
+    assert sorted(map(int, done)) == list(range(n))
+    assert c.llen("busy") == n + 4
