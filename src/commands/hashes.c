@@ -1,6 +1,7 @@
 /* ==== hashes - commands on hashes ==========================================
  *
- * floor 6 - uses: base num table pack item entry shard big door fields reply instance arg scanner lots
+ * floor 6 - uses: base rand num item entry shard big door fields reply
+ *    instance arg scanner lots
  */
 
 /* HSET and HMSET, which differ in the reply. */
@@ -391,7 +392,8 @@ static const struct command hash_commands[] = {
       "2.0.0", "O(1)", "key field value",
       "Sets a field unless there is one of that name." },
     { "hstrlen", cmd_hstrlen, 3, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "3.2.0", "O(1)", "key field", "How many bytes the value of a field has." },
+      "3.2.0", "O(1)", "key field",
+      "How many bytes the value of a field has." },
     { "hvals", cmd_hvals, 2, READONLY, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key", "All values of a hash." },
 };

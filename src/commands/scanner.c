@@ -5,7 +5,7 @@
  * table_scan says, so anything may come back from a client: at worst it ends
  * the scan.
  *
- * floor 6 - uses: base num glob buf table pack item reply instance arg
+ * floor 6 - uses: base glob buf table pack item reply instance arg
  */
 struct scanner {
     uint32_t cursor;

@@ -5,7 +5,8 @@
  * is gathered.  What is to be stored is gathered first, so that the
  * destination may be among the sources.
  *
- * floor 6 - uses: base mem rand num table pack item sample intset entry shard big door members reply instance arg scanner lots
+ * floor 6 - uses: base rand num pack item sample entry shard door members
+ *    reply instance arg scanner lots
  */
 static enum outcome cmd_sadd(struct call *x) {
     struct edit ed;
@@ -388,7 +389,8 @@ static bool set__sources_or_reply(struct set__op *op, struct call *x,
 }
 
 /* SUNION, SINTER, SDIFF: answer it. */
-static enum outcome set__answer(struct call *x, void (*make)(struct set__op *)) {
+static enum outcome set__answer(struct call *x,
+                                void (*make)(struct set__op *)) {
     struct members_new nw = { 0 };
     struct set__op op;
     struct keyref ref;

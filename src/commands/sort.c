@@ -14,7 +14,8 @@
  *
  * BY and GET read other keys than those named, so all shards are locked.
  *
- * floor 6 - uses: base num buf pack quick entry shard door lists fields members ranks reply instance arg lots
+ * floor 6 - uses: base mem num buf pack quick entry shard big door lists
+ *    fields members ranks reply instance arg lots
  */
 struct sort_item {
     struct str s;

@@ -5,7 +5,8 @@
  * Whoever changes a hash has it open as an edit; these functions keep the
  * snapshot's rule that an old element is put aside before it changes.
  *
- * floor 3 - uses: base mem rand table pack item sample entry shard big walk door
+ * floor 3 - uses: base mem rand table pack item sample entry shard big walk
+ *    door
  */
 
 /* Fields of a hash. */
