@@ -170,11 +170,10 @@ def draw_steps(d, rows, conn=0):
     """The steps of one command: itself, what comes before and after."""
     row = d.pick(rows)
     args, labels = row.draw(d)
-    if row.alter and d.chance(3):
-        # What is altered is compared, not counted.  A random count may have
-        # gone: compare its shape then, where the row does.
-        return [Step(altered(d, args), row.compare, conn)]
     steps = [Step(args, row.compare, conn, row.name, tuple(labels))]
+    if row.alter and d.chance(3):
+        # What is altered is compared, not counted.
+        steps = [Step(altered(d, args), row.compare, conn)]
     if row.before:
         steps = [Step(a, conn=conn) for a in row.before(args)] + steps
     if row.after:
