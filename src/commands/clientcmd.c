@@ -259,12 +259,9 @@ static enum outcome cmd_client_kill(struct call *x) {
             (c->flags & CLIENT_EMBEDDED) != 0)
             continue;
         killed++;
-        if (c == x->c) {
-            c->state = CLIENT_CLOSING;
-            continue;
-        }
-        client_cut(c);
-        lane_tell(c->lane, 0, LETTER_OUTPUT, NULL, 0);
+        if (c == x->c) client_close(c);
+        else client_cut(c);
+        if (c->lane != x->lane) lane_wake(c->lane);
     }
     free(all);
     if (x->argc > 3) {

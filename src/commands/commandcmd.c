@@ -43,12 +43,22 @@ static const struct command *command__end(const struct kvns *k,
     return at;
 }
 
-/* Does a fact hold for a command? */
-static bool command__has(const struct fact *f, const char *name) {
-    char word[72];
+/* A name as it stands in facts. */
+struct command_word {
+    char text[72];
+};
 
-    snprintf(word, sizeof word, " %s ", name);
-    return strstr(f->names, word) != NULL;
+static struct command_word command__word(const struct command *row) {
+    struct command_word w;
+
+    snprintf(w.text, sizeof w.text, " %s ", row->name);
+    return w;
+}
+
+/* Does a fact hold for a command? */
+static inline bool command__has(const struct fact *f,
+                                const struct command_word *w) {
+    return strstr(f->names, w->text) != NULL;
 }
 
 static const char *const command_groups[GROUP_COMMANDS_COUNT][2] = {
@@ -88,28 +98,40 @@ static const char *const command_categories[] = {
     "slow", "blocking", "dangerous", "connection", "transaction", "scripting"
 };
 
-/* Does a command belong to a category? */
-static bool command_is_in(const struct command *row, const char *category) {
-    const char *own = command_groups[row->group][1];
-    char minus[32];
-    bool in;
+/* The bit of a category, or 0. */
+static uint32_t command_category(struct str name) {
+    for (size_t i = 0; i < ROWS(command_categories); i++)
+        if (str_is(name, command_categories[i])) return UINT32_C(1) << i;
+    return 0;
+}
 
-    snprintf(minus, sizeof minus, "-%s", category);
-    in = (own != NULL && strcmp(own, category) == 0) ||
-         (strcmp(category, "read") == 0 && (row->flags & READONLY) != 0) ||
-         (strcmp(category, "write") == 0 && (row->flags & WRITE) != 0) ||
-         (strcmp(category, "admin") == 0 && (row->flags & ADMIN) != 0) ||
-         (strcmp(category, "dangerous") == 0 && (row->flags & ADMIN) != 0) ||
-         (strcmp(category, "pubsub") == 0 && (row->flags & PUBSUB) != 0) ||
-         (strcmp(category, "blocking") == 0 && (row->flags & BLOCKING) != 0) ||
-         (strcmp(category, "fast") == 0 && (row->flags & FAST) != 0) ||
-         (strcmp(category, "slow") == 0 && (row->flags & FAST) == 0);
+/* The categories of a command, as bits. */
+static uint32_t command__categories(const struct command *row) {
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } rows[] = {
+        { READONLY, "read" }, { WRITE, "write" }, { ADMIN, "admin" },
+        { ADMIN, "dangerous" }, { PUBSUB, "pubsub" },
+        { BLOCKING, "blocking" },
+    };
+    const char *own = command_groups[row->group][1];
+    struct command_word w = command__word(row);
+    uint32_t set = command_category((row->flags & FAST) != 0 ? STR("fast") :
+                                                               STR("slow"));
+
+    if (own != NULL) set |= command_category(str_c(own));
+    for (size_t i = 0; i < ROWS(rows); i++)
+        if ((row->flags & rows[i].flag) != 0)
+            set |= command_category(str_c(rows[i].name));
     for (size_t i = 0; i < ROWS(fact_categories); i++) {
-        if (!command__has(fact_categories + i, row->name)) continue;
-        if (strcmp(fact_categories[i].text, category) == 0) in = true;
-        if (strcmp(fact_categories[i].text, minus) == 0) in = false;
+        const char *name = fact_categories[i].text;
+
+        if (!command__has(fact_categories + i, &w)) continue;
+        if (*name == '-') set &= ~command_category(str_c(name + 1));
+        else set |= command_category(str_c(name));
     }
-    return in;
+    return set;
 }
 
 /* ---- where keys are ------------------------------------------------------ */
@@ -166,8 +188,10 @@ static void command__spec(const char **p, struct command_keys *s) {
 /* The specifications of a command: from facts, or what its row says.  Writes
  * into made if need be; NULL: it has no keys. */
 static const char *command__specs(const struct command *row, char made[64]) {
+    struct command_word w = command__word(row);
+
     for (size_t i = 0; i < ROWS(fact_keys); i++)
-        if (command__has(fact_keys + i, row->name)) return fact_keys[i].text;
+        if (command__has(fact_keys + i, &w)) return fact_keys[i].text;
     if (row->first == 0 || (row->flags & MOVABLE) != 0) return NULL;
     snprintf(made, 64, "%d:%d,%d,0 %s", row->first,
              row->last < 0 ? row->last : row->last - row->first, row->step,
@@ -230,6 +254,7 @@ static void command__reply_spec(struct reply *r,
 /* ---- COMMAND INFO -------------------------------------------------------- */
 
 static void command__reply_flags(struct reply *r, const struct command *row) {
+    struct command_word w = command__word(row);
     size_t n = 0, mark = reply_set_later(r);
 
     for (size_t i = 0; i < ROWS(command_flags); i++)
@@ -238,7 +263,7 @@ static void command__reply_flags(struct reply *r, const struct command *row) {
             n++;
         }
     for (size_t i = 0; i < ROWS(fact_flags); i++)
-        if (command__has(fact_flags + i, row->name)) {
+        if (command__has(fact_flags + i, &w)) {
             reply_simple(r, str_c(fact_flags[i].text));
             n++;
         }
@@ -248,10 +273,11 @@ static void command__reply_flags(struct reply *r, const struct command *row) {
 static void command__reply_categories(struct reply *r,
                                       const struct command *row) {
     size_t n = 0, mark = reply_set_later(r);
+    uint32_t set = command__categories(row);
     char shown[32];
 
     for (size_t i = 0; i < ROWS(command_categories); i++)
-        if (command_is_in(row, command_categories[i])) {
+        if ((set >> i & 1) != 0) {
             snprintf(shown, sizeof shown, "@%s", command_categories[i]);
             reply_simple(r, str_c(shown));
             n++;
@@ -486,21 +512,12 @@ enum command_filter { COMMAND_ALL, COMMAND_MODULE, COMMAND_CATEGORY,
 
 static bool command__passes(const struct command *row,
                             enum command_filter how, struct str what) {
-    char category[32];
-
     switch (how) {
     case COMMAND_ALL: return !command_is_sub(row);
     case COMMAND_MODULE: return false;
     case COMMAND_PATTERN: return glob_match(what, str_c(row->name), true);
     case COMMAND_CATEGORY:
-        if (what.n >= sizeof category) return false;
-        for (size_t i = 0; i < what.n; i++)
-            category[i] = base_lower(what.p[i]);
-        category[what.n] = '\0';
-        for (size_t i = 0; i < ROWS(command_categories); i++)
-            if (strcmp(category, command_categories[i]) == 0)
-                return command_is_in(row, category);
-        return false;
+        return (command__categories(row) & command_category(what)) != 0;
     }
     return false;
 }

@@ -26,7 +26,7 @@ static enum outcome cmd_echo(struct call *x) {
 
 static enum outcome cmd_quit(struct call *x) {
     reply_ok(x->r);
-    x->c->state = CLIENT_CLOSING;
+    client_close(x->c);
     return DONE;
 }
 
@@ -212,8 +212,8 @@ static const struct command connection_commands[] = {
       GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "[message]",
       "Answers PONG, or the message." },
     { "quit", cmd_quit, -1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
-      BARRIER | NOSCRIPT, 0, 0, 0, GROUP_CONNECTION_COMMANDS, "1.0.0",
-      "O(1)", "", "Closes the connection." },
+      BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
+      "1.0.0", "O(1)", "", "Closes the connection." },
     { "reset", cmd_reset, 1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
       BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
       "6.2.0", "O(1)", "", "Makes the connection as it was when new." },

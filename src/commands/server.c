@@ -4,7 +4,8 @@
  * so that clients do what they do with one: no cluster, no replicas, no
  * modules.
  *
- * floor 6 - uses: base clock num log reply options instance world arg help
+ * floor 6 - uses: base clock num log reply options instance world client arg
+ *   help
  */
 static enum outcome cmd_time(struct call *x) {
     int64_t us = clock_wall_us();
@@ -62,7 +63,7 @@ static enum outcome cmd_shutdown(struct call *x) {
     atomic_store(&k->stop_how, (int)how);
     atomic_store(&k->stop, true);
     world_wake(x->lane);
-    x->c->state = CLIENT_CLOSING;
+    client_close(x->c);
     return DONE;
 }
 

@@ -161,6 +161,12 @@ static inline void client_stir(struct client *c) {
     c->lane->flush = c;
 }
 
+/* To be closed when what waits has been sent. */
+static void client_close(struct client *c) {
+    c->state = CLIENT_CLOSING;
+    client_stir(c);
+}
+
 /* To be closed as soon as the loop comes by; what waits is not sent. */
 static void client_cut(struct client *c) {
     c->state = CLIENT_GONE;

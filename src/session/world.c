@@ -64,6 +64,5 @@ static void world_wake(struct lane *l) {
     struct kvns *k = l->k;
 
     for (uint32_t i = 0; i < k->nlanes; i++)
-        if (k->lanes + i != l)
-            lane_tell(k->lanes + i, 0, LETTER_OUTPUT, NULL, 0);
+        if (k->lanes + i != l) lane_wake(k->lanes + i);
 }
