@@ -112,8 +112,9 @@ benchmark-memory: ## resident bytes per key
 benchmark-instructions: ## callgrind's instructions per GET and SET
 	sh tests/bench/instructions.sh $(ARGS)
 
+# The format is docker's, as OCI's has no place for the HEALTHCHECK.
 podman-build: ## build the container image IMAGE
-	$(PODMAN) build -t $(IMAGE) -f Containerfile .
+	BUILDAH_FORMAT=docker $(PODMAN) build -t $(IMAGE) -f Containerfile .
 
 podman-run: ## run IMAGE on ports 6480 and 9090
 	$(PODMAN) run --rm -it -p 6480:6480 -p 9090:9090 $(IMAGE) $(ARGS)
@@ -135,7 +136,7 @@ podman-login-ghcr: ## log in with GHCR_USER and GHCR_TOKEN
 
 podman-push-ghcr: ## push GHCR_IMAGE:TAG for PLATFORMS (PUSH_LATEST=false)
 	-$(PODMAN) manifest rm $(GHCR_IMAGE):$(TAG)
-	$(PODMAN) build --platform $(PLATFORMS) \
+	BUILDAH_FORMAT=docker $(PODMAN) build --platform $(PLATFORMS) \
 	    --manifest $(GHCR_IMAGE):$(TAG) -f Containerfile .
 	$(PODMAN) manifest push --all $(GHCR_IMAGE):$(TAG) \
 	    docker://$(GHCR_IMAGE):$(TAG)

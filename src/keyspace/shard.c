@@ -412,6 +412,7 @@ refused:
     return NULL;
 }
 
+/* Add what happened elsewhere, or before. */
 static void tally_add(struct tally *to, const struct tally *t) {
     to->hits += t->hits;
     to->misses += t->misses;

@@ -296,5 +296,6 @@ static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
     s->evicted++;
     sp->tally.evicted++;
     upkeep__remove(w, s, sp, &best_at, best, EVENT_EVICTED, "evicted");
-    return sp->keys.count == 0 ? was : was - size_min(was, sp->bytes);
+    /* a namespace ends with its last key */
+    return n == 1 ? was : was - size_min(was, sp->bytes);
 }

@@ -5,7 +5,7 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base clock buf log shard walk upkeep options config instance
- *   net listen saver instances
+ *   saver net listen instances probe
  */
 #if !defined(KVNS_NO_MAIN)
 static volatile sig_atomic_t main_signals;  /* how often we were told to end */

@@ -14,7 +14,7 @@
  * look alike then are one, for a page with the same series twice would be
  * refused as a whole.
  *
- * floor 8 - uses: base clock num buf hash table shard options instance world
+ * floor 8 - uses: base clock hash num buf table shard instance world
  *   measure
  */
 enum {

@@ -17,7 +17,7 @@
  * behind its own for each poll, and served last in the turn.
  *
  * floor 8 - uses: base mem clock buf log table shard upkeep resp reply options
- *   instance client pubsub watch waiters exec
+ *   instance world client measure monitor pubsub watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */

@@ -17,7 +17,7 @@
  * A connection that ends lingers until the other side has closed, or a reset
  * would overtake the answer.
  *
- * floor 8 - uses: base clock buf http options instance metrics
+ * floor 8 - uses: base clock buf http instance metrics
  */
 enum {
     WEBS_MOST = 32,             /* connections */
