@@ -18,7 +18,7 @@ from harness.grammar import ALL_KEYS, JUNK, ROWS, Draw, any_key
 from harness.resp import Raw, encode, plain, to_bytes
 
 # A run this long has to have seen each row and option this often.
-LONG_RUN, SEEN = 100000, 50
+LONG_RUN, SEEN = 200000, 50
 # How many rows may differ before the run ends.
 ENOUGH = 6
 
