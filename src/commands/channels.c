@@ -1,6 +1,6 @@
 /* ==== channels - publish and subscribe =====================================
  *
- * floor 6 - uses: base buf reply instance client pubsub arg
+ * floor 6 - uses: base buf reply instance pubsub arg
  */
 static const char *const channels_words[CHANNEL_KINDS][2] = {
     [CHANNEL] = { "subscribe", "unsubscribe" },

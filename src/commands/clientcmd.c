@@ -2,8 +2,8 @@
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf shard resp reply options instance world client
- *   arg help connection
+ * floor 6 - uses: base num buf reply options option instance world client arg
+ *   help connection
  */
 
 /* ---- one client in words ------------------------------------------------- */

@@ -3,8 +3,8 @@
  * The options themselves know how they are read and written; here they meet
  * their readers.
  *
- * floor 6 - uses: base glob buf log shard reply options option config
- *   instance world apply client measure arg help
+ * floor 6 - uses: base glob buf log shard reply options option config instance
+ *   apply measure arg help
  */
 static enum outcome cmd_config_get(struct call *x) {
     size_t n = 0, i = 0, mark = reply_map_later(x->r);

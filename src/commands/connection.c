@@ -1,7 +1,7 @@
 /* ==== connection - who is there, and in which protocol =====================
  *
- * floor 6 - uses: base num sha256 shard reply options instance client
- *   monitor pubsub watch arg
+ * floor 6 - uses: base num sha256 reply instance client monitor pubsub watch
+ *   arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;

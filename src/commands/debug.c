@@ -3,9 +3,8 @@
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base clock rand sha256 num glob buf log mem table entry
- *   shard big save upkeep door bytes reply options instance client arg key
- *   info
+ * floor 6 - uses: base mem buf log sha256 table item entry shard big save door
+ *   bytes reply options instance arg help key info
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */

@@ -3,8 +3,8 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock mem buf log table shard reply options option
- *   instance client measure pubsub arg
+ * floor 6 - uses: base clock buf shard reply options option instance client
+ *   measure pubsub arg
  */
 
 /* ---- what there is to be added up ---------------------------------------- */

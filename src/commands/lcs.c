@@ -15,7 +15,7 @@
  * How large a table may become is Redis' rule, counted in Redis' bytes, so the
  * same strings are refused; what is taken here is less than that allows.
  *
- * floor 6 - uses: base num entry door reply instance arg
+ * floor 6 - uses: base entry door reply instance arg
  */
 struct lcs {
     struct str a, b;

@@ -3,8 +3,7 @@
  * What finds nothing joins the rows of its keys and is run again, for one of
  * them, when it has got data.
  *
- * floor 6 - uses: base quick entry shard door lists reply instance waiters arg
- *   list
+ * floor 6 - uses: quick entry door reply instance waiters arg list
  */
 
 /* Nothing is there: wait, or where that is not possible answer as if the time

@@ -1,7 +1,6 @@
 /* ==== observe - SLOWLOG, LATENCY, MONITOR ==================================
  *
- * floor 6 - uses: base clock num buf shard reply options instance client
- *   measure slow monitor arg help
+ * floor 6 - uses: base clock num buf reply instance measure slow monitor help
  */
 
 /* ---- SLOWLOG ------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * so that clients do what they do with one: no cluster, no replicas, no
  * modules.
  *
- * floor 6 - uses: base clock num log reply options instance world client arg
+ * floor 6 - uses: base clock num log reply instance world saver client arg
  *   help
  */
 static enum outcome cmd_time(struct call *x) {
@@ -139,8 +139,9 @@ static const struct command server_commands[] = {
       GROUP_SERVER_COMMANDS, "2.8.12", "O(1)", "",
       "The part played in replication: always a master without replicas." },
     { "shutdown", cmd_shutdown, -1, ADMIN | NOSCRIPT | LOADING | STALE |
-      NO_MULTI | BARRIER | UNBOUND | ALL_SHARDS, 0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0",
-      "O(N) when saving", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+      NO_MULTI | BARRIER | UNBOUND | ALL_SHARDS, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "1.0.0", "O(N) when saving",
+      "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
       "Ends the server, after a last snapshot if there are any." },
     { "slaveof", cmd_replicaof, 3, ADMIN | NOSCRIPT | STALE | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",

@@ -3,8 +3,8 @@
  * A payload of DUMP is a value as in a file, with a version and a checksum
  * behind it; redis-server takes ours and we take its.
  *
- * floor 6 - uses: base num buf rdb rdb_items entry shard save door load reply
- *   options instance saver arg
+ * floor 6 - uses: base buf rdb entry shard save door load reply instance saver
+ *   arg
  */
 static bool snapshot_path_or_reply(struct call *x) {
     if (x->k->opt.persist_path.n > 0) return true;

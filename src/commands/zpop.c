@@ -1,6 +1,7 @@
 /* ==== zpop - commands that take the ends of sorted sets ====================
  *
- * floor 6 - uses: base num entry shard door ranks reply instance waiters arg lots zset
+ * floor 6 - uses: base num pack entry shard door ranks reply instance waiters
+ *   arg lots
  */
 
 /* A pop as asked for. */
@@ -178,11 +179,11 @@ static const struct command zpop_commands[] = {
     { "bzpopmax", cmd_bzpopmax, -3,
       WRITE | BLOCKING | NOSCRIPT | FAST | BARRIER, 1, -2, 1, GROUP_ZSET,
       "5.0.0", "O(log N) for N members", "key [key ...] timeout",
-      "Takes the greatest of the first sorted set with members; waits for it." },
+      "Takes the greatest of the first sorted set with members; or waits." },
     { "bzpopmin", cmd_bzpopmin, -3,
       WRITE | BLOCKING | NOSCRIPT | FAST | BARRIER, 1, -2, 1, GROUP_ZSET,
       "5.0.0", "O(log N) for N members", "key [key ...] timeout",
-      "Takes the smallest of the first sorted set with members; waits for it." },
+      "Takes the smallest of the first sorted set with members; or waits." },
     { "zmpop", cmd_zmpop, -4, WRITE | MOVABLE | KEYS_NUM, 1, 0, 0, GROUP_ZSET,
       "7.0.0", "O(K + M log N) for M of N members, K keys",
       "numkeys key [key ...] <MIN | MAX> [COUNT count]",

@@ -5,7 +5,8 @@
  * commands (ZRANGEBYSCORE and so on) are ZRANGE with the answer to some of its
  * options given beforehand.
  *
- * floor 6 - uses: base num pack entry skip shard door ranks pairs reply instance arg zset
+ * floor 6 - uses: base num pack skip entry shard door ranks pairs reply
+ *   instance arg zset
  */
 enum zrange_by { ZRANGE_ANY, ZRANGE_RANK, ZRANGE_SCORE, ZRANGE_LEX };
 

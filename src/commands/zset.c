@@ -4,7 +4,8 @@
  * drawn by chance.  Ranges are zrange's, what pops is zpop's, what takes
  * several keys zstore's.
  *
- * floor 6 - uses: base rand pack item sample table entry shard big door ranks reply instance arg lots scanner
+ * floor 6 - uses: base rand num table pack item sample entry shard big door
+ *   ranks reply instance arg scanner lots
  */
 
 /* ZADD and ZINCRBY, whose arguments may hold options as well. */
@@ -376,7 +377,7 @@ static const struct command zset_commands[] = {
       "The scores of some members." },
     { "zrandmember", cmd_zrandmember, -2, READONLY, 1, 1, 1, GROUP_ZSET,
       "6.2.0", "O(N) for N members answered", "key [count [WITHSCORES]]",
-      "Members drawn by chance: different ones, or with a negative count any." },
+      "Members drawn by chance: different ones; a negative count: any." },
     { "zrank", cmd_zrank, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
       "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a smaller score." },

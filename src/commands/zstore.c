@@ -5,7 +5,8 @@
  * size, smallest first, as Redis does: what a sum of floating point numbers
  * is depends on it.
  *
- * floor 6 - uses: base num pack entry skip shard door members ranks pairs reply instance arg zset zrange
+ * floor 6 - uses: base num pack entry shard door members ranks pairs reply
+ *   instance arg zset zrange
  */
 enum zstore_op { ZSTORE_UNION, ZSTORE_INTER, ZSTORE_DIFF };
 

@@ -14,8 +14,8 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
- *   instance client pubsub waiters arg
+ * floor 7 - uses: base mem clock rand num buf table entry shard door upkeep
+ *   reply instance world client measure slow monitor pubsub watch waiters arg
  */
 
 enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */

@@ -3,7 +3,9 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key scan list hashes set zset zrange zpop zstore sort channels server exec tx
+ * floor 7 - uses: base instance string lcs key scan list listblock hashes set
+ *   zset zrange zpop zstore sort channels snapshot connection clientcmd
+ *   configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;

@@ -11,7 +11,7 @@
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem rand hash table item quick skip entry
+ * floor 3 - uses: base mem hash table item quick skip entry
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */

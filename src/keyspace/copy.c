@@ -12,7 +12,7 @@
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip entry shard big walk door
+ * floor 3 - uses: base mem rand table item quick skip entry shard big door
  */
 struct copy__to {
     struct mem *m;

@@ -14,7 +14,7 @@
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem num hash buf table pack item intset quick skip rdb
+ * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
  *   rdb_items entry shard big door
  */
 enum {

@@ -25,9 +25,10 @@ struct pairs {
     size_t slots;               /* a power of 2, or 0 */
     uint64_t seed;
     struct pairs_text *text;
-    bool failed;                /* memory was refused; what is here is not all */
+    bool failed;                /* memory was refused: something is missing */
 };
 
+/* No pairs yet. */
 static void pairs_init(struct pairs *ps, uint64_t seed) {
     memset(ps, 0, sizeof *ps);
     ps->seed = seed;

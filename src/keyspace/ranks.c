@@ -12,7 +12,8 @@
  * Whoever changes a sorted set has it open as an edit; these functions keep
  * the snapshot's rule that an old item is put aside before it changes.
  *
- * floor 3 - uses: base mem rand num table pack item skip entry shard big walk door
+ * floor 3 - uses: base mem rand num table pack item skip entry shard big walk
+ *   door
  */
 enum {
     RANKS_NX = 1,               /* only new members */

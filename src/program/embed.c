@@ -2,8 +2,8 @@
  *
  * What kvns.h promises, on the caller's thread alone.
  *
- * floor 8 - uses: base clock buf log reply options option instance client
- *   pubsub watch waiters exec net listen instances
+ * floor 8 - uses: base clock buf log reply options option instance saver
+ *   client measure pubsub watch waiters exec net listen instances
  */
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];

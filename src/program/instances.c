@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base mem clock rand buf log crc entry shard wheel upkeep
- *   reply options instance pubsub exec rows
+ * floor 8 - uses: base mem clock rand buf log crc shard wheel upkeep reply
+ *   options instance apply measure slow pubsub exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -62,8 +62,8 @@ static struct kvns *instances_new(struct options *opt) {
     k->lanes = calloc(lanes, sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
     k->slow = slow_new();
-    if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL || k->hub == NULL ||
-        !rows_join(k))
+    if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL ||
+        k->hub == NULL || !rows_join(k))
         return NULL;
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)

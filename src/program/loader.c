@@ -11,8 +11,8 @@
  * they do not grow while loading.  A key that stands twice is found on the way
  * to its place in the table, which costs a line that is needed anyway.
  *
- * floor 8 - uses: base mem clock buf files log rdb rdb_items rdb_file shard
- *   door load upkeep options instance
+ * floor 8 - uses: base mem clock num files log table rdb rdb_file entry shard
+ *   door load upkeep instance
  */
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */

@@ -4,8 +4,8 @@
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base clock buf log shard walk upkeep options config instance
- *   saver net listen instances probe
+ * floor 8 - uses: base buf log shard options config instance world apply saver
+ *   net listen loader instances probe
  */
 #if !defined(KVNS_NO_MAIN)
 static volatile sig_atomic_t main_signals;  /* how often we were told to end */

@@ -3,7 +3,7 @@
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base log shard options instance
+ * floor 5 - uses: base entry shard options instance
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */

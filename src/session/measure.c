@@ -11,7 +11,7 @@
  *
  * A lane's numbers are written by its thread and read with the world at rest.
  *
- * floor 5 - uses: base clock options instance
+ * floor 5 - uses: base clock instance
  */
 
 /* The class of a duration. */

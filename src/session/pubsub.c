@@ -14,7 +14,7 @@
  * Channels have a scope: clients bound to a namespace speak and listen among
  * themselves.  A channel or pattern is there as long as somebody listens.
  *
- * floor 5 - uses: base mem hash glob buf table options reply instance client
+ * floor 5 - uses: base mem hash glob buf table reply options instance client
  */
 enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 
@@ -54,6 +54,7 @@ static uint64_t pubsub__hash(uint64_t seed, enum channel_kind kind,
            (scope.n == 0 ? 0 : hash_fast(scope.p, scope.n, ~seed));
 }
 
+/* What its subscribers call it; lent. */
 static struct str channel_name(const struct channel *ch) {
     return str_of(ch->name + ch->scope_n, ch->n);
 }
@@ -467,6 +468,7 @@ static struct hub_counts hub_count(struct hub *h) {
     return n;
 }
 
+/* A hub to which nobody listens; NULL: no memory. */
 static struct hub *hub_new(uint64_t seed) {
     struct hub *h = calloc(1, sizeof *h);
 

@@ -14,8 +14,7 @@
  * The thread owns what is below the line in struct saver until `ended`; the
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
- * floor 5 - uses: base clock buf files log crc rdb entry shard walk upkeep
- *   options instance
+ * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep instance
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */

@@ -7,7 +7,7 @@
  * Both are written seldom and from any lane: they have a lock of their own.
  * No entry shows a secret: see call_shown.
  *
- * floor 5 - uses: base clock buf options option instance client
+ * floor 5 - uses: base clock options instance client
  */
 enum {
     SLOW_ARGS = 32,             /* arguments kept of an entry */
@@ -47,6 +47,7 @@ struct slow {
     struct slow_series series[SLOW_EVENTS];
 };
 
+/* An empty log; NULL: no memory. */
 static struct slow *slow_new(void) {
     struct slow *s = calloc(1, sizeof *s);
 

@@ -16,7 +16,7 @@
  *
  * With one lane all of this is nothing.
  *
- * floor 5 - uses: shard instance
+ * floor 5 - uses: base instance
  */
 
 /* A lane begins to work. */

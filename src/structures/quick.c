@@ -396,6 +396,7 @@ static inline struct quick_at quick_first(const struct quick *q) {
     return (struct quick_at){ q->head, 0 };
 }
 
+/* The last element, or the end. */
 static inline struct quick_at quick_last(const struct quick *q) {
     struct quick_node *node = q->tail;
     struct quick_at at = { node, 0 };

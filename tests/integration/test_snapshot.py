@@ -34,8 +34,8 @@ def wait_saved(r, wait=30):
 
 
 def start(fresh_server, path, **options):
-    s = fresh_server(args=["--redis", "--save", "3600 100000000"], persist_path=path,
-                     **options)
+    s = fresh_server(args=["--redis", "--save", "3600 100000000"],
+                     persist_path=path, **options)
     r = connect_py(s, 2)
     limit = time.monotonic() + 30
     while r.info("persistence")["loading"]:
