@@ -126,4 +126,5 @@
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
 #include "program/probe.c"          /* kvns ping, kvns health */
+#include "program/importer.c"       /* kvns check-rdb, kvns import */
 #include "program/main.c"

@@ -134,7 +134,7 @@ static unsigned crc16(const void *p, size_t n) {
 
 /* The cluster slot of a key, 0 to 16383: of the part between the first '{'
  * and the next '}' if there is one and it is not empty, else of all of it. */
-static unsigned crc_slot(struct str key) {
+TESTED_ONLY static unsigned crc_slot(struct str key) {
     const char *end = NULL;
     const char *open = key.n == 0 ? NULL : memchr(key.p, '{', key.n);
 

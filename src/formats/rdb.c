@@ -123,6 +123,7 @@ struct rdb_in {
     const struct crc_tables *crc;   /* NULL: keep no sum */
     uint64_t sum;               /* of all before the window and ... */
     size_t summed;              /* ... this much of it */
+    struct buf *copy;           /* gets what is read, too; or NULL */
     int version;                /* 1 to RDB_VERSION_MAX, or Valkey's */
     bool valkey;                /* type 22 is Valkey's */
     const char *why;            /* what went wrong first, or NULL */
@@ -180,7 +181,7 @@ static size_t rdb__encode_str(uint8_t to[5], struct str s) {
 }
 
 /* How many bytes rdb_put_str will append for s. */
-static size_t rdb_str_size(struct str s) {
+TESTED_ONLY static size_t rdb_str_size(struct str s) {
     uint8_t to[5];
     size_t n = rdb__encode_str(to, s);
 
@@ -211,7 +212,7 @@ static void rdb_put_int(struct buf *b, int64_t i) {
 }
 
 /* How many bytes rdb_put_int will append. */
-static size_t rdb_int_size(int64_t i) {
+TESTED_ONLY static size_t rdb_int_size(int64_t i) {
     uint8_t to[5];
     char text[24];
     size_t n = rdb__encode_int(to, i);
@@ -221,7 +222,7 @@ static size_t rdb_int_size(int64_t i) {
 
 /* Append a string packed by LZF where that makes it shorter, else as
  * rdb_put_str does.  This costs time and saves room. */
-static void rdb_put_str_lzf(struct buf *b, struct str s) {
+TESTED_ONLY static void rdb_put_str_lzf(struct buf *b, struct str s) {
     size_t head = 1 + 9 + rdb_len_size(s.n), packed, from;
     char *room;
 
@@ -248,7 +249,7 @@ static void rdb_put_str_lzf(struct buf *b, struct str s) {
 }
 
 /* How many bytes rdb_put_pack will append for a pack of n bytes. */
-static inline size_t rdb_pack_size(size_t n) {
+TESTED_ONLY static inline size_t rdb_pack_size(size_t n) {
     return rdb_len_size(n + PACK_EXTRA) + n + PACK_EXTRA;
 }
 
@@ -373,7 +374,16 @@ static void rdb__add_up(struct rdb_in *in) {
     if (in->crc != NULL && in->at > in->summed)
         in->sum = crc64(in->crc, in->sum, in->p + in->summed,
                         in->at - in->summed);
+    if (in->copy != NULL)
+        buf_put(in->copy, in->p + in->summed, in->at - in->summed);
     in->summed = in->at;
+}
+
+/* From here on copy what is read to b, too, or to nobody for NULL: what was
+ * read up to here has been copied then. */
+static void rdb_copy_to(struct rdb_in *in, struct buf *b) {
+    rdb__add_up(in);
+    in->copy = b;
 }
 
 /* The checksum of everything read since `crc` was set, which is at the start

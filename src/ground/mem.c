@@ -414,7 +414,7 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
 
 /* Is the block in a page so empty that moving it away helps to free it?
  * For compaction: true below a quarter full, never for the page in use. */
-static inline bool mem_sparse(struct mem *m, void *p, size_t n) {
+TESTED_ONLY static inline bool mem_sparse(struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
     return false;

@@ -142,6 +142,6 @@ static inline uint64_t rand_below(struct rand *r, uint64_t n) {
 }
 
 /* A number of [0, 1), any multiple of 2^-53 equally likely. */
-static inline double rand_unit(struct rand *r) {
+TESTED_ONLY static inline double rand_unit(struct rand *r) {
     return (double)(rand_next(r) >> 11) * 0x1p-53;
 }

@@ -163,6 +163,7 @@ static void sha256__finish(struct sha256 *inner, struct sha256 *outer,
 }
 
 /* HMAC-SHA-256 of a message of n bytes. */
+TESTED_ONLY
 static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
                         unsigned char out[SHA256_SIZE]) {
     struct sha256 inner, outer;
@@ -176,7 +177,7 @@ static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
 
 /* PBKDF2-HMAC-SHA-256: n bytes made from a password and a salt in that many
  * rounds, at least one. */
-static void sha256_pbkdf2(struct str password, struct str salt,
+TESTED_ONLY static void sha256_pbkdf2(struct str password, struct str salt,
                           uint32_t rounds, void *out, size_t n) {
     struct sha256 inner, outer, in, ex;
     unsigned char sum[SHA256_SIZE], last[SHA256_SIZE], index[4];

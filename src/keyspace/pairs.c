@@ -147,11 +147,3 @@ static int pairs__order(const void *a, const void *b) {
 static void pairs_sort(struct pairs *ps) {
     if (ps->n > 1) qsort(ps->v, ps->n, sizeof *ps->v, pairs__order);
 }
-
-/* About how many bytes of memory they would take in a key. */
-static size_t pairs_bytes(const struct pairs *ps) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < ps->n; i++) n += ps->v[i].member.n + 40;
-    return n;
-}

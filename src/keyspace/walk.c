@@ -182,6 +182,7 @@ static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
         atomic_store(&sn->busy, streams);
         if (blob != NULL) c[n - 1]->blob = blob_hold(blob);
         if (w->out.n > 0) c[0]->b = w->out;
+        else buf_free(&w->out);
         atomic_fetch_sub(&sn->held, w->out.n);
         memset(&w->out, 0, sizeof w->out);
         w->out_db = -1;

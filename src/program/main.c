@@ -4,15 +4,35 @@
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base buf log shard options config instance world apply saver
- *   net listen loader instances probe
+ * floor 8 - uses: base buf log shard options manual config instance world
+ *   apply saver net listen loader instances probe
  */
 #if !defined(KVNS_NO_MAIN)
-static volatile sig_atomic_t main_signals;  /* how often we were told to end */
+/* How often we were told to end, and MAIN_HANGUP for each time we were told to
+ * open the log anew. */
+static volatile sig_atomic_t main_signals;
+
+enum { MAIN_HANGUP = 16, MAIN_END = MAIN_HANGUP - 1 };
 
 static void main__signal(int sig) {
-    (void)sig;
-    if (++main_signals > 1) _exit(130);
+    if (sig == SIGHUP) {
+        main_signals += MAIN_HANGUP;
+        return;
+    }
+    if ((main_signals++ & MAIN_END) > 0) _exit(130);
+}
+
+/* Is it time to end?  Opens the log anew on the way, if we were told to. */
+static bool main__ends(struct kvns *k) {
+    int told = main_signals / MAIN_HANGUP;
+
+    if (UNLIKELY(told != k->hangups)) {
+        k->hangups = told;
+        if (!log_reopen(&k->log))
+            log_line(&k->log, KLOG_WARNING, "cannot open the log anew: %s",
+                     strerror(errno));
+    }
+    return (main_signals & MAIN_END) != 0 || atomic_load(&k->stop);
 }
 
 static void *main__loop(void *arg) {
@@ -63,7 +83,7 @@ static bool main__load(struct kvns *k, struct loop *l) {
 
     loader = loader_open(k, &ok);
     if (loader == NULL) return ok;
-    while (at == LOADER_MORE && main_signals == 0 && !atomic_load(&k->stop)) {
+    while (at == LOADER_MORE && !main__ends(k)) {
         at = loader_step(loader);
         if (at == LOADER_MORE) loop_turn(l, 0);
     }
@@ -99,7 +119,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
     loaded = main__load(k, loops[0]);
     if (loaded)
         log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
-    while (loaded && main_signals == 0 && !atomic_load(&k->stop)) {
+    while (loaded && !main__ends(k)) {
         loop_turn(loops[0], -1);
         world_enter(k->lanes);
         saver_turn(k, k->lanes[0].clock.wall_ms);
@@ -128,6 +148,12 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     k->config_file = cfg->file;
     cfg->file = NULL;
     apply_log(k);
+    if (k->opt.log_file.n > 0 && !log_open(&k->log, k->opt.log_file.p)) {
+        fprintf(stderr, "kvns: cannot open the log %s: %s\n",
+                k->opt.log_file.p, strerror(errno));
+        instances_free(k);
+        return 1;
+    }
     memset(&sa, 0, sizeof sa);
     sa.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &sa, NULL);
@@ -135,6 +161,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     sa.sa_handler = main__signal;
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
     log_line(&k->log, KLOG_NOTICE, "kvns " KVNS_VERSION " begins, %zu bits, "
              "%u shards, %u loops", sizeof(void *) * 8, k->ks.nshards,
              k->nlanes);
@@ -164,6 +191,21 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     return status;
 }
 
+/* kvns check-rdb FILE, kvns import FILE [replace]. */
+static int main__file(const struct options *opt,
+                      const struct config_result *cfg) {
+    bool import = cfg->action == CONFIG_IMPORT;
+    bool replace = cfg->nargs == 2 && strcmp(cfg->args[1], "replace") == 0;
+
+    if (cfg->nargs != (import && replace ? 2 : 1)) {
+        fprintf(stderr, import ? "usage: kvns import FILE|- [replace]\n" :
+                                 "usage: kvns check-rdb FILE\n");
+        return 2;
+    }
+    if (import) return importer_run(opt, cfg->args[0], replace);
+    return importer_check(cfg->args[0]);
+}
+
 int main(int argc, char **argv) {
     extern char **environ;
     struct config_result cfg;
@@ -181,7 +223,12 @@ int main(int argc, char **argv) {
     } else if (cfg.action == CONFIG_PING || cfg.action == CONFIG_HEALTH) {
         status = probe_run(&opt, cfg.action == CONFIG_HEALTH);
         options_free(&opt);
+    } else if (cfg.action == CONFIG_CHECK_RDB ||
+               cfg.action == CONFIG_IMPORT) {
+        status = main__file(&opt, &cfg);
+        options_free(&opt);
     } else {
+        if (cfg.action == CONFIG_DOCS) options_markdown(&cfg.out);
         if (cfg.action == CONFIG_VERSION)
             printf("kvns v" KVNS_VERSION " bits=%zu\n", sizeof(void *) * 8);
         else if (cfg.out.n > 0)

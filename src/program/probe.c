@@ -73,7 +73,7 @@ static void probe__host(const struct options *o, char *to, size_t room) {
 }
 
 /* Read one line of reply, its end taken off.  False: there is none. */
-static bool probe__line(int fd, char *to, size_t room) {
+static bool probe_line(int fd, char *to, size_t room) {
     size_t n = 0;
 
     while (n + 1 < room) {
@@ -89,11 +89,25 @@ static bool probe__line(int fd, char *to, size_t room) {
     return n > 0;
 }
 
+/* Send all of it.  False: the other side does not take it. */
+static bool probe_send(int fd, struct str s) {
+    size_t at = 0;
+
+    while (at < s.n) {
+        ssize_t n = send(fd, s.p + at, s.n - at, 0);
+
+        if (n == -1 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += (size_t)n;
+    }
+    return true;
+}
+
 /* Send a command and read the line that answers it. */
 static bool probe__ask(int fd, struct str name, struct str arg, char *to,
                        size_t room) {
     struct buf b = { 0 };
-    size_t at = 0;
+    bool ok;
 
     buf_printf(&b, "*%d\r\n$%zu\r\n", arg.n > 0 ? 2 : 1, name.n);
     buf_put_str(&b, name);
@@ -102,44 +116,52 @@ static bool probe__ask(int fd, struct str name, struct str arg, char *to,
         buf_put_str(&b, arg);
     }
     buf_put(&b, "\r\n", 2);
-    while (!b.failed && at < b.n) {
-        ssize_t n = send(fd, b.p + at, b.n - at, 0);
-
-        if (n == -1 && errno == EINTR) continue;
-        if (n <= 0) break;
-        at += (size_t)n;
-    }
+    ok = !b.failed && probe_send(fd, buf_str(&b));
     buf_free(&b);
-    return probe__line(fd, to, room);
+    return ok && probe_line(fd, to, room);
 }
 
-/* Ask the server of these options whether it is there, or is well; says so in
- * a line.  Returns the exit status. */
-static int probe_run(const struct options *o, bool health) {
+/* Connect to the server of these options, and authenticate.  -1: it cannot be;
+ * `line` says why then.  `where` is for people. */
+static int probe_open(const struct options *o, char *where, size_t where_room,
+                      char *line, size_t room) {
     bool local = o->unixsocket.n > 0 && (o->port == 0 || o->host.n == 0);
-    char host[256], port[16], line[512] = "";
+    char host[256], port[16];
     const char *why = "no answer";
-    bool well = false;
     int fd;
 
     signal(SIGPIPE, SIG_IGN);
     probe__host(o, host, sizeof host);
     snprintf(port, sizeof port, "%d", (int)o->port);
-    if (local) snprintf(host, sizeof host, "%.*s", (int)o->unixsocket.n,
+    if (local) snprintf(where, where_room, "%.*s", (int)o->unixsocket.n,
                         o->unixsocket.p);
+    else snprintf(where, where_room, "%s:%s", host, port);
     fd = local ? probe__unix(o, &why) : probe__tcp(host, port, &why);
+    snprintf(line, room, " %s", why);
+    if (fd == -1) return -1;
+    snprintf(line, room, " no answer");
+    if (o->password.n == 0 ||
+        (probe__ask(fd, STR("AUTH"), o->password, line, room) &&
+         line[0] == '+'))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Ask the server of these options whether it is there, or is well; says so in
+ * a line.  Returns the exit status. */
+static int probe_run(const struct options *o, bool health) {
+    char where[300], line[512];
+    bool well = false;
+    int fd = probe_open(o, where, sizeof where, line, sizeof line);
+
     if (fd != -1) {
-        why = "no answer";
-        if ((o->password.n == 0 ||
-             (probe__ask(fd, STR("AUTH"), o->password, line, sizeof line) &&
-              line[0] == '+')) &&
-            probe__ask(fd, STR("PING"), STR(""), line, sizeof line))
+        if (probe__ask(fd, STR("PING"), STR(""), line, sizeof line))
             well = strcmp(line, "+PONG") == 0 ||
                    (!health && strncmp(line, "-LOADING", 8) == 0);
-        if (line[0] != '\0') why = line + 1;
+        else if (line[0] == '\0') snprintf(line, sizeof line, " no answer");
         close(fd);
     }
-    fprintf(well ? stdout : stderr, "%s%s%s: %s\n", host, local ? "" : ":",
-            local ? "" : port, why);
+    fprintf(well ? stdout : stderr, "%s: %s\n", where, line + 1);
     return well ? 0 : 1;
 }

@@ -322,6 +322,7 @@ struct kvns {
     char run_id[41];
     char *config_file;
     int64_t started_ms;
+    int hangups;                /* SIGHUPs dealt with */
     const char *limit_source;   /* where the memory limit comes from */
     size_t host_memory;         /* bytes this process may use; 0: unknown */
     pthread_mutex_t gate;       /* of whoever has all lanes rest */

@@ -458,7 +458,7 @@ struct hub_counts {
     size_t bytes;               /* of memory */
 };
 
-static struct hub_counts hub_count(struct hub *h) {
+TESTED_ONLY static struct hub_counts hub_count(struct hub *h) {
     struct hub_counts n;
 
     pthread_mutex_lock(&h->lock);

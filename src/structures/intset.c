@@ -148,11 +148,12 @@ static inline size_t intset_remove(uint8_t *body, size_t n, size_t pos) {
 }
 
 /* The bytes of the set as Redis' intset, as in RDB and DUMP. */
-static inline size_t intset_blob_size(struct intset_view v) {
+TESTED_ONLY static inline size_t intset_blob_size(struct intset_view v) {
     return INTSET_BLOB_HEADER + v.n;
 }
 
 /* Write Redis' intset at dst; returns its length. */
+TESTED_ONLY
 static inline size_t intset_to_blob(uint8_t *dst, struct intset_view v) {
     store_le(dst, (uint64_t)v.width, 4);
     store_le(dst + 4, intset_count(v), 4);

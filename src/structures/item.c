@@ -89,7 +89,7 @@ static inline bool item_has_deadline(const struct item *it) {
 }
 
 /* The deadline in ms, INT64_MAX without one. */
-static inline int64_t item_deadline(const struct item *it) {
+TESTED_ONLY static inline int64_t item_deadline(const struct item *it) {
     if (!(it->flags & ITEM_DEADLINE)) return INT64_MAX;
     return (int64_t)load64(it->rest + item__deadline_at(it->flags));
 }
@@ -214,6 +214,7 @@ static struct item *item_with_value(struct mem *m, struct item *old,
 /* Like old, but with this deadline, or without any for NULL: old itself,
  * changed, where its block fits, or a new block; then old is gone.  NULL when
  * memory is refused: old is as it was. */
+TESTED_ONLY
 static struct item *item_with_deadline(struct mem *m, struct item *old,
                                        const int64_t *deadline_ms) {
     size_t at = item__deadline_at(old->flags), body, had, n;

@@ -316,6 +316,7 @@ static size_t pack_find(const uint8_t *p, size_t n, size_t at, struct str key,
 }
 
 /* Would the element print as these bytes? */
+TESTED_ONLY
 static inline bool pack_item_eq(const struct pack_item *it, struct str s) {
     struct pack_item other;
 

@@ -776,7 +776,7 @@ static size_t quick_free_step(struct quick *q, struct mem *m, size_t budget) {
 }
 
 /* Free all nodes. */
-static void quick_free(struct quick *q, struct mem *m) {
+TESTED_ONLY static void quick_free(struct quick *q, struct mem *m) {
     quick_free_step(q, m, SIZE_MAX);
 }
 

@@ -573,7 +573,7 @@ static inline struct skip_at skip_first(const struct skip *s) {
     return (struct skip_at){ s->link[0].to, 0 };
 }
 
-static inline struct skip_at skip_last(const struct skip *s) {
+TESTED_ONLY static inline struct skip_at skip_last(const struct skip *s) {
     return (struct skip_at){ s->tail, s->tail == NULL ? 0 : s->tail->n - 1 };
 }
 
@@ -632,7 +632,7 @@ static inline struct skip_bound skip_range_max(const struct skip_range *r) {
 }
 
 /* The first member in a range of scores, and its rank; else the end. */
-static struct skip_at skip_first_in(const struct skip *s,
+TESTED_ONLY static struct skip_at skip_first_in(const struct skip *s,
                                     const struct skip_range *r,
                                     size_t *rank) {
     struct skip_at at = skip_find(s, skip_range_min(r), rank);
@@ -644,7 +644,7 @@ static struct skip_at skip_first_in(const struct skip *s,
 }
 
 /* The last member in a range of scores, and its rank; else the end. */
-static struct skip_at skip_last_in(const struct skip *s,
+TESTED_ONLY static struct skip_at skip_last_in(const struct skip *s,
                                    const struct skip_range *r, size_t *rank) {
     struct skip_at at = skip_find(s, skip_range_max(r), rank);
     struct skip_bound min = skip_range_min(r);
@@ -657,6 +657,7 @@ static struct skip_at skip_last_in(const struct skip *s,
 }
 
 /* How many members lie between two bounds. */
+TESTED_ONLY
 static size_t skip_count(const struct skip *s, struct skip_bound min,
                          struct skip_bound max) {
     size_t from, to;
@@ -706,7 +707,7 @@ static size_t skip_drop_range(struct skip *s, struct mem *m, size_t rank,
 
 /* A member was copied elsewhere: point to the copy.  Both must still be
  * there.  False when the old one is not in the list. */
-static bool skip_replace_item(struct skip *s, double score,
+TESTED_ONLY static bool skip_replace_item(struct skip *s, double score,
                               const struct item *old, struct item *new) {
     struct skip__path path;
     struct skip_at at;
@@ -734,6 +735,6 @@ static size_t skip_free_step(struct skip *s, struct mem *m, size_t budget) {
 }
 
 /* Free all blocks, at once. */
-static void skip_free(struct skip *s, struct mem *m) {
+TESTED_ONLY static void skip_free(struct skip *s, struct mem *m) {
     skip_free_step(s, m, SIZE_MAX);
 }

@@ -389,6 +389,7 @@ static void reply_verbatim(struct reply *r, struct str s, const char *kind) {
 /* A string whose bytes are lent until they are sent.  True: owner is kept for
  * them, for whoever sends to let go.  False: the bytes were copied, or the
  * reply has failed; owner is as before. */
+TESTED_ONLY
 static bool reply_bulk_ref(struct reply *r, struct str s, void *owner) {
     if (r->refs == r->ref_cap) {
         uint32_t cap = r->ref_cap == 0 ? 8 : r->ref_cap * 2;

@@ -1,10 +1,15 @@
-"""DEL EXISTS EXPIRE TTL SCAN FLUSHALL, expiry and namespaces."""
+"""Keys of any kind: deadlines, names, databases, namespaces."""
 
 import time
 
 import pytest
 
 from harness.resp import encode, plain
+
+WRONG_DB = ("-", b"ERR DB index is out of range")
+SYNTAX = ("-", b"ERR syntax error")
+NOT_INT = ("-", b"ERR value is not an integer or out of range")
+SAME = ("-", b"ERR source and destination objects are the same")
 
 
 def wait_until(condition, seconds=10):
@@ -111,87 +116,6 @@ def test_expired_keys_go_by_themselves(raw):
     wait_until(lambda: c.call("DBSIZE") == (":", 1))
 
 
-def scan_all(c, *args):
-    """All that SCAN returns, and how often it was called."""
-    cursor, found, calls = b"0", [], 0
-    while True:
-        kind, (next_cursor, keys) = c.call("SCAN", cursor, *args)
-        assert kind == "*"
-        calls += 1
-        found += [plain(k) for k in keys[1]]
-        cursor = next_cursor[1]
-        assert int(cursor) < 2 ** 53
-        if cursor == b"0":
-            return found, calls
-
-
-@pytest.mark.parametrize("keys", [0, 1, 10, 1000, 20000])
-def test_scan_finds_each_key(raw, keys):
-    c = raw()
-    for at in range(0, keys, 1000):
-        n = min(1000, keys - at)
-        c.send(b"".join(encode("SET", "key:%d" % i, i)
-                        for i in range(at, at + n)))
-        c.read_many(n)
-    want = sorted(b"key:%d" % i for i in range(keys))
-    found, _ = scan_all(c)
-    assert sorted(set(found)) == want
-    found, calls = scan_all(c, "COUNT", "1000")
-    assert sorted(set(found)) == want
-    assert calls <= keys / 100 + 20
-
-
-def test_scan_match_and_type(raw):
-    c = raw()
-    for i in range(300):
-        c.send(encode("SET", "s%d" % i, i) + encode("HSET", "h%d" % i, 1, 2))
-    c.read_many(600)
-    found, _ = scan_all(c, "MATCH", "s1?")
-    assert sorted(found) == sorted(b"s1%d" % i for i in range(10))
-    found, _ = scan_all(c, "MATCH", "*7", "TYPE", "hash", "COUNT", "50")
-    assert sorted(set(found)) == sorted(
-        b"h%d" % i for i in range(300) if i % 10 == 7)
-    found, _ = scan_all(c, "TYPE", "nosuch")
-    assert found == []
-
-
-def test_scan_while_the_table_grows_and_shrinks(raw):
-    """What is there from the first call to the last one is found."""
-    c = raw()
-    stay = [b"stay%d" % i for i in range(500)]
-    c.send(b"".join(encode("SET", k, "v") for k in stay))
-    c.read_many(len(stay))
-    cursor, found, turn = b"0", set(), 0
-    while True:
-        _, (next_cursor, keys) = c.call("SCAN", cursor, "COUNT", "20")
-        found.update(plain(k) for k in keys[1])
-        cursor = next_cursor[1]
-        if cursor == b"0":
-            break
-        # First the table grows by the hundreds, then it shrinks again.
-        for i in range(200):
-            name = "come%d" % (200 * min(turn, 20 - turn) + i)
-            c.send(encode("SET" if turn < 10 else "DEL", name,
-                          *(["v"] if turn < 10 else [])))
-        c.read_many(200)
-        turn += 1
-        assert turn < 2000
-    assert set(stay) <= found
-
-
-@pytest.mark.parametrize("args, error", [
-    (["x"], b"ERR invalid cursor"),
-    (["1x"], b"ERR invalid cursor"),
-    (["0", "COUNT"], b"ERR syntax error"),
-    (["0", "COUNT", "0"], b"ERR syntax error"),
-    (["0", "COUNT", "-5"], b"ERR syntax error"),
-    (["0", "COUNT", "x"], b"ERR value is not an integer or out of range"),
-    (["0", "WHAT", "x"], b"ERR syntax error"),
-])
-def test_scan_refuses(raw, args, error):
-    assert raw().call("SCAN", *args) == ("-", error)
-
-
 def test_flushall(raw):
     c = raw()
     c.ok("SET", "a", "1")
@@ -227,8 +151,8 @@ def test_namespaces_are_part_of_the_name(raw):
     assert c.call("GET", "db1/x") == ("$", b"42")
     assert c.call("MGET", "db2/x", "x", "db1/a/b") == (
         "*", [("$", b"99"), ("$", b"0"), ("$", b"deep")])
-    found, _ = scan_all(c, "MATCH", "db*/*")
-    assert sorted(found) == [b"db1/a/b", b"db1/x", b"db2/x"]
+    assert sorted(plain(c.call("KEYS", "db*/*"))) == [
+        b"db1/a/b", b"db1/x", b"db2/x"]
 
 
 def test_default_namespace(raw, config_name):
@@ -241,20 +165,293 @@ def test_default_namespace(raw, config_name):
     c.ok("SET", "default/a/b", "2")
     c.ok("SET", "/x", "3")
     c.ok("SET", "x/", "4")
-    found, _ = scan_all(c)
-    assert sorted(found) == [b"/x", b"default/a/b", b"x", b"x/"]
+    assert sorted(plain(c.call("KEYS", "*"))) == [
+        b"/x", b"default/a/b", b"x", b"x/"]
+    assert plain(c.call("KEYS", "default/*")) == [b"default/a/b"]
+    assert plain(c.call("KEYS", "default/x")) == []
+    assert plain(c.call("KEYS", "/*")) == [b"/x"]
     for key, value in zip([b"/x", b"default/a/b", b"x", b"x/"], b"3214"):
         assert c.call("GET", key) == ("$", bytes([value]))
 
 
-def test_many_namespaces(raw):
-    """Namespaces made from data: one key each."""
+def test_deadlines_in_four_units(raw):
     c = raw()
-    for at in range(0, 5000, 500):
-        c.send(b"".join(encode("SET", "ns%d/key" % i, i)
-                        for i in range(at, at + 500)))
-        c.read_many(500)
-    assert c.call("DBSIZE") == (":", 5000)
-    assert c.call("GET", "ns4321/key") == ("$", b"4321")
-    found, _ = scan_all(c, "COUNT", "500")
-    assert sorted(set(found)) == sorted(b"ns%d/key" % i for i in range(5000))
+    c.ok("SET", "k", "v")
+    assert c.call("EXPIRETIME", "k") == (":", -1)
+    assert c.call("PEXPIRETIME", "none") == (":", -2)
+    assert c.call("PEXPIREAT", "k", "99999999999499") == (":", 1)
+    assert c.call("EXPIRETIME", "k") == (":", 99999999999)
+    assert c.call("PEXPIREAT", "k", "99999999999500") == (":", 1)
+    assert c.call("EXPIRETIME", "k") == (":", 100000000000)
+    assert c.call("PEXPIRETIME", "k") == (":", 99999999999500)
+    assert c.call("EXPIREAT", "k", "99999999999", "GT") == (":", 0)
+    assert c.call("EXPIREAT", "k", "99999999999", "LT") == (":", 1)
+    assert c.call("PEXPIRE", "k", "100000") == (":", 1)
+    assert 99000 < c.call("PTTL", "k")[1] <= 100000
+    assert c.call("PERSIST", "k") == (":", 1)
+    assert c.call("PERSIST", "k") == (":", 0)
+    assert c.call("PERSIST", "none") == (":", 0)
+    assert c.call("TTL", "k") == (":", -1)
+    assert c.call("EXPIREAT", "k", "1") == (":", 1)
+    assert c.call("EXISTS", "k") == (":", 0)
+
+
+# One value of each way it can be kept: the command that makes it, or adds to
+# it what of its arguments is left, and the one that reads it.
+MAKERS = {
+    "int": (["SET", "%", "12345"], ["GET", "%"]),
+    "bytes": (["SET", "%", "some bytes"], ["GET", "%"]),
+    "long": (["SET", "%", "x" * 10000], ["GET", "%"]),
+    "list": (["RPUSH", "%", "a", "b", "1"], ["LRANGE", "%", "0", "-1"]),
+    "quicklist": (["RPUSH", "%"] + ["element %d" % i for i in range(600)],
+                  ["LRANGE", "%", "0", "-1"]),
+    "intset": (["SADD", "%", "1", "2", "70000"], ["SMEMBERS", "%"]),
+    "set": (["SADD", "%", "a", "b"], ["SMEMBERS", "%"]),
+    "large set": (["SADD", "%"] + ["m%d" % i for i in range(600)],
+                  ["SMEMBERS", "%"]),
+    "hash": (["HSET", "%", "f", "v"], ["HGETALL", "%"]),
+    "large hash": (["HSET", "%"] + ["f%d" % i for i in range(600)],
+                   ["HGETALL", "%"]),
+    "zset": (["ZADD", "%", "1", "a", "2", "b"],
+             ["ZRANGE", "%", "0", "-1", "WITHSCORES"]),
+    "large zset": (["ZADD", "%"] + [x for i in range(400)
+                                    for x in (str(i % 90), "m%d" % i)],
+                   ["ZRANGE", "%", "0", "-1", "WITHSCORES"]),
+}
+
+
+def at(words, key):
+    return [key if w == "%" else w for w in words]
+
+
+def look(c, read, key):
+    """What a key holds, in no order."""
+    value = plain(c.call(*at(read, key)))
+    return sorted(value) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("kind", sorted(MAKERS))
+def test_rename_copy_move(raw, kind):
+    """Some of these keys lie in other shards, where there are some."""
+    make, read = MAKERS[kind]
+    c = raw()
+    c.call(*at(make, "k"))
+    want = look(c, read, "k")
+    c.call("EXPIREAT", "k", "99999999999")
+    for i in range(8):
+        c.ok("SET", "to%d" % i, "old")
+        c.ok("RENAME", "k", "to%d" % i)
+        assert c.call("EXISTS", "k") == (":", 0)
+        assert c.call("RENAMENX", "to%d" % i, "ns%d/k" % i) == (":", 1)
+        assert c.call("COPY", "ns%d/k" % i, "k") == (":", 1)
+        assert look(c, read, "k") == look(c, read, "ns%d/k" % i) == want
+        assert c.call("EXPIRETIME", "k") == (":", 99999999999)
+        # they are two: what happens to one leaves the other as it was
+        assert c.call("DEL", "ns%d/k" % i) == (":", 1)
+        assert look(c, read, "k") == want
+    assert c.call("MOVE", "k", "3") == (":", 1)
+    assert c.call("DBSIZE") == (":", 0)
+    c.ok("SELECT", "3")
+    assert look(c, read, "k") == want
+    assert c.call("EXPIRETIME", "k") == (":", 99999999999)
+    assert c.call("COPY", "k", "k", "DB", "0") == (":", 1)
+    assert c.call("DEL", "k") == (":", 1)
+    c.ok("SELECT", "0")
+    assert look(c, read, "k") == want
+
+
+def test_a_copy_is_changed_alone(raw):
+    c = raw()
+    for kind in ("long", "large hash", "quicklist", "large zset"):
+        make, read = MAKERS[kind]
+        c.call(*at(make, "k"))
+        c.call("COPY", "k", "copy", "REPLACE")
+        want = look(c, read, "copy")
+        change = {"long": ["SETRANGE", "k", "0", "changed"],
+                  "large hash": ["HSET", "k", "f0", "changed"],
+                  "quicklist": ["LSET", "k", "0", "changed"],
+                  "large zset": ["ZINCRBY", "k", "5", "m1"]}[kind]
+        assert c.call(*change)[0] in ":$+,"
+        assert look(c, read, "copy") == want
+        assert look(c, read, "k") != want
+        c.call("DEL", "k")
+        assert look(c, read, "copy") == want
+
+
+def test_rename_of_nothing_and_to_itself(raw):
+    c = raw()
+    no_key = ("-", b"ERR no such key")
+    assert c.call("RENAME", "none", "k") == no_key
+    assert c.call("RENAME", "none", "none") == no_key
+    assert c.call("RENAMENX", "none", "k") == no_key
+    c.ok("SET", "k", "v")
+    c.ok("RENAME", "k", "k")
+    assert c.call("RENAMENX", "k", "k") == (":", 0)
+    c.ok("SET", "other", "w")
+    assert c.call("RENAMENX", "k", "other") == (":", 0)
+    assert c.call("MGET", "k", "other") == ("*", [("$", b"v"), ("$", b"w")])
+
+
+def test_copy_refuses(raw):
+    c = raw()
+    c.ok("SET", "k", "v")
+    c.ok("SET", "other", "w")
+    assert c.call("COPY", "k", "k") == SAME
+    assert c.call("COPY", "k", "k", "DB", "0") == SAME
+    assert c.call("COPY", "none", "k") == (":", 0)
+    assert c.call("COPY", "none", "k", "REPLACE") == (":", 0)
+    assert c.call("COPY", "k", "other") == (":", 0)
+    assert c.call("GET", "other") == ("$", b"w")
+    assert c.call("COPY", "k", "other", "REPLACE") == (":", 1)
+    assert c.call("GET", "other") == ("$", b"v")
+    assert c.call("COPY", "k", "x", "DB", "16") == WRONG_DB
+    assert c.call("COPY", "k", "x", "DB", "-1") == WRONG_DB
+    assert c.call("COPY", "k", "x", "DB", "x") == NOT_INT
+    assert c.call("COPY", "k", "x", "DB", "99999999999") == (
+        "-", b"ERR value is out of range, value must between -2147483648 and"
+             b" 2147483647")
+    assert c.call("COPY", "k", "x", "DB") == SYNTAX
+    assert c.call("COPY", "k", "x", "WHAT") == SYNTAX
+
+
+def test_default_is_the_same_key(raw, config_name):
+    if config_name == "redis":
+        pytest.skip("redis-server has no namespaces")
+    c = raw()
+    c.ok("SET", "k", "v")
+    c.ok("RENAME", "k", "default/k")
+    assert c.call("RENAMENX", "default/k", "k") == (":", 0)
+    assert c.call("COPY", "default/k", "k") == SAME
+    assert c.call("GET", "k") == ("$", b"v")
+
+
+def test_move_refuses(raw):
+    c = raw()
+    c.ok("SET", "k", "v")
+    assert c.call("MOVE", "k", "0") == SAME
+    assert c.call("MOVE", "k", "16") == WRONG_DB
+    assert c.call("MOVE", "k", "x") == NOT_INT
+    assert c.call("MOVE", "none", "1") == (":", 0)
+    assert c.call("COPY", "k", "k", "DB", "1") == (":", 1)
+    assert c.call("MOVE", "k", "1") == (":", 0)
+    assert c.call("GET", "k") == ("$", b"v")
+
+
+def test_swapdb(raw):
+    c, other, watching, waiting = raw(), raw(), raw(), raw()
+    c.ok("SET", "k", "0")
+    c.ok("SELECT", "1")
+    c.ok("SET", "k", "1")
+    c.call("RPUSH", "l", "x")
+    other.ok("SET", "only", "0")
+    watching.ok("WATCH", "k")
+    watching.ok("MULTI")
+    waiting.send(encode("BLPOP", "l", "20"))
+    wait_until(lambda: b"blocked_clients:1" in c.call("INFO", "clients")[1])
+    c.ok("SWAPDB", "0", "1")
+    assert waiting.read() == ("*", [("$", b"l"), ("$", b"x")])
+    assert c.call("GET", "k") == ("$", b"0")
+    assert c.call("GET", "only") == ("$", b"0")
+    assert other.call("GET", "k") == ("$", b"1")
+    assert other.call("EXISTS", "only") == (":", 0)
+    assert watching.call("EXEC") == ("*", None)
+    assert other.call("DBSIZE") == (":", 1)
+
+
+@pytest.mark.parametrize("args, error", [
+    (["x", "1"], b"ERR invalid first DB index"),
+    (["x", "y"], b"ERR invalid first DB index"),
+    (["1", "x"], b"ERR invalid second DB index"),
+    (["1", "16"], b"ERR DB index is out of range"),
+    (["-1", "1"], b"ERR DB index is out of range"),
+    (["16", "16"], b"ERR DB index is out of range"),
+])
+def test_swapdb_refuses(raw, args, error):
+    assert raw().call("SWAPDB", *args) == ("-", error)
+
+
+@pytest.mark.parametrize("flush", ["FLUSHDB", "FLUSHALL", "SWAPDB 0 5"])
+def test_watch_and_flush(raw, flush):
+    """Only a key that is there changes when a database is emptied."""
+    c, w = raw(), raw()
+    for key, want in (("k", ("*", None)), ("none", ("*", []))):
+        c.ok("SET", "k", "v")
+        w.ok("WATCH", key)
+        w.ok("MULTI")
+        c.ok(*flush.split())
+        assert w.call("EXEC") == want
+        c.ok("FLUSHALL")
+
+
+def test_object(raw):
+    c = raw()
+    c.ok("SET", "n", "1")
+    c.ok("SET", "s", "x" * 100)
+    assert c.call("OBJECT", "ENCODING", "n") == ("$", b"int")
+    assert c.call("OBJECT", "ENCODING", "s") == ("$", b"raw")
+    assert c.call("OBJECT", "ENCODING", "none") == ("$", None)
+    assert c.call("OBJECT", "REFCOUNT", "s") == (":", 1)
+    assert c.call("OBJECT", "IDLETIME", "s") == (":", 0)
+    assert c.call("OBJECT", "WHAT", "s") == (
+        "-", b"ERR unknown subcommand 'WHAT'. Try OBJECT HELP.")
+    assert c.call("OBJECT", "HELP")[1][0] == (
+        "+", b"OBJECT <subcommand> [<arg> [value] [opt] ...]. "
+             b"Subcommands are:")
+
+
+def test_object_freq(raw):
+    c = raw()
+    c.ok("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    c.ok("SET", "k", "v")
+    kind, text = c.call("OBJECT", "FREQ", "k")
+    assert kind == "-" and text.startswith(
+        b"ERR An LFU maxmemory policy is not selected, access frequency not "
+        b"tracked.")
+    c.ok("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    try:
+        for _ in range(10):
+            c.call("GET", "k")
+        assert c.call("OBJECT", "FREQ", "k")[1] > 0
+        assert c.call("OBJECT", "FREQ", "none") == ("$", None)
+        assert c.call("OBJECT", "IDLETIME", "k")[0] == "-"
+    finally:
+        c.ok("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_touch_and_unlink(raw):
+    c = raw()
+    c.ok("MSET", "a", "1", "b", "2")
+    assert c.call("TOUCH", "a", "none", "b", "a") == (":", 3)
+    assert c.call("UNLINK", "a", "none", "b") == (":", 2)
+    assert c.call("DBSIZE") == (":", 0)
+
+
+def events_of(raw, *commands):
+    """The names and keys of the events that commands cause."""
+    c, s = raw(), raw()
+    c.ok("CONFIG", "SET", "notify-keyspace-events", "EA")
+    try:
+        s.call("PSUBSCRIBE", "__keyevent@*__:*")
+        for words in commands:
+            c.call(*words.split())
+        c.call("PUBLISH", "__keyevent@0__:end", "")
+        seen = []
+        while True:
+            _, _, (_, channel), (_, key) = s.read()[1]
+            if channel.endswith(b":end"):
+                return seen
+            seen.append(channel[len("__keyevent@"):] + b" " + key)
+    finally:
+        c.ok("CONFIG", "SET", "notify-keyspace-events", "")
+
+
+def test_events(raw):
+    want = [b"0__:set a", b"0__:rename_from a", b"0__:rename_to a2",
+            b"0__:copy_to b", b"0__:move_from b", b"1__:move_to b",
+            b"0__:expire a2", b"0__:persist a2", b"0__:del a2"]
+    got = events_of(raw, "SET a 1", "RENAME a a2", "COPY a2 b", "MOVE b 1",
+                    "EXPIRE a2 100", "PERSIST a2", "EXPIRE a2 -1")
+    # the two names may lie in two shards, which tell by themselves
+    assert sorted(got) == sorted(want)
+    assert [e for e in got if b"a2" not in e] == \
+        [e for e in want if b"a2" not in e]
