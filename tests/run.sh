@@ -46,7 +46,8 @@ fi
 
 step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
 suite 600 "checks and unit tests" KVNS_BIN=build/kvns-test \
-    tests/test_checks.py tests/test_unit.py tests/test_fuzz.py "$@"
+    tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
+    tests/test_docs.py "$@"
 
 case $what in
 test)

@@ -64,7 +64,7 @@ static void main__raise_limits(struct kvns *k) {
 }
 
 static void main__warnings(struct kvns *k, const struct buf *b) {
-    const char *p = b->p, *end = b->p + b->n;
+    const char *p = b->p, *end = b->n == 0 ? p : p + b->n;
 
     while (p < end) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
