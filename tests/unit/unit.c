@@ -31,6 +31,7 @@
 #include "test_rdb_items.c"
 #include "test_rdb_real.c"      /* files of real servers, as bytes */
 #include "test_rdb_file.c"
+#include "test_ranks.c"
 #include "test_resp.c"
 #include "test_reply.c"
 #include "test_http.c"
@@ -62,6 +63,7 @@ static const struct unit_test {
     TESTS_ZIPLIST
     TESTS_RDB_ITEMS
     TESTS_RDB_FILE
+    TESTS_RANKS
     TESTS_RESP
     TESTS_REPLY
     TESTS_HTTP
