@@ -34,6 +34,11 @@ static enum outcome cmd_select(struct call *x) {
     int64_t n;
 
     if (!arg_int_or_reply(x, 1, &n)) return FAILED;
+    if (n < INT32_MIN || n > INT32_MAX) {
+        reply_error(x->r, "ERR value is out of range, value must between "
+                          "-2147483648 and 2147483647");
+        return FAILED;
+    }
     if (n < 0 || n >= (int64_t)x->k->ks.opt.databases)
         return reply_err(x, ERR_DB_RANGE);
     x->c->db = (int)n;
