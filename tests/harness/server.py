@@ -112,6 +112,8 @@ class Server:
             env["KVNS_PORT"] = str(self.port)
         env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99:" \
             "allocator_may_return_null=1"
+        if "LD_PRELOAD" in env:
+            env["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
         env["UBSAN_OPTIONS"] = "print_stacktrace=1"
         env["TSAN_OPTIONS"] = "exitcode=66:second_deadlock_stack=1"
         with open(self.log_path, "ab") as log:

@@ -1,0 +1,199 @@
+"""Disks fail: the old snapshot stays, the server serves on and says so."""
+
+import errno
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import connect_py
+from harness.server import TOP
+
+ARGS = ["--redis", "--save", "3600 100000000"]
+
+
+@pytest.fixture(autouse=True)
+def not_redis(config_name):
+    if config_name == "redis":
+        pytest.skip("about files that we write")
+
+
+@pytest.fixture(scope="session")
+def injector(tmp_path_factory):
+    """The library that lets calls fail."""
+    to = tmp_path_factory.mktemp("faults") / "faults.so"
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-w",
+                    "-o", str(to),
+                    os.path.join(TOP, "tests", "harness", "faults.c"),
+                    "-ldl", "-pthread"], check=True)
+    return str(to)
+
+
+class Disk:
+    def __init__(self, path):
+        self.path = path
+        self.orders = 0
+
+    def order(self, call, n, code):
+        self.orders += 1
+        (self.path / "order").write_text("%d %s %d %d\n" % (
+            self.orders, call, n, code))
+
+    def trace(self):
+        file = self.path / "trace"
+        lines = file.read_text().split("\n")[:-1] if file.exists() else []
+        file.write_text("")
+        return lines
+
+
+@pytest.fixture
+def disk(injector, monkeypatch, tmp_path):
+    (tmp_path / "control").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("LD_PRELOAD", injector)
+    monkeypatch.setenv("FAULT_ORDER", str(tmp_path / "control" / "order"))
+    monkeypatch.setenv("FAULT_TRACE", str(tmp_path / "control" / "trace"))
+    monkeypatch.setenv("FAULT_DIR", str(tmp_path / "data"))
+    return Disk(tmp_path / "control")
+
+
+def wait_saved(r):
+    limit = time.monotonic() + 30
+    while r.info("persistence")["rdb_bgsave_in_progress"]:
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    return r.info("persistence")["rdb_last_bgsave_status"] == "ok"
+
+
+def begin(fresh_server, tmp_path):
+    s = fresh_server(args=ARGS, persist_path=tmp_path / "data" / "x.rdb")
+    r = connect_py(s, 2)
+    r.mset({"k%d" % i: "x" * 100 for i in range(5000)})
+    return s, r
+
+
+def save(r, how):
+    """Take a snapshot; did it work?"""
+    if how == "save":
+        try:
+            return r.save()
+        except Exception as why:
+            assert str(why) in ("ERR", ""), why
+            return False
+    r.bgsave()
+    return wait_saved(r)
+
+
+@pytest.mark.parametrize("how", ["save", "bgsave"])
+def test_each_call_fails_once(disk, fresh_server, tmp_path, how):
+    s, r = begin(fresh_server, tmp_path)
+    path = tmp_path / "data" / "x.rdb"
+    generation = 0
+    for call, n, code in [
+            ("open", 1, errno.EACCES), ("open", 1, errno.EROFS),
+            ("write", 1, errno.ENOSPC), ("write", 2, errno.EDQUOT),
+            ("write", 3, errno.EFBIG), ("write", 4, errno.EIO),
+            ("fsync", 1, errno.EIO), ("fsync", 1, errno.ENOSPC),
+            ("close", 1, errno.EIO), ("close", 1, errno.ENOSPC),
+            ("rename", 1, errno.EACCES), ("rename", 1, errno.ENOSPC)]:
+        generation += 1
+        r.set("generation", generation)
+        assert save(r, how)
+        old = path.read_bytes()
+        disk.trace()
+        r.set("generation", "lost")
+        before = len(s.log())
+        disk.order(call, n, code)
+        assert not save(r, how), (call, n)
+        trace = disk.trace()
+        assert call + " fails" in trace, trace
+        assert trace.count("fsync") + trace.count("fsync fails") <= 1
+        assert path.read_bytes() == old
+        assert os.listdir(tmp_path / "data") == ["x.rdb"]
+        assert os.strerror(code).encode() in s.log()[before:]
+        info = r.info("persistence")
+        assert info["rdb_last_bgsave_status"] == "err"
+        assert info["rdb_changes_since_last_save"] == 1
+        assert r.get("generation") == b"lost"
+    assert save(r, how)
+    assert r.info("persistence")["rdb_last_bgsave_status"] == "ok"
+    assert path.read_bytes() != old
+
+
+def test_the_directory_fails(disk, fresh_server, tmp_path):
+    """The file is whole and in place by then, but nobody may rely on it."""
+    s, r = begin(fresh_server, tmp_path)
+    disk.order("fsyncdir", 1, errno.EIO)
+    assert not save(r, "bgsave")
+    assert os.listdir(tmp_path / "data") == ["x.rdb"]
+    assert b"directory" in s.log()
+    assert save(r, "bgsave")
+
+
+def test_short_writes_and_interruptions(disk, fresh_server, tmp_path):
+    s, r = begin(fresh_server, tmp_path)
+    for call, code in [("short", 0), ("write", errno.EINTR)]:
+        for n in (1, 2, 3):
+            disk.order(call, n, code)
+            assert save(r, "bgsave")
+    r.flushall()
+    r.set("k", "v")
+    disk.order("short", 1, 0)
+    assert save(r, "save")
+    s.kill()
+    s = fresh_server(args=ARGS, persist_path=tmp_path / "data" / "x.rdb")
+    assert connect_py(s, 2).get("k") == b"v"
+
+
+@pytest.mark.parametrize("how", ["save", "bgsave"])
+def test_the_order_of_calls(disk, fresh_server, tmp_path, how):
+    s, r = begin(fresh_server, tmp_path)
+    assert save(r, how)
+    trace = disk.trace()
+    writes = trace.count("write")
+    assert trace == ["open"] + ["write"] * writes + [
+        "fsync", "close", "rename", "fsyncdir"]
+
+
+def test_paths_that_cannot_be(fresh_server, tmp_path):
+    s, r = begin(fresh_server, tmp_path)
+    path = tmp_path / "data" / "x.rdb"
+    path.mkdir(parents=True)
+    assert not save(r, "bgsave")
+    assert not save(r, "save")
+    assert os.listdir(tmp_path / "data") == ["x.rdb"]
+    path.rmdir()
+    assert save(r, "bgsave")
+    old = path.read_bytes()
+    # a directory at the temporary name
+    (tmp_path / "data" / "x.rdb.tmp").mkdir()
+    assert not save(r, "bgsave")
+    assert path.read_bytes() == old
+    (tmp_path / "data" / "x.rdb.tmp").rmdir()
+    # a link there, planted by somebody: not followed
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "data" / "x.rdb.tmp").symlink_to(victim)
+    assert save(r, "bgsave")
+    assert victim.read_text() == "precious"
+    assert not path.is_symlink()
+    shutil.rmtree(tmp_path / "data")
+    assert save(r, "bgsave")            # the directory is made again
+    if os.getuid() != 0:
+        os.chmod(tmp_path / "data", 0o500)
+        assert not save(r, "bgsave")
+        os.chmod(tmp_path / "data", 0o700)
+    assert save(r, "save")
+
+
+def test_a_shutdown_that_fails_says_so(disk, fresh_server, tmp_path):
+    s, r = begin(fresh_server, tmp_path)
+    assert save(r, "save")
+    disk.order("fsync", 1, errno.EIO)
+    r.set("k", "v")
+    s.process.terminate()
+    assert s.process.wait(20) == 1
+    assert b"what changed since the one before is lost" in s.log()
+    assert os.listdir(tmp_path / "data") == ["x.rdb"]
