@@ -196,8 +196,7 @@ def test_deadlines_in_four_units(raw):
     assert c.call("EXISTS", "k") == (":", 0)
 
 
-# One value of each way it can be kept: the command that makes it, or adds to
-# it what of its arguments is left, and the one that reads it.
+# One value of each way it can be kept: how it is made, and how it is read.
 MAKERS = {
     "int": (["SET", "%", "12345"], ["GET", "%"]),
     "bytes": (["SET", "%", "some bytes"], ["GET", "%"]),
