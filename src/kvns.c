@@ -108,6 +108,7 @@
 #include "commands/commandcmd.c"    /* COMMAND */
 #include "commands/info.c"          /* INFO */
 #include "commands/observe.c"       /* SLOWLOG, LATENCY, MONITOR */
+#include "commands/digest.c"        /* sums over values */
 #include "commands/debug.c"         /* MEMORY, DEBUG */
 #include "commands/server.c"        /* the rest */
 

@@ -513,7 +513,7 @@ enum command_filter { COMMAND_ALL, COMMAND_MODULE, COMMAND_CATEGORY,
 static bool command__passes(const struct command *row,
                             enum command_filter how, struct str what) {
     switch (how) {
-    case COMMAND_ALL: return !command_is_sub(row);
+    case COMMAND_ALL: return true;
     case COMMAND_MODULE: return false;
     case COMMAND_PATTERN: return glob_match(what, str_c(row->name), true);
     case COMMAND_CATEGORY:

@@ -249,115 +249,6 @@ static enum outcome debug__active_expire(struct call *x) {
     return DONE;
 }
 
-/* ---- DEBUG DIGEST -------------------------------------------------------- */
-
-/* What a key's digest is made of: parts whose order counts are chained, those
- * whose order does not are added by exclusive or. */
-struct debug__digest {
-    struct call *x;
-    unsigned char sum[SHA256_SIZE];
-    const struct entry *only;
-    int db;
-    struct str ns;
-    bool is_default;
-};
-
-static void debug__mix(unsigned char *sum, const void *p, size_t n) {
-    unsigned char one[SHA256_SIZE];
-
-    sha256_of(p, n, one);
-    for (int i = 0; i < SHA256_SIZE; i++) sum[i] ^= one[i];
-}
-
-static void debug__see_item(void *ctx, void *item) {
-    struct buf b = { 0 };
-    const struct item *it = item;
-    struct { unsigned char *sum; enum shape shape; } *to = ctx;
-
-    save_item(&b, to->shape, it);
-    debug__mix(to->sum, b.p, b.n);
-    buf_free(&b);
-}
-
-/* The digest of a value: the same for the same elements. */
-static void debug__value(const struct entry *e, unsigned char *sum) {
-    struct { unsigned char *sum; enum shape shape; } to = {
-        sum, entry_shape(e)
-    };
-    struct buf b = { 0 };
-    uint32_t cursor = 0;
-
-    memset(sum, 0, SHA256_SIZE);
-    if (entry_shape(e) == SHAPE_SET_TABLE ||
-        entry_shape(e) == SHAPE_HASH_TABLE ||
-        entry_shape(e) == SHAPE_ZSET_SKIP) {
-        do cursor = table_scan(big_table(entry_object(e)), cursor,
-                               debug__see_item, &to);
-        while (cursor != 0);
-        return;
-    }
-    save_value(&b, e);
-    debug__mix(sum, b.p, b.n);
-    buf_free(&b);
-}
-
-static void debug__reply_digest(struct reply *r, const unsigned char *sum) {
-    char hex[41];
-
-    for (size_t i = 0; i < 20; i++)
-        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-    reply_simple(r, str_of(hex, 40));
-}
-
-static void debug__see_key(void *ctx, void *item) {
-    struct debug__digest *d = ctx;
-    const struct entry *e = item;
-    unsigned char value[SHA256_SIZE];
-    int64_t deadline = entry_deadline(e);
-    struct buf b = { 0 };
-
-    if (entry_is_dead(e, d->x->w.now)) return;
-    debug__value(e, value);
-    buf_printf(&b, "%d %d %lld ", d->db, (int)entry_kind(e),
-               (long long)deadline);
-    key_print(&b, d->is_default, d->ns, entry_key(e));
-    buf_put(&b, value, sizeof value);
-    debug__mix(d->sum, b.p, b.n);
-    buf_free(&b);
-}
-
-static enum outcome debug__digest(struct call *x) {
-    struct debug__digest d = { .x = x };
-    struct keyspace *ks = &x->k->ks;
-
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
-            struct space *sp = ks->shards[i].by_id[j];
-            uint32_t cursor = 0;
-
-            if (sp == NULL || sp->keys.count == 0) continue;
-            d.db = sp->db->index;
-            d.ns = space_name(sp);
-            d.is_default = sp->is_default;
-            do cursor = table_scan(&sp->keys, cursor, debug__see_key, &d);
-            while (cursor != 0);
-        }
-    debug__reply_digest(x->r, d.sum);
-    return DONE;
-}
-
-static enum outcome debug__digest_value(struct call *x) {
-    reply_array(x->r, x->argc - 2);
-    for (size_t i = 2; i < x->argc; i++) {
-        const struct entry *e = key_peek(&x->w, x->argv[i]);
-        unsigned char sum[SHA256_SIZE] = { 0 };
-
-        if (e != NULL) debug__value(e, sum);
-        debug__reply_digest(x->r, sum);
-    }
-    return DONE;
-}
-
 static enum outcome debug__error(struct call *x) {
     reply_errorf(x->r, "%.*s", (int)size_min(x->argv[2].n, 512),
                  x->argv[2].p);
@@ -386,11 +277,11 @@ static const struct {
     { "change-repl-id", "", "Nothing: there is no replication.", 2, 2,
       debug__nothing },
     { "digest", "", "One sum over all keys and values.", 2, 2,
-      debug__digest },
+      digest_all },
     { "digest-value", "key [key ...]", "A sum over each value.", 2, SIZE_MAX,
-      debug__digest_value },
+      digest_some },
     { "error", "text", "An error with this text.", 3, 3, debug__error },
-    { "help", "", "Print this help.", 2, 2, debug__help },
+    { "help", "", "Prints this help.", 2, 2, debug__help },
     { "log", "text", "Writes a line into the log.", 3, 3, debug__log },
     { "object", "key", "How a value is kept.", 3, 4, debug__object },
     { "populate", "count [prefix] [size]", "Makes keys that are not there.",

@@ -50,7 +50,7 @@ static enum outcome cmd_help(struct call *x) {
         lines += 2;
     }
     reply_simple(x->r, STR("HELP"));
-    reply_simple(x->r, STR("    Print this help."));
+    reply_simple(x->r, STR("    Prints this help."));
     reply_array_set(x->r, mark, lines);
     buf_free(&b);
     return DONE;

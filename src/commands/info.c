@@ -423,7 +423,7 @@ static const struct {
     { "stats", "Stats", info__stats, 7 },
     { "replication", "Replication", info__replication, 7 },
     { "cpu", "CPU", info__cpu, 7 },
-    { "module_list", "Modules", info__modules, 5 },
+    { "module_list", "Modules", info__modules, 7 },
     { "modules", "Modules", info__modules, 4 },
     { "commandstats", "Commandstats", info__commandstats, 6 },
     { "errorstats", "Errorstats", info__errorstats, 7 },

@@ -1,0 +1,207 @@
+"""INFO: all that programs parse is there and true."""
+
+import os
+import re
+import time
+
+from harness.resp import encode, plain
+
+# What clients and exporters were seen to read.
+FIELDS = """redis_version redis_mode run_id process_id os tcp_port
+    uptime_in_seconds uptime_in_days connected_clients blocked_clients
+    maxclients used_memory used_memory_human used_memory_peak
+    used_memory_peak_human used_memory_rss used_memory_lua
+    used_memory_dataset mem_fragmentation_ratio total_system_memory
+    maxmemory maxmemory_policy loading role connected_slaves
+    total_connections_received total_commands_processed
+    instantaneous_ops_per_sec instantaneous_input_kbps
+    instantaneous_output_kbps keyspace_hits keyspace_misses expired_keys
+    evicted_keys rejected_connections total_net_input_bytes
+    total_net_output_bytes rdb_last_save_time rdb_bgsave_in_progress
+    rdb_last_bgsave_status rdb_changes_since_last_save aof_enabled
+    aof_rewrite_in_progress cluster_enabled number_of_cached_scripts
+    pubsub_channels pubsub_patterns used_cpu_sys used_cpu_user
+    total_error_replies""".split()
+
+SECTIONS = ["Server", "Clients", "Memory", "Persistence", "Stats",
+            "Replication", "CPU", "Modules", "Errorstats", "Cluster",
+            "Keyspace"]
+
+
+def text(c, *sections):
+    return plain(c.call("INFO", *sections)).decode()
+
+
+def fields(c, *sections):
+    return dict(line.split(":", 1)
+                for line in text(c, *sections).split("\r\n")
+                if line and not line.startswith("#"))
+
+
+def titles(s):
+    return re.findall(r"^# (.*)\r$", s, re.M)
+
+
+def test_shape(raw):
+    c = raw()
+    s = text(c)
+    assert titles(s) == SECTIONS
+    for line in s.split("\r\n"):
+        assert line == "" or re.fullmatch(r"# \w+|[\w|-]+:[^\r\n]*", line), \
+            line
+    c.call("HELLO", "3")
+    assert c.call("INFO")[0] == "="
+
+
+def test_every_field_is_there(raw):
+    assert [f for f in FIELDS if f not in fields(raw())] == []
+
+
+def test_sections(raw):
+    c = raw()
+    assert titles(text(c, "server", "CPU")) == ["Server", "CPU"]
+    assert text(c, "nose") == ""
+    everything = titles(text(c, "everything"))
+    assert everything == SECTIONS[:8] + ["Commandstats", "Errorstats",
+                                         "Latencystats"] + SECTIONS[9:]
+    assert titles(text(c, "all")) == everything
+    assert titles(text(c, "default")) == SECTIONS
+    assert titles(text(c, "commandstats", "default")) == [
+        t for t in everything if t != "Latencystats"]
+
+
+def test_numbers_are_true(raw, server):
+    c = raw()
+    got = fields(c)
+    assert int(got["process_id"]) == server.pid
+    assert int(got["tcp_port"]) == server.port
+    assert got["role"] == "master" and got["loading"] == "0"
+    assert re.fullmatch(r"[0-9a-f]{40}", got["run_id"])
+    before = int(got["connected_clients"])
+    others = [raw() for _ in range(3)]
+    for o in others:
+        o.call("PING")
+    assert int(fields(c)["connected_clients"]) == before + 3
+    c.ok("CONFIG", "RESETSTAT")
+    c.ok("SET", "k", "v")
+    for _ in range(5):
+        c.call("GET", "k")
+    c.call("GET", "nothing")
+    got = fields(c)
+    assert got["keyspace_hits"] == "5" and got["keyspace_misses"] == "1"
+    assert int(got["total_commands_processed"]) >= 7
+    assert int(got["total_net_input_bytes"]) > 7 * 20
+
+
+def test_blocked_and_pubsub(raw):
+    c, waiting, ear = raw(), raw(), raw()
+    ear.call("SUBSCRIBE", "a")
+    ear.call("SUBSCRIBE", "b")
+    ear.call("PSUBSCRIBE", "p*")
+    waiting.send(encode("BLPOP", "nothing-here", "0"))
+    limit = time.monotonic() + 5
+    while fields(c)["blocked_clients"] != "1":
+        assert time.monotonic() < limit
+    got = fields(c)
+    assert got["pubsub_channels"] == "2" and got["pubsub_patterns"] == "1"
+    waiting.close()
+    while fields(c)["blocked_clients"] != "0":
+        assert time.monotonic() < limit
+
+
+def test_keyspace(raw):
+    c = raw()
+    c.call("MSET", "a", "1", "b", "2", "c", "3")
+    c.call("EXPIRE", "a", "100")
+    c.ok("SELECT", "2")
+    c.ok("SET", "x", "y")
+    got = fields(c, "keyspace")
+    assert list(got) == ["db0", "db2"]
+    assert got["db0"].startswith("keys=3,expires=1,avg_ttl=")
+    assert got["db2"].startswith("keys=1,expires=0,avg_ttl=")
+
+
+def test_commandstats(raw):
+    c = raw()
+    c.ok("CONFIG", "RESETSTAT")
+    for _ in range(3):
+        c.ok("SET", "k", "v")
+    c.call("LPUSH", "k", "x")               # fails
+    c.call("GET")                           # is rejected
+    c.call("CONFIG", "GET", "maxmemory")
+    c.send(b"".join(encode("GET", "k") for _ in range(100)))
+    c.read_many(100)
+    c.ok("MULTI")
+    c.call("GET", "k")
+    c.call("EXEC")
+    got = fields(c, "commandstats")
+    assert re.fullmatch(r"calls=3,usec=\d+,usec_per_call=\d+\.\d\d,"
+                        r"rejected_calls=0,failed_calls=0",
+                        got["cmdstat_set"])
+    assert got["cmdstat_lpush"].endswith("rejected_calls=0,failed_calls=1")
+    assert got["cmdstat_get"].startswith("calls=101,")
+    assert got["cmdstat_get"].endswith("rejected_calls=1,failed_calls=0")
+    assert got["cmdstat_config|get"].startswith("calls=1,")
+    assert got["cmdstat_exec"].startswith("calls=1,")
+
+
+def test_time_is_counted(raw):
+    c = raw()
+    c.call("CONFIG", "RESETSTAT")
+    for _ in range(10):
+        c.call("RPUSH", "big", *range(500))
+    for _ in range(20):
+        c.call("LRANGE", "big", "0", "-1")
+    got = fields(c, "commandstats")["cmdstat_lrange"]
+    assert int(re.search(r"usec=(\d+)", got).group(1)) > 20
+
+
+def test_errorstats(raw):
+    c = raw()
+    c.ok("CONFIG", "RESETSTAT")
+    c.ok("SET", "k", "v")
+    c.call("LPUSH", "k", "x")
+    c.call("NOSUCH")
+    c.call("GET")
+    got = fields(c, "errorstats", "stats")
+    assert got["errorstat_WRONGTYPE"] == "count=1"
+    assert got["errorstat_ERR"] == "count=2"
+    assert got["total_error_replies"] == "3"
+
+
+def test_latencystats(raw):
+    c = raw()
+    c.ok("CONFIG", "RESETSTAT")
+    c.ok("SET", "k", "v")
+    got = fields(c, "latencystats")
+    m = re.fullmatch(r"p50=(\d+\.\d{3}),p99=(\d+\.\d{3}),p99\.9=(\d+\.\d{3})",
+                     got["latency_percentiles_usec_set"])
+    assert m and 0 < float(m.group(1)) <= float(m.group(3))
+
+
+def test_rates(raw):
+    c = raw()
+    limit = time.monotonic() + 5
+    while time.monotonic() < limit:
+        c.send(b"".join(encode("PING") for _ in range(500)))
+        c.read_many(500)
+        got = fields(c, "stats")
+        if int(got["instantaneous_ops_per_sec"]) > 100:
+            break
+    assert int(got["instantaneous_ops_per_sec"]) > 100
+    assert float(got["instantaneous_input_kbps"]) > 0
+
+
+def test_memory(raw, config_name):
+    c = raw()
+    before = int(fields(c, "memory")["used_memory"])
+    c.ok("SET", "k", "x" * 1000000)
+    got = fields(c, "memory")
+    assert 1000000 <= int(got["used_memory"]) - before < 4000000
+    assert int(got["used_memory_peak"]) >= int(got["used_memory"])
+    if config_name != "redis" and os.path.exists("/proc/self/statm"):
+        assert int(got["used_memory_rss"]) > 1000000
+    assert 1000000 <= plain(c.call("MEMORY", "USAGE", "k")) < 1300000
+    assert c.call("MEMORY", "USAGE", "nothing") == ("$", None)
+    stats = plain(c.call("MEMORY", "STATS")[1][1])
+    assert isinstance(stats, int)

@@ -1,0 +1,277 @@
+"""SLOWLOG, LATENCY, MONITOR, DEBUG, SHUTDOWN and what we are not."""
+
+import re
+import time
+
+import pytest
+
+from harness.resp import encode, plain
+
+
+@pytest.fixture
+def slow(raw):
+    """A connection with an empty slow log that takes everything."""
+    c = raw()
+    c.ok("CONFIG", "SET", "slowlog-log-slower-than", "0")
+    c.ok("SLOWLOG", "RESET")
+    yield c
+    c = raw()
+    c.ok("CONFIG", "SET", "slowlog-log-slower-than", "10000",
+         "slowlog-max-len", "128")
+    c.ok("SLOWLOG", "RESET")
+
+
+def entries(c, *args):
+    return plain(c.call("SLOWLOG", "GET", *args))
+
+
+def words(entry):
+    return entry[3]
+
+
+def test_slowlog_entries(slow):
+    c = slow
+    c.ok("CLIENT", "SETNAME", "me")
+    c.ok("SET", "k", "v")
+    c.call("GET", "k")
+    newest, second = entries(c, "2")
+    assert words(newest) == [b"GET", b"k"]
+    assert words(second) == [b"SET", b"k", b"v"]
+    assert newest[0] == second[0] + 1
+    assert abs(newest[1] - time.time()) < 5
+    assert 0 <= newest[2] < 1000000
+    assert re.fullmatch(rb".+:\d+", newest[4]) and newest[5] == b"me"
+
+
+def test_slowlog_is_cut(slow):
+    c = slow
+    c.call("RPUSH", "l", *["x" * 200] * 40)
+    args = words(entries(c, "1")[0])
+    assert len(args) == 32
+    assert args[2] == b"x" * 128 + b"... (72 more bytes)"
+    assert args[31] == b"... (11 more arguments)"
+    c.ok("CONFIG", "SET", "slowlog-max-len", "3")
+    for _ in range(10):
+        c.call("PING")
+    assert c.call("SLOWLOG", "LEN") == (":", 3)
+    assert len(entries(c, "-1")) == 3
+    c.ok("SLOWLOG", "RESET")
+    assert plain(c.call("SLOWLOG", "LEN")) <= 1
+
+
+def test_slowlog_keeps_secrets(slow):
+    c = slow
+    c.call("AUTH", "hunter2")
+    c.call("AUTH", "default", "hunter2")
+    c.call("HELLO", "2", "AUTH", "default", "hunter2", "SETNAME", "me")
+    c.call("CONFIG", "SET", "requirepass", "", "slowlog-max-len", "100")
+    assert b"hunter2" not in repr(entries(c, "-1")).encode()
+    seen = [words(e) for e in entries(c, "-1")]
+    assert [b"CONFIG", b"SET", b"requirepass", b"(redacted)",
+            b"slowlog-max-len", b"100"] in seen
+    assert [b"HELLO", b"2", b"AUTH", b"(redacted)", b"(redacted)",
+            b"SETNAME", b"me"] in seen
+    assert [b"AUTH", b"(redacted)"] in seen
+
+
+def test_slowlog_of_transactions(slow):
+    c = slow
+    c.ok("MULTI")
+    c.call("SET", "k", "v")
+    c.call("EXEC")
+    seen = [words(e)[0] for e in entries(c, "-1")]
+    assert b"SET" in seen and b"EXEC" not in seen
+
+
+def test_slowlog_threshold(raw):
+    c = raw()
+    c.ok("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+    c.ok("SLOWLOG", "RESET")
+    c.call("KEYS", "*")
+    assert c.call("SLOWLOG", "LEN") == (":", 0)
+    c.ok("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+    c.call("KEYS", "*")
+    assert c.call("SLOWLOG", "LEN") == (":", 0)
+    assert c.call("SLOWLOG", "GET", "x") == (
+        "-", b"ERR count should be greater than or equal to -1")
+
+
+@pytest.fixture
+def debugger(fresh_server, config_name):
+    if config_name == "redis":
+        s = fresh_server(args=["--enable-debug-command", "yes"])
+    else:
+        s = fresh_server(KVNS_ENABLE_DEBUG_COMMAND="yes")
+    with s.raw() as c:
+        yield c
+
+
+def test_latency(debugger):
+    c = debugger
+    c.ok("CONFIG", "SET", "latency-monitor-threshold", "10")
+    c.ok("DEBUG", "SLEEP", "0.02")
+    c.ok("DEBUG", "SLEEP", "0.03")
+    ((name, when, last, worst),) = plain(c.call("LATENCY", "LATEST"))
+    assert name == b"command" and abs(when - time.time()) < 5
+    assert 30 <= last == worst < 1000
+    history = plain(c.call("LATENCY", "HISTORY", "command"))
+    assert history and max(ms for _, ms in history) == worst
+    assert c.call("LATENCY", "HISTORY", "nose") == ("*", [])
+    assert c.call("LATENCY", "GRAPH", "command")[0] == "$"
+    assert c.call("LATENCY", "GRAPH", "nose") == (
+        "-", b"ERR No samples available for event 'nose'")
+    assert c.call("LATENCY", "DOCTOR")[0] == "$"
+    assert c.call("LATENCY", "RESET") == (":", 1)
+    assert c.call("LATENCY", "LATEST") == ("*", [])
+    assert entries(c)[0][2] >= 20000
+
+
+def test_latency_histogram(raw):
+    c = raw()
+    c.ok("CONFIG", "RESETSTAT")
+    for _ in range(10):
+        c.ok("SET", "k", "v")
+    c.call("HELLO", "3")
+    kind, value = c.call("LATENCY", "HISTOGRAM", "set", "nosuch")
+    assert kind == "%" and len(value) == 1 and value[0][0] == ("$", b"set")
+    inner = {plain(k): v for k, v in value[0][1][1]}
+    assert inner[b"calls"] == (":", 10)
+    kind, buckets = inner[b"histogram_usec"]
+    assert kind == "%" and buckets[-1][1] == (":", 10)
+    for (_, us), _ in buckets:
+        assert us >= 1
+
+
+def lines(m, n):
+    return [re.sub(rb"^\d+\.\d{6} \[(\d+) [^ ]*:\d+\] ", rb"\1 ",
+                   plain(m.read())) for _ in range(n)]
+
+
+def test_monitor(raw):
+    m, c = raw(), raw()
+    m.ok("MONITOR")
+    c.ok("SET", "k", 'a "b"\r\n\x01\\')
+    c.call("HELLO", "2", "AUTH", "default", "hunter2")
+    c.call("AUTH", "hunter2")
+    c.call("CONFIG", "GET", "port")         # for administrators: not shown
+    c.call("CLIENT", "LIST")
+    c.call("NOSUCH")                        # not carried out
+    c.ok("SELECT", "1")
+    c.ok("MULTI")
+    c.call("INCR", "n")
+    c.call("EXEC")
+    c.call("PING")
+    assert lines(m, 8) == [
+        b'0 "SET" "k" "a \\"b\\"\\r\\n\\x01\\\\"',
+        b'0 "HELLO" "2" "AUTH" "(redacted)" "(redacted)"',
+        b'0 "AUTH" "(redacted)"', b'1 "SELECT" "1"', b'1 "MULTI"',
+        b'1 "INCR" "n"', b'1 "EXEC"', b'1 "PING"']
+
+
+def test_monitor_sees_oneself_and_ends(raw):
+    m, c = raw(), raw()
+    m.send(encode("MONITOR") + encode("ECHO", "me"))
+    assert m.read() == ("+", b"OK")
+    assert m.read() == ("$", b"me")
+    assert lines(m, 1) == [b'0 "ECHO" "me"']
+    m.send(encode("RESET"))
+    assert m.read() == ("+", b"RESET")
+    c.call("GET", "x")
+    assert m.call("ECHO", "still") == ("$", b"still")
+
+
+def test_monitor_across_lanes(raw):
+    m = raw()
+    m.ok("MONITOR")
+    others = [raw() for _ in range(6)]
+    for i, o in enumerate(others):
+        o.call("ECHO", str(i))
+    assert sorted(lines(m, 6)) == sorted(
+        b'0 "ECHO" "%d"' % i for i in range(6))
+    m.close()
+    for o in others:
+        assert o.call("PING") == ("+", b"PONG")
+
+
+def test_debug_is_locked_away(raw):
+    kind, text = raw().call("DEBUG", "SLEEP", "0")
+    assert kind == "-" and text.startswith(
+        b"ERR DEBUG command not allowed. If the enable-debug-command option")
+
+
+def test_debug(debugger):
+    c = debugger
+    c.ok("SET", "k", "12345")
+    assert re.match(rb"Value at:\S+ refcount:\d+ encoding:int "
+                    rb"serializedlength:\d+ lru:\d+ lru_seconds_idle:\d+",
+                    plain(c.call("DEBUG", "OBJECT", "k")))
+    assert c.call("DEBUG", "OBJECT", "none") == ("-", b"ERR no such key")
+    c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+    c.ok("DEBUG", "POPULATE", "100", "many", "10")
+    assert c.call("STRLEN", "many:99") == (":", 10)
+    assert c.call("DBSIZE") == (":", 101)
+    assert c.call("DEBUG", "ERROR", "CODE text") == ("-", b"CODE text")
+    assert plain(c.call("DEBUG", "NOSE")).startswith(
+        b"ERR unknown subcommand or wrong number of arguments for 'NOSE'")
+    c.call("HELLO", "3")
+    assert c.call("DEBUG", "PROTOCOL", "true") == ("#", True)
+    assert c.call("DEBUG", "PROTOCOL", "double") == (",", b"3.141")
+    assert c.call("DEBUG", "PROTOCOL", "null") == ("_", None)
+
+
+def test_debug_digest(debugger):
+    c = debugger
+    empty = plain(c.call("DEBUG", "DIGEST"))
+    assert re.fullmatch(rb"[0-9a-f]{40}", empty)
+    c.call("SADD", "s", "a", "b", "c")
+    c.call("HSET", "h", "f", "v")
+    c.call("ZADD", "z", "1", "a", "2.5", "b")
+    c.call("RPUSH", "l", "a", "1", "b")
+    first = plain(c.call("DEBUG", "DIGEST"))
+    one = c.call("DEBUG", "DIGEST-VALUE", "s", "nothing")
+    assert first != empty and len(one[1]) == 2
+    assert plain(one[1][1]) == b"0" * 40
+    c.call("DEL", "s", "h", "z", "l")
+    assert plain(c.call("DEBUG", "DIGEST")) == empty
+    # The same again in another order, and kept in another way.
+    for kind in ["hash", "zset"]:
+        c.ok("CONFIG", "SET", kind + "-max-listpack-entries", "0")
+    c.call("RPUSH", "l", "a", "1", "b")
+    c.call("ZADD", "z", "2.5", "b", "1", "a")
+    c.call("HSET", "h", "f", "v")
+    c.call("SADD", "s", "c", "b", "a")
+    assert c.call("OBJECT", "ENCODING", "z") == ("$", b"skiplist")
+    assert plain(c.call("DEBUG", "DIGEST")) == first
+
+
+@pytest.mark.parametrize("args, reply", [
+    (["CLUSTER", "INFO"],
+     ("-", b"ERR This instance has cluster support disabled")),
+    (["CLUSTER", "NODES"],
+     ("-", b"ERR This instance has cluster support disabled")),
+    (["READONLY"], ("-", b"ERR This instance has cluster support disabled")),
+    (["MODULE", "LIST"], ("*", [])),
+    (["REPLICAOF", "NO", "ONE"], ("+", b"OK")),
+    (["ROLE"], ("*", [("$", b"master"), (":", 0), ("*", [])])),
+    (["WAIT", "0", "10"], (":", 0)),
+    (["WAIT", "0", "-1"], ("-", b"ERR timeout is negative")),
+    (["SHUTDOWN", "ABORT"], ("-", b"ERR No shutdown in progress.")),
+    (["SHUTDOWN", "SAVE", "NOSAVE"], ("-", b"ERR syntax error")),
+    (["SHUTDOWN", "NOSE"], ("-", b"ERR syntax error")),
+])
+def test_alone(raw, args, reply):
+    assert raw().call(*args) == reply
+
+
+def test_sentinel_is_unknown(raw):
+    assert plain(raw().call("SENTINEL", "MASTERS")).startswith(
+        b"ERR unknown command 'SENTINEL'")
+
+
+def test_shutdown(fresh_server):
+    s = fresh_server()
+    with s.raw() as c:
+        c.send(encode("SHUTDOWN", "NOSAVE"))
+        c.expect_closed()
+    assert s.process.wait(10) == 0
