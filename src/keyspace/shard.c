@@ -304,6 +304,24 @@ static struct tenant *tenant_find(const struct keyspace *ks, struct str ns) {
     return NULL;
 }
 
+/* The settings of a namespace, made if there are none: no limit, the global
+ * policy.  All shards are locked.  NULL: no memory. */
+static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
+    struct tenant *t = tenant_find(ks, ns);
+
+    if (t != NULL) return t;
+    t = malloc(sizeof *t + ns.n);
+    if (t == NULL) return NULL;
+    memset(t, 0, sizeof *t);
+    t->limit = SIZE_MAX;
+    t->policy = POLICY_COUNT;
+    atomic_init(&t->bytes, 0);
+    t->nlen = ns.n;
+    memcpy(t->name, ns.p, ns.n);
+    t->next = ks->tenants;
+    return ks->tenants = t;
+}
+
 /* Which policy rules a space, from its settings and the global one. */
 static void space_settle(const struct keyspace *ks, struct space *sp) {
     sp->policy = (uint8_t)(sp->tenant != NULL &&

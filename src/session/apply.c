@@ -3,7 +3,7 @@
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base entry shard options instance
+ * floor 5 - uses: base num entry shard options option instance
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */
@@ -70,19 +70,55 @@ static void apply__keyspace(struct kvns *k) {
         o->notify = 0;
 }
 
+/* Give namespaces the limits and policies that the options name.  True when
+ * there are any. */
+static bool apply__tenants(struct kvns *k) {
+    struct str rest = k->opt.ns_limits, name, value;
+    struct tenant *t;
+    uint64_t bytes;
+
+    while (option_pair(&rest, &name, &value)) {
+        t = num_parse_size(value, &bytes) ? tenant_make(&k->ks, name) : NULL;
+        if (t == NULL) continue;
+        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
+        t->has_limit = true;
+    }
+    rest = k->opt.ns_eviction;
+    while (option_pair(&rest, &name, &value)) {
+        t = tenant_make(&k->ks, name);
+        if (t != NULL && !option_policy(value, &t->policy))
+            t->policy = POLICY_COUNT;
+    }
+    return k->ks.tenants != NULL;
+}
+
+/* Let every namespace know its settings and its policy. */
+static void apply__settle(struct kvns *k) {
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        for (uint32_t j = 0; j < s->ids; j++) {
+            struct space *sp = s->by_id[j];
+
+            if (sp == NULL) continue;
+            if (sp->tenant == NULL) {
+                sp->tenant = tenant_find(&k->ks, space_name(sp));
+                if (sp->tenant != NULL)
+                    atomic_fetch_add(&sp->tenant->bytes, sp->bytes);
+            }
+            space_settle(&k->ks, sp);
+        }
+    }
+}
+
 /* Put the options into force. */
 static void apply_options(struct kvns *k) {
     int64_t slow = k->opt.slowlog_log_slower_than;
     enum policy had = k->ks.opt.policy;
 
     apply__keyspace(k);
-    if (k->ks.opt.policy != had)
-        for (uint32_t i = 0; i < k->ks.nshards; i++) {
-            struct shard *s = k->ks.shards + i;
-
-            for (uint32_t j = 0; j < s->ids; j++)
-                if (s->by_id[j] != NULL) space_settle(&k->ks, s->by_id[j]);
-        }
+    if (apply__tenants(k) || k->ks.opt.policy != had)
+        apply__settle(k);
     /* a share of a batch's time is too coarse for such a threshold */
     if ((slow >= 0 && slow < 1000) || k->opt.latency_monitor_threshold > 0)
         atomic_fetch_or(&k->observed, OBSERVE_ALONE);
