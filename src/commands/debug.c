@@ -3,8 +3,8 @@
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base mem buf log sha256 table item entry shard big save door
- *   bytes reply options instance arg help key info
+ * floor 6 - uses: base mem buf log table entry shard save door bytes reply
+ *   options instance arg help key info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */

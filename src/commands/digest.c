@@ -6,7 +6,7 @@
  * exclusive or.  The sums are our own, not Redis'.
  *
  * floor 6 - uses: base num buf sha256 table pack quick entry shard big save
- *   door members fields ranks reply instance
+ *   door fields members ranks reply instance
  */
 struct digest {
     unsigned char sum[SHA256_SIZE];

@@ -407,6 +407,109 @@ static void info__keyspace(struct info__to *t) {
     }
 }
 
+/* ---- namespaces ---------------------------------------------------------- */
+
+/* What all parts of one namespace hold. */
+struct info__space {
+    struct str name;
+    size_t keys, expiring, bytes;
+    struct tally tally;
+    enum policy policy;
+};
+
+static int info__by_name(const void *a, const void *b) {
+    return str_cmp(((const struct info__space *)a)->name,
+                   ((const struct info__space *)b)->name);
+}
+
+static int info__by_bytes(const void *a, const void *b) {
+    size_t x = ((const struct info__space *)a)->bytes;
+    size_t y = ((const struct info__space *)b)->bytes;
+
+    return x > y ? -1 : x < y;
+}
+
+static void info__add_space(struct info__space *to,
+                            const struct info__space *from) {
+    to->keys += from->keys;
+    to->expiring += from->expiring;
+    to->bytes += from->bytes;
+    to->tally.hits += from->tally.hits;
+    to->tally.misses += from->tally.misses;
+    to->tally.expired += from->tally.expired;
+    to->tally.evicted += from->tally.evicted;
+    to->tally.ear_evicted += from->tally.ear_evicted;
+}
+
+/* All namespaces of all shards and databases, summed by name; the caller
+ * frees them.  NULL: no memory. */
+static struct info__space *info__spaces(const struct keyspace *ks,
+                                        size_t *count) {
+    size_t n = 0, out = 0, room = 1;
+    struct info__space *all;
+
+    for (uint32_t i = 0; i < ks->nshards; i++) room += ks->shards[i].ids;
+    all = malloc(room * sizeof *all);
+    if (all == NULL) return NULL;
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
+            const struct space *sp = ks->shards[i].by_id[j];
+
+            if (sp == NULL || sp->keys.count == 0) continue;
+            all[n++] = (struct info__space){
+                sp->is_default ? STR("default") : space_name(sp),
+                sp->keys.count, sp->expiring, sp->bytes, sp->tally,
+                (enum policy)sp->policy
+            };
+        }
+    qsort(all, n, sizeof *all, info__by_name);
+    for (size_t i = 0; i < n; i++)
+        if (out > 0 && str_eq(all[out - 1].name, all[i].name))
+            info__add_space(all + out - 1, all + i);
+        else all[out++] = all[i];
+    *count = out;
+    return all;
+}
+
+/* A name with nothing in it that ends a line or a field: %XX for the rest. */
+static void info__name(struct buf *b, struct str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (isalnum(c) || (c != '\0' && strchr("_-.@#+", c) != NULL))
+            buf_put_char(b, (char)c);
+        else buf_printf(b, "%%%02X", c);
+    }
+}
+
+static void info__namespaces(struct info__to *t) {
+    size_t most = (size_t)t->k->opt.metrics_max_namespaces, n;
+    struct info__space *all = info__spaces(&t->k->ks, &n);
+
+    if (all == NULL) return;
+    buf_printf(t->b, "namespaces:%zu\r\n", n);
+    if (n > most) {
+        qsort(all, n, sizeof *all, info__by_bytes);
+        n = most;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct info__space *s = all + i;
+
+        buf_printf(t->b, "ns_");
+        info__name(t->b, s->name);
+        buf_printf(t->b, ":keys=%zu,expires=%zu,bytes=%zu,hits=%llu,"
+                         "misses=%llu,evicted=%llu,expired=%llu,policy=%s"
+                         "\r\n", s->keys, s->expiring, s->bytes,
+                   (unsigned long long)s->tally.hits,
+                   (unsigned long long)s->tally.misses,
+                   (unsigned long long)(s->tally.evicted +
+                                        s->tally.ear_evicted),
+                   (unsigned long long)s->tally.expired,
+                   option_policy_text(s->policy, false));
+    }
+    free(all);
+}
+
 /* ---- INFO ---------------------------------------------------------------- */
 
 enum { INFO_DEFAULT = 1, INFO_ALL = 2, INFO_EVERYTHING = 4 };
@@ -430,6 +533,7 @@ static const struct {
     { "latencystats", "Latencystats", info__latencystats, 6 },
     { "cluster", "Cluster", info__cluster, 7 },
     { "keyspace", "Keyspace", info__keyspace, 7 },
+    { "namespaces", "Namespaces", info__namespaces, 4 },
 };
 
 /* Is section i asked for? */

@@ -177,7 +177,6 @@ static bool option_policy(struct str name, enum policy *policy) {
 }
 
 /* The name of a policy: ours or, if redis, Redis' where it has one. */
-TESTED_ONLY
 static const char *option_policy_text(enum policy policy, bool redis) {
     const struct option_word *w =
         redis ? option_words_maxmemory : option_words_eviction;
