@@ -12,6 +12,7 @@ mkdir -p build
 
 cc=${CC:-cc}
 checked="-DKVNS_VERIFY -g -O1 -fno-omit-frame-pointer"
+faulty="-DKVNS_FAULTS $checked"
 asan="-fsanitize=address,undefined -fno-sanitize-recover=all"
 # Without main some functions are left over; lint.sh is stricter.
 warn="-std=c11 -Wall -Wextra -Wno-unused-function"
@@ -56,10 +57,10 @@ build() {
     kvns-plain-asan) make "$1" src/kvns.c $checked $asan -DKVNS_PLAIN ;;
     kvns-debug) make "$1" src/kvns.c $checked ;;
     kvns-bench) make "$1" src/kvns.c -O2 -g ;;
-    unit) make "$1" tests/unit/unit.c -DKVNS_FAULTS $checked $asan ;;
-    unit-malloc) make "$1" tests/unit/unit.c -DKVNS_FAULTS $checked $asan -DKVNS_MALLOC ;;
-    unit-plain) make "$1" tests/unit/unit.c -DKVNS_FAULTS $checked $asan -DKVNS_PLAIN ;;
-    unit-32) make "$1" tests/unit/unit.c -DKVNS_FAULTS -DKVNS_VERIFY -g -O1 -m32 \
+    unit) make "$1" tests/unit/unit.c $faulty $asan ;;
+    unit-malloc) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_MALLOC ;;
+    unit-plain) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_PLAIN ;;
+    unit-32) make "$1" tests/unit/unit.c $faulty -m32 \
         -idirafter /usr/include/x86_64-linux-gnu ;;
     fuzz_*) make "$1" "tests/fuzz/$1.c" $checked $asan \
         -DKVNS_FUZZ_REPLAY -DKVNS_MALLOC ;;

@@ -7,7 +7,7 @@
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base num clock buf crc rdb rdb_items rdb_file options probe
+ * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */

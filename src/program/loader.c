@@ -218,6 +218,7 @@ static void loader__progress(struct loader *l) {
     pthread_mutex_unlock(&k->lock);
     if (now - l->said_us < 1000000 || done == 0) return;
     l->said_us = now;
+    if (total < done) total = done;     /* the file has grown */
     log_line(&k->log, KLOG_NOTICE, "loading: %d %%, %llu keys, %.0f s left",
              (int)((double)done * 100 / (double)total),
              (unsigned long long)l->keys,

@@ -5,7 +5,7 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver net listen loader instances probe
+ *   apply saver net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
