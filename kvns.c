@@ -8410,6 +8410,24 @@ static struct tenant *tenant_find(const struct keyspace *ks, struct str ns) {
     return NULL;
 }
 
+/* The settings of a namespace, made if there are none: no limit, the global
+ * policy.  All shards are locked.  NULL: no memory. */
+static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
+    struct tenant *t = tenant_find(ks, ns);
+
+    if (t != NULL) return t;
+    t = malloc(sizeof *t + ns.n);
+    if (t == NULL) return NULL;
+    memset(t, 0, sizeof *t);
+    t->limit = SIZE_MAX;
+    t->policy = POLICY_COUNT;
+    atomic_init(&t->bytes, 0);
+    t->nlen = ns.n;
+    memcpy(t->name, ns.p, ns.n);
+    t->next = ks->tenants;
+    return ks->tenants = t;
+}
+
 /* Which policy rules a space, from its settings and the global one. */
 static void space_settle(const struct keyspace *ks, struct space *sp) {
     sp->policy = (uint8_t)(sp->tenant != NULL &&
@@ -16107,7 +16125,6 @@ static bool option_policy(struct str name, enum policy *policy) {
 }
 
 /* The name of a policy: ours or, if redis, Redis' where it has one. */
-TESTED_ONLY
 static const char *option_policy_text(enum policy policy, bool redis) {
     const struct option_word *w =
         redis ? option_words_maxmemory : option_words_eviction;
@@ -18466,7 +18483,7 @@ static void world_wake(struct lane *l) {
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base entry shard options instance
+ * floor 5 - uses: base num entry shard options option instance
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */
@@ -18533,19 +18550,55 @@ static void apply__keyspace(struct kvns *k) {
         o->notify = 0;
 }
 
+/* Give namespaces the limits and policies that the options name.  True when
+ * there are any. */
+static bool apply__tenants(struct kvns *k) {
+    struct str rest = k->opt.ns_limits, name, value;
+    struct tenant *t;
+    uint64_t bytes;
+
+    while (option_pair(&rest, &name, &value)) {
+        t = num_parse_size(value, &bytes) ? tenant_make(&k->ks, name) : NULL;
+        if (t == NULL) continue;
+        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
+        t->has_limit = true;
+    }
+    rest = k->opt.ns_eviction;
+    while (option_pair(&rest, &name, &value)) {
+        t = tenant_make(&k->ks, name);
+        if (t != NULL && !option_policy(value, &t->policy))
+            t->policy = POLICY_COUNT;
+    }
+    return k->ks.tenants != NULL;
+}
+
+/* Let every namespace know its settings and its policy. */
+static void apply__settle(struct kvns *k) {
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        for (uint32_t j = 0; j < s->ids; j++) {
+            struct space *sp = s->by_id[j];
+
+            if (sp == NULL) continue;
+            if (sp->tenant == NULL) {
+                sp->tenant = tenant_find(&k->ks, space_name(sp));
+                if (sp->tenant != NULL)
+                    atomic_fetch_add(&sp->tenant->bytes, sp->bytes);
+            }
+            space_settle(&k->ks, sp);
+        }
+    }
+}
+
 /* Put the options into force. */
 static void apply_options(struct kvns *k) {
     int64_t slow = k->opt.slowlog_log_slower_than;
     enum policy had = k->ks.opt.policy;
 
     apply__keyspace(k);
-    if (k->ks.opt.policy != had)
-        for (uint32_t i = 0; i < k->ks.nshards; i++) {
-            struct shard *s = k->ks.shards + i;
-
-            for (uint32_t j = 0; j < s->ids; j++)
-                if (s->by_id[j] != NULL) space_settle(&k->ks, s->by_id[j]);
-        }
+    if (apply__tenants(k) || k->ks.opt.policy != had)
+        apply__settle(k);
     /* a share of a batch's time is too coarse for such a threshold */
     if ((slow >= 0 && slow < 1000) || k->opt.latency_monitor_threshold > 0)
         atomic_fetch_or(&k->observed, OBSERVE_ALONE);
@@ -20602,7 +20655,7 @@ static enum outcome cmd_help(struct call *x) {
         lines += 2;
     }
     reply_simple(x->r, STR("HELP"));
-    reply_simple(x->r, STR("    Print this help."));
+    reply_simple(x->r, STR("    Prints this help."));
     reply_array_set(x->r, mark, lines);
     buf_free(&b);
     return DONE;
@@ -26771,6 +26824,11 @@ static enum outcome cmd_select(struct call *x) {
     int64_t n;
 
     if (!arg_int_or_reply(x, 1, &n)) return FAILED;
+    if (n < INT32_MIN || n > INT32_MAX) {
+        reply_error(x->r, "ERR value is out of range, value must between "
+                          "-2147483648 and 2147483647");
+        return FAILED;
+    }
     if (n < 0 || n >= (int64_t)x->k->ks.opt.databases)
         return reply_err(x, ERR_DB_RANGE);
     x->c->db = (int)n;
@@ -28477,7 +28535,7 @@ enum command_filter { COMMAND_ALL, COMMAND_MODULE, COMMAND_CATEGORY,
 static bool command__passes(const struct command *row,
                             enum command_filter how, struct str what) {
     switch (how) {
-    case COMMAND_ALL: return !command_is_sub(row);
+    case COMMAND_ALL: return true;
     case COMMAND_MODULE: return false;
     case COMMAND_PATTERN: return glob_match(what, str_c(row->name), true);
     case COMMAND_CATEGORY:
@@ -29070,6 +29128,109 @@ static void info__keyspace(struct info__to *t) {
     }
 }
 
+/* ---- namespaces ---------------------------------------------------------- */
+
+/* What all parts of one namespace hold. */
+struct info__space {
+    struct str name;
+    size_t keys, expiring, bytes;
+    struct tally tally;
+    enum policy policy;
+};
+
+static int info__by_name(const void *a, const void *b) {
+    return str_cmp(((const struct info__space *)a)->name,
+                   ((const struct info__space *)b)->name);
+}
+
+static int info__by_bytes(const void *a, const void *b) {
+    size_t x = ((const struct info__space *)a)->bytes;
+    size_t y = ((const struct info__space *)b)->bytes;
+
+    return x > y ? -1 : x < y;
+}
+
+static void info__add_space(struct info__space *to,
+                            const struct info__space *from) {
+    to->keys += from->keys;
+    to->expiring += from->expiring;
+    to->bytes += from->bytes;
+    to->tally.hits += from->tally.hits;
+    to->tally.misses += from->tally.misses;
+    to->tally.expired += from->tally.expired;
+    to->tally.evicted += from->tally.evicted;
+    to->tally.ear_evicted += from->tally.ear_evicted;
+}
+
+/* All namespaces of all shards and databases, summed by name; the caller
+ * frees them.  NULL: no memory. */
+static struct info__space *info__spaces(const struct keyspace *ks,
+                                        size_t *count) {
+    size_t n = 0, out = 0, room = 1;
+    struct info__space *all;
+
+    for (uint32_t i = 0; i < ks->nshards; i++) room += ks->shards[i].ids;
+    all = malloc(room * sizeof *all);
+    if (all == NULL) return NULL;
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
+            const struct space *sp = ks->shards[i].by_id[j];
+
+            if (sp == NULL || sp->keys.count == 0) continue;
+            all[n++] = (struct info__space){
+                sp->is_default ? STR("default") : space_name(sp),
+                sp->keys.count, sp->expiring, sp->bytes, sp->tally,
+                (enum policy)sp->policy
+            };
+        }
+    qsort(all, n, sizeof *all, info__by_name);
+    for (size_t i = 0; i < n; i++)
+        if (out > 0 && str_eq(all[out - 1].name, all[i].name))
+            info__add_space(all + out - 1, all + i);
+        else all[out++] = all[i];
+    *count = out;
+    return all;
+}
+
+/* A name with nothing in it that ends a line or a field: %XX for the rest. */
+static void info__name(struct buf *b, struct str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (isalnum(c) || (c != '\0' && strchr("_-.@#+", c) != NULL))
+            buf_put_char(b, (char)c);
+        else buf_printf(b, "%%%02X", c);
+    }
+}
+
+static void info__namespaces(struct info__to *t) {
+    size_t most = (size_t)t->k->opt.metrics_max_namespaces, n;
+    struct info__space *all = info__spaces(&t->k->ks, &n);
+
+    if (all == NULL) return;
+    buf_printf(t->b, "namespaces:%zu\r\n", n);
+    if (n > most) {
+        qsort(all, n, sizeof *all, info__by_bytes);
+        n = most;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct info__space *s = all + i;
+
+        buf_printf(t->b, "ns_");
+        info__name(t->b, s->name);
+        buf_printf(t->b, ":keys=%zu,expires=%zu,bytes=%zu,hits=%llu,"
+                         "misses=%llu,evicted=%llu,expired=%llu,policy=%s"
+                         "\r\n", s->keys, s->expiring, s->bytes,
+                   (unsigned long long)s->tally.hits,
+                   (unsigned long long)s->tally.misses,
+                   (unsigned long long)(s->tally.evicted +
+                                        s->tally.ear_evicted),
+                   (unsigned long long)s->tally.expired,
+                   option_policy_text(s->policy, false));
+    }
+    free(all);
+}
+
 /* ---- INFO ---------------------------------------------------------------- */
 
 enum { INFO_DEFAULT = 1, INFO_ALL = 2, INFO_EVERYTHING = 4 };
@@ -29086,13 +29247,14 @@ static const struct {
     { "stats", "Stats", info__stats, 7 },
     { "replication", "Replication", info__replication, 7 },
     { "cpu", "CPU", info__cpu, 7 },
-    { "module_list", "Modules", info__modules, 5 },
+    { "module_list", "Modules", info__modules, 7 },
     { "modules", "Modules", info__modules, 4 },
     { "commandstats", "Commandstats", info__commandstats, 6 },
     { "errorstats", "Errorstats", info__errorstats, 7 },
     { "latencystats", "Latencystats", info__latencystats, 6 },
     { "cluster", "Cluster", info__cluster, 7 },
     { "keyspace", "Keyspace", info__keyspace, 7 },
+    { "namespaces", "Namespaces", info__namespaces, 4 },
 };
 
 /* Is section i asked for? */
@@ -29467,6 +29629,176 @@ static const struct command observe_commands[] = {
       "Forgets them all." },
 };
 /* ---- end commands/observe.c ----------------------------------------- */
+/* sums over values */
+/* ---- begin commands/digest.c ---------------------------------------- */
+/* ==== digest - one sum over values, however they are kept ==================
+ *
+ * For tests: a value has the same digest whether it is packed or not, and a
+ * collection without order whatever the order.  Elements are hashed singly;
+ * where order counts each hash goes into the next, else they are added by
+ * exclusive or.  The sums are our own, not Redis'.
+ *
+ * floor 6 - uses: base num buf sha256 table pack quick entry shard big save
+ *   door fields members ranks reply instance
+ */
+struct digest {
+    unsigned char sum[SHA256_SIZE];
+    struct buf b;               /* the element at hand */
+};
+
+static void digest__item(struct buf *b, const struct pack_item *it) {
+    char tmp[24];
+    struct str s = pack_item_str(it, tmp);
+
+    buf_printf(b, "%zu:", s.n);
+    buf_put_str(b, s);
+}
+
+/* Take the element in d->b in. */
+static void digest__take(struct digest *d, bool ordered) {
+    unsigned char one[SHA256_SIZE];
+
+    if (ordered) buf_put(&d->b, d->sum, sizeof d->sum);
+    sha256_of(d->b.p, d->b.n, one);
+    for (int i = 0; i < SHA256_SIZE; i++)
+        d->sum[i] = (unsigned char)(ordered ? one[i] : d->sum[i] ^ one[i]);
+    buf_reset(&d->b);
+}
+
+static bool digest__see_member(void *ctx, const struct pack_item *it) {
+    struct digest *d = ctx;
+
+    digest__item(&d->b, it);
+    digest__take(d, false);
+    return true;
+}
+
+static void digest__see_pair(void *ctx, const struct fields_pair *pair) {
+    struct digest *d = ctx;
+
+    digest__item(&d->b, &pair->field);
+    digest__item(&d->b, &pair->value);
+    digest__take(d, false);
+}
+
+static void digest__zset(struct digest *d, const struct entry *e) {
+    size_t n = ranks_count(e);
+    struct ranks_at at;
+
+    if (n == 0) return;
+    ranks_seek(e, n, 0, &at);
+    for (size_t i = 0; i < n; i++) {
+        struct pack_item it;
+        char text[40];
+        double score;
+
+        if (i > 0) ranks_step(&at, false);
+        ranks_read(&at, &it, &score);
+        digest__item(&d->b, &it);
+        buf_put(&d->b, text, num_put_double(text, score));
+        digest__take(d, true);
+    }
+}
+
+static void digest__list(struct digest *d, const struct entry *e) {
+    struct str v = entry_value(e);
+    struct pack_item it;
+
+    if (entry_shape(e) == SHAPE_LIST_QUICK) {
+        struct quick_at at =
+            quick_first(&((struct big_list *)entry_object(e))->q);
+
+        while (quick_read(&at, &it)) {
+            digest__item(&d->b, &it);
+            digest__take(d, true);
+        }
+        return;
+    }
+    for (size_t at = 0; at < v.n;) {
+        at = pack_read((const uint8_t *)v.p, v.n, at, &it);
+        digest__item(&d->b, &it);
+        digest__take(d, true);
+    }
+}
+
+/* The digest of a value into d->sum, which is zero. */
+static void digest_value(struct digest *d, const struct entry *e) {
+    char tmp[24];
+
+    switch (entry_kind(e)) {
+    case KIND_SET: members_each(e, digest__see_member, d); return;
+    case KIND_HASH: fields_each(e, digest__see_pair, d); return;
+    case KIND_ZSET: digest__zset(d, e); return;
+    case KIND_LIST: digest__list(d, e); return;
+    case KIND_STRING: buf_put_str(&d->b, entry_string(e, tmp)); break;
+    default: save_value(&d->b, e); break;
+    }
+    digest__take(d, true);
+}
+
+/* A walk over all keys. */
+struct digest__keys {
+    struct digest all;
+    int64_t now;
+    const struct space *sp;
+};
+
+static void digest__see_key(void *ctx, void *item) {
+    struct digest__keys *k = ctx;
+    struct digest one = { .b = { 0 } };
+    const struct entry *e = item;
+
+    if (entry_is_dead(e, k->now)) return;
+    digest_value(&one, e);
+    buf_free(&one.b);
+    buf_printf(&k->all.b, "%d %d %lld ", k->sp->db->index, entry_kind(e),
+               (long long)entry_deadline(e));
+    key_print(&k->all.b, k->sp->is_default, space_name(k->sp), entry_key(e));
+    buf_put(&k->all.b, one.sum, sizeof one.sum);
+    digest__take(&k->all, false);
+}
+
+static void digest__reply(struct reply *r, const unsigned char *sum) {
+    char hex[41];
+
+    for (size_t i = 0; i < 20; i++)
+        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+    reply_simple(r, str_of(hex, 40));
+}
+
+/* DEBUG DIGEST: of everything; all shards are locked. */
+static enum outcome digest_all(struct call *x) {
+    struct digest__keys k = { .now = x->w.now };
+    struct keyspace *ks = x->w.ks;
+
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
+            uint32_t cursor = 0;
+
+            k.sp = ks->shards[i].by_id[j];
+            if (k.sp == NULL || k.sp->db == NULL) continue;
+            do cursor = table_scan(&k.sp->keys, cursor, digest__see_key, &k);
+            while (cursor != 0);
+        }
+    digest__reply(x->r, k.all.sum);
+    buf_free(&k.all.b);
+    return DONE;
+}
+
+/* DEBUG DIGEST-VALUE: of the values of some keys. */
+static enum outcome digest_some(struct call *x) {
+    reply_array(x->r, x->argc - 2);
+    for (size_t i = 2; i < x->argc; i++) {
+        const struct entry *e = key_peek(&x->w, x->argv[i]);
+        struct digest d = { .b = { 0 } };
+
+        if (e != NULL) digest_value(&d, e);
+        digest__reply(x->r, d.sum);
+        buf_free(&d.b);
+    }
+    return DONE;
+}
+/* ---- end commands/digest.c ------------------------------------------ */
 /* MEMORY, DEBUG */
 /* ---- begin commands/debug.c ----------------------------------------- */
 /* ==== debug - MEMORY, and what is useful of DEBUG ==========================
@@ -29474,8 +29806,8 @@ static const struct command observe_commands[] = {
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base mem buf log sha256 table item entry shard big save door
- *   bytes reply options instance arg help key info
+ * floor 6 - uses: base mem buf log table entry shard save door bytes reply
+ *   options instance arg help key info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */
@@ -29720,115 +30052,6 @@ static enum outcome debug__active_expire(struct call *x) {
     return DONE;
 }
 
-/* ---- DEBUG DIGEST -------------------------------------------------------- */
-
-/* What a key's digest is made of: parts whose order counts are chained, those
- * whose order does not are added by exclusive or. */
-struct debug__digest {
-    struct call *x;
-    unsigned char sum[SHA256_SIZE];
-    const struct entry *only;
-    int db;
-    struct str ns;
-    bool is_default;
-};
-
-static void debug__mix(unsigned char *sum, const void *p, size_t n) {
-    unsigned char one[SHA256_SIZE];
-
-    sha256_of(p, n, one);
-    for (int i = 0; i < SHA256_SIZE; i++) sum[i] ^= one[i];
-}
-
-static void debug__see_item(void *ctx, void *item) {
-    struct buf b = { 0 };
-    const struct item *it = item;
-    struct { unsigned char *sum; enum shape shape; } *to = ctx;
-
-    save_item(&b, to->shape, it);
-    debug__mix(to->sum, b.p, b.n);
-    buf_free(&b);
-}
-
-/* The digest of a value: the same for the same elements. */
-static void debug__value(const struct entry *e, unsigned char *sum) {
-    struct { unsigned char *sum; enum shape shape; } to = {
-        sum, entry_shape(e)
-    };
-    struct buf b = { 0 };
-    uint32_t cursor = 0;
-
-    memset(sum, 0, SHA256_SIZE);
-    if (entry_shape(e) == SHAPE_SET_TABLE ||
-        entry_shape(e) == SHAPE_HASH_TABLE ||
-        entry_shape(e) == SHAPE_ZSET_SKIP) {
-        do cursor = table_scan(big_table(entry_object(e)), cursor,
-                               debug__see_item, &to);
-        while (cursor != 0);
-        return;
-    }
-    save_value(&b, e);
-    debug__mix(sum, b.p, b.n);
-    buf_free(&b);
-}
-
-static void debug__reply_digest(struct reply *r, const unsigned char *sum) {
-    char hex[41];
-
-    for (size_t i = 0; i < 20; i++)
-        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-    reply_simple(r, str_of(hex, 40));
-}
-
-static void debug__see_key(void *ctx, void *item) {
-    struct debug__digest *d = ctx;
-    const struct entry *e = item;
-    unsigned char value[SHA256_SIZE];
-    int64_t deadline = entry_deadline(e);
-    struct buf b = { 0 };
-
-    if (entry_is_dead(e, d->x->w.now)) return;
-    debug__value(e, value);
-    buf_printf(&b, "%d %d %lld ", d->db, (int)entry_kind(e),
-               (long long)deadline);
-    key_print(&b, d->is_default, d->ns, entry_key(e));
-    buf_put(&b, value, sizeof value);
-    debug__mix(d->sum, b.p, b.n);
-    buf_free(&b);
-}
-
-static enum outcome debug__digest(struct call *x) {
-    struct debug__digest d = { .x = x };
-    struct keyspace *ks = &x->k->ks;
-
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
-            struct space *sp = ks->shards[i].by_id[j];
-            uint32_t cursor = 0;
-
-            if (sp == NULL || sp->keys.count == 0) continue;
-            d.db = sp->db->index;
-            d.ns = space_name(sp);
-            d.is_default = sp->is_default;
-            do cursor = table_scan(&sp->keys, cursor, debug__see_key, &d);
-            while (cursor != 0);
-        }
-    debug__reply_digest(x->r, d.sum);
-    return DONE;
-}
-
-static enum outcome debug__digest_value(struct call *x) {
-    reply_array(x->r, x->argc - 2);
-    for (size_t i = 2; i < x->argc; i++) {
-        const struct entry *e = key_peek(&x->w, x->argv[i]);
-        unsigned char sum[SHA256_SIZE] = { 0 };
-
-        if (e != NULL) debug__value(e, sum);
-        debug__reply_digest(x->r, sum);
-    }
-    return DONE;
-}
-
 static enum outcome debug__error(struct call *x) {
     reply_errorf(x->r, "%.*s", (int)size_min(x->argv[2].n, 512),
                  x->argv[2].p);
@@ -29857,11 +30080,11 @@ static const struct {
     { "change-repl-id", "", "Nothing: there is no replication.", 2, 2,
       debug__nothing },
     { "digest", "", "One sum over all keys and values.", 2, 2,
-      debug__digest },
+      digest_all },
     { "digest-value", "key [key ...]", "A sum over each value.", 2, SIZE_MAX,
-      debug__digest_value },
+      digest_some },
     { "error", "text", "An error with this text.", 3, 3, debug__error },
-    { "help", "", "Print this help.", 2, 2, debug__help },
+    { "help", "", "Prints this help.", 2, 2, debug__help },
     { "log", "text", "Writes a line into the log.", 3, 3, debug__log },
     { "object", "key", "How a value is kept.", 3, 4, debug__object },
     { "populate", "count [prefix] [size]", "Makes keys that are not there.",
@@ -33560,6 +33783,7 @@ static void loader__progress(struct loader *l) {
     pthread_mutex_unlock(&k->lock);
     if (now - l->said_us < 1000000 || done == 0) return;
     l->said_us = now;
+    if (total < done) total = done;     /* the file has grown */
     log_line(&k->log, KLOG_NOTICE, "loading: %d %%, %llu keys, %.0f s left",
              (int)((double)done * 100 / (double)total),
              (unsigned long long)l->keys,
@@ -34105,7 +34329,7 @@ static int probe_run(const struct options *o, bool health) {
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base num clock buf crc rdb rdb_items rdb_file options probe
+ * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */
@@ -34511,7 +34735,7 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver net listen loader instances probe
+ *   apply saver net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
