@@ -70,7 +70,9 @@ static void fuzz_value(struct kvns *k, const char *p, size_t n, uint8_t type,
         rdb_in_free(&in);
         KVNS_ASSERT(rdb_in_payload(&in, once.p, once.n, &k->crc));
         KVNS_ASSERT(rdb_get_byte(&in, &again));
-        KVNS_ASSERT(take(k, STR("twice"), &in, again, &twice) == once.n);
+        KVNS_ASSERT(take(k, STR("twice"), &in, again, &twice) > 0);
+        /* without its fields' deadlines a hash may be small again */
+        KVNS_ASSERT(twice.n == once.n || twice.p[0] != once.p[0]);
         drop(k, STR("ns/once"));
         drop(k, STR("twice"));
     }
