@@ -32,6 +32,8 @@ struct edit {
     size_t size;                /* the key's own bytes then */
     size_t index;               /* growth of the index, modulo SIZE_MAX + 1 */
     size_t detached;            /* bytes left to lazy freeing */
+    bool lends_key;             /* ref.local lies in the entry itself */
+    struct entry *corpse;       /* so it is freed when all has been told */
     bool existed;
 };
 
@@ -118,7 +120,8 @@ static void edit_drop(struct edit *ed) {
     struct entry *e = door__unlink(ed);
 
     door__detach(ed, e);
-    entry_drop(&ed->ref.shard->mem, e);
+    if (ed->lends_key) ed->corpse = e;
+    else entry_drop(&ed->ref.shard->mem, e);
 }
 
 /* Remove the key, whose value another key of the shard has got by edit_adopt.
@@ -198,10 +201,11 @@ static inline void edit_commit(struct edit *ed, int class, const char *name) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
 
-    door__account(ed);
     s->dirty++;
     if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
     edit_tell(ed, class, name);
+    if (UNLIKELY(ed->corpse != NULL)) entry_drop(&s->mem, ed->corpse);
+    door__account(ed);
     if (ed->e != NULL) entry_flag(ed->e, ENTRY_READ, false);
     else if (sp != NULL && UNLIKELY(sp->keys.count == 0))
         space_forget(s, ed->ref.db, sp);
@@ -250,6 +254,8 @@ static inline void edit_open_in(struct work *w, struct str key, int db,
     ed->size = ed->e == NULL ? 0 : entry_cost(ed->e);
     ed->index = ed->detached = 0;
     ed->existed = ed->e != NULL;
+    ed->lends_key = false;
+    ed->corpse = NULL;
 }
 
 static inline void edit_open(struct work *w, struct str key,
@@ -275,6 +281,7 @@ static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
     ed->before = s->mem.used;
     ed->size = entry_cost(e);
     ed->existed = true;
+    ed->lends_key = true;
 }
 
 /* The index under suspicion is hashed anew with SipHash. */

@@ -37,6 +37,8 @@
 #include "test_http.c"
 #include "test_options.c"
 #include "test_config.c"
+#include "test_measure.c"
+#include "test_usage.c"
 
 #define T(test) { #test, test },
 static const struct unit_test {
@@ -69,6 +71,8 @@ static const struct unit_test {
     TESTS_HTTP
     TESTS_OPTIONS
     TESTS_CONFIG
+    TESTS_MEASURE
+    TESTS_USAGE
 };
 #undef T
 
