@@ -44,20 +44,20 @@ if "$python" -c 'import xdist' 2>/dev/null; then
     spread="-n $jobs --dist worksteal"
 fi
 
-step 600 "build" sh tests/build.sh kvns-test unit unit-malloc
-suite 600 "checks and unit tests" KVNS_BIN=build/kvns-test \
+step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
+suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
     tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
     tests/test_docs.py "$@"
 
 case $what in
 test)
     for config in classic shards7 shards7x2; do
-        suite 300 "integration, $config" KVNS_BIN=build/kvns-test \
+        suite 900 "integration, $config" KVNS_BIN=build/kvns-test \
             tests/integration --config $config "$@"
     done
     ;;
 gates)
-    step 600 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
+    step 1200 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
         kvns-tsan unit-plain
     if command -v clang >/dev/null 2>&1; then
         for target in tests/fuzz/fuzz_*.c; do
