@@ -34821,7 +34821,9 @@ static bool main__load(struct kvns *k, struct loop *l) {
     loader = loader_open(k, &ok);
     if (loader == NULL) return ok;
     while (at == LOADER_MORE && !main__ends(k)) {
+        world_enter(k->lanes);
         at = loader_step(loader);
+        world_leave(k->lanes);
         if (at == LOADER_MORE) loop_turn(l, 0);
     }
     if (at == LOADER_MORE) {
