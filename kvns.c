@@ -8416,7 +8416,7 @@ static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
     struct tenant *t = tenant_find(ks, ns);
 
     if (t != NULL) return t;
-    t = malloc(sizeof *t + ns.n);
+    t = malloc(sizeof *t + ns.n + 1);
     if (t == NULL) return NULL;
     memset(t, 0, sizeof *t);
     t->limit = SIZE_MAX;
@@ -8424,6 +8424,7 @@ static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
     atomic_init(&t->bytes, 0);
     t->nlen = ns.n;
     memcpy(t->name, ns.p, ns.n);
+    t->name[ns.n] = '\0';
     t->next = ks->tenants;
     return ks->tenants = t;
 }
