@@ -49,6 +49,14 @@ def test_limits_at_the_edges(c):
     assert values(c.call("SORT", "l", "LIMIT", "2", "0")) == []
 
 
+def test_numbers_end_at_a_zero_byte(c):
+    c.call("RPUSH", "odd", b"2\0x", b"\0x", b"", b"1")
+    assert values(c.call("SORT", "odd")) == [b"", b"\0x", b"1", b"2\0x"]
+    c.call("RPUSH", "odd", b" \0")
+    assert c.call("SORT", "odd") == (
+        "-", b"ERR One or more scores can't be converted into double")
+
+
 def test_bytes(c):
     assert values(c.call("SORT", "s", "ALPHA")) == [b"a", b"aa", b"b", b"c"]
     assert values(c.call("SORT", "s", "ALPHA", "DESC")) == [
