@@ -26123,10 +26123,13 @@ static bool sort__load(struct sort *s, const struct entry *e) {
     return members_each(e, sort__add, s);
 }
 
-/* A weight as strtod reads it: blanks before it are fine, and so is nothing
- * at all. */
+/* A weight as strtod reads it: up to a zero byte; blanks before it are fine,
+ * and so is nothing at all. */
 static bool sort__weight(struct str s, double *out) {
+    const char *zero = s.n == 0 ? NULL : memchr(s.p, '\0', s.n);
+
     *out = 0;
+    if (zero != NULL) s.n = (size_t)(zero - s.p);
     if (s.n == 0) return true;
     while (s.n > 0 && (s.p[0] == ' ' || (s.p[0] >= '\t' && s.p[0] <= '\r'))) {
         s.p++;
