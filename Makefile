@@ -61,6 +61,9 @@ amalgamation: ## write kvns.c from src/
 	sh src/amalgamate.sh > kvns.c.tmp
 	mv kvns.c.tmp kvns.c
 
+docs: kvns ## write the generated tables of the documents anew
+	sh tests/docs.sh ./kvns
+
 test: ## checks, unit tests, the suite in each configuration
 	CC='$(CC)' PYTHON='$(PYTHON)' sh tests/run.sh test $(ARGS)
 
@@ -147,8 +150,8 @@ podman-push-ghcr: ## push GHCR_IMAGE:TAG for PLATFORMS (PUSH_LATEST=false)
 clean: ## remove what was built, the venv of the tests included
 	rm -rf build kvns kvns.c.tmp
 
-.PHONY: all build help run release install uninstall amalgamation test gates \
-    unit checks lint fmt fmt-check kvns-asan kvns-tsan kvns-plain bench \
+.PHONY: all build help run release install uninstall amalgamation docs test \
+    gates unit checks lint fmt fmt-check kvns-asan kvns-tsan kvns-plain bench \
     benchmark benchmark-sharded benchmark-compare benchmark-memory \
     benchmark-instructions podman-build podman-run podman-compose-up \
     podman-compose-logs podman-compose-down podman-login-ghcr \

@@ -116,6 +116,7 @@
 #include "dispatch/exec.c"          /* admit, lock, run, tell, wake */
 #include "dispatch/tx.c"            /* MULTI and EXEC */
 #include "dispatch/rows.c"          /* the table of all commands */
+#include "dispatch/booklet.c"       /* the same for readers */
 
 /* floor 8, program: sockets, files, main */
 #include "program/park.c"           /* connections that say nothing */

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 
+import pytest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -20,11 +22,27 @@ def program():
     return os.path.join(ROOT, "build", "kvns-test")
 
 
-def test_options_table():
-    said = subprocess.run([program(), "--print-docs", "options"],
+@pytest.mark.parametrize("doc, what", [
+    ("docs/options.md", "options"), ("docs/commands.md", "commands"),
+    ("README.md", "variables"), ("README.md", "families")])
+def test_generated_tables(doc, what):
+    """`make docs` would change nothing."""
+    said = subprocess.run([program(), "--print-docs", what],
                           capture_output=True, text=True, check=True).stdout
-    with open(os.path.join(ROOT, "docs", "options.md")) as f:
-        assert f.read().endswith(said)
+    assert said.count("\n|") > 10
+    with open(os.path.join(ROOT, doc)) as f:
+        text = f.read()
+    begin = "<!-- generated: %s -->\n\n" % what
+    assert text.count(begin) == 1
+    written = text.split(begin)[1].split("<!-- end -->")[0]
+    assert written == said, "run `make docs`"
+
+
+def test_no_such_document():
+    done = subprocess.run([program(), "--print-docs", "nothing"],
+                          capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "expected one of commands, families, options" in done.stderr
 
 
 def test_the_header_s_example_works(tmp_path):

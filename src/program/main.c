@@ -5,7 +5,7 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver net listen loader instances probe importer
+ *   apply saver booklet net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -43,9 +43,17 @@ static void *main__loop(void *arg) {
     return NULL;
 }
 
-/* Let this process have the descriptors it needs. */
+/* Descriptors that so many clients need: their own, the pipes of those who
+ * wait for the idle ones, and some for listeners, HTTP and files. */
+static rlim_t main__descriptors(int64_t clients) {
+    return (rlim_t)(clients + clients / 64 + 128);
+}
+
+/* Let this process have the descriptors it needs, or take as many clients as
+ * there are descriptors for. */
 static void main__raise_limits(struct kvns *k) {
-    rlim_t want = (rlim_t)k->opt.max_clients + 64;
+    int64_t asked = k->opt.max_clients, most = asked;
+    rlim_t want = main__descriptors(asked);
     struct rlimit r;
 
     if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return;
@@ -56,11 +64,16 @@ static void main__raise_limits(struct kvns *k) {
         want = r.rlim_max;
     }
     r.rlim_cur = want;
-    if (setrlimit(RLIMIT_NOFILE, &r) == -1 ||
-        want < (rlim_t)k->opt.max_clients + 64)
-        log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had: "
-                 "fewer than max-clients %d needs",
-                 (unsigned long long)want, (int)k->opt.max_clients);
+    if (setrlimit(RLIMIT_NOFILE, &r) == -1 &&
+        getrlimit(RLIMIT_NOFILE, &r) == -1)
+        return;
+    while (most > 1 && main__descriptors(most) > r.rlim_cur) most--;
+    if (most == asked) return;
+    k->opt.max_clients = most;
+    log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had, "
+             "where max-clients %lld needs %llu: max-clients is %lld now",
+             (unsigned long long)r.rlim_cur, (long long)asked,
+             (unsigned long long)main__descriptors(asked), (long long)most);
 }
 
 static void main__warnings(struct kvns *k, const struct buf *b) {
@@ -208,6 +221,26 @@ static int main__file(const struct options *opt,
     return importer_check(cfg->args[0]);
 }
 
+/* --print-docs: a document's generated part.  False: there is none. */
+static bool main__docs(const char *what, struct buf *out) {
+    static const struct {
+        const char *what;
+        void (*write)(struct buf *out);
+    } docs[] = {
+        { "commands", booklet_commands }, { "families", booklet_families },
+        { "options", options_markdown }, { "variables", manual_variables }
+    };
+
+    for (size_t i = 0; i < ROWS(docs); i++)
+        if (strcmp(what, docs[i].what) == 0) {
+            docs[i].write(out);
+            return true;
+        }
+    fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
+            "commands, families, options, variables\n", what);
+    return false;
+}
+
 int main(int argc, char **argv) {
     extern char **environ;
     struct config_result cfg;
@@ -230,7 +263,8 @@ int main(int argc, char **argv) {
         status = main__file(&opt, &cfg);
         options_free(&opt);
     } else {
-        if (cfg.action == CONFIG_DOCS) options_markdown(&cfg.out);
+        if (cfg.action == CONFIG_DOCS && !main__docs(cfg.args[0], &cfg.out))
+            cfg.status = 2;
         if (cfg.action == CONFIG_VERSION)
             printf("kvns v" KVNS_VERSION " bits=%zu\n", sizeof(void *) * 8);
         else if (cfg.out.n > 0)

@@ -26,12 +26,14 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_ACCEPT = 64,            /* connections accepted in a turn */
-    NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept */
+    NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
+                                   that wait for the batch's end */
     NET_STEP = 400,             /* entries of background work in a turn */
     NET_HOT = 64,               /* clients polled however idle they are */
     NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
-    NET_IDLE_MAX_US = 1000000   /* the same, if they come back too soon */
+    NET_IDLE_MAX_US = 1000000,  /* the same, if they come back too soon */
+    NET_COMPLAIN_US = 10000000  /* between lines on accept's failures */
 };
 
 /* A parsed request waiting in the batch. */
@@ -68,6 +70,7 @@ struct loop {
     struct resp_limits limits;
     int64_t next_second;        /* monotonic us: when to look at slow things */
     int64_t accept_again;       /* no accepting before that; 0: now */
+    int64_t complain_again;     /* nor complaining that it fails */
     uint32_t next_lane;         /* whose the next connection will be */
     uint32_t step_at;           /* shard whose turn it is for upkeep */
     bool busy;                  /* background work is waiting */
@@ -259,9 +262,10 @@ static void net__run(struct loop *l) {
         size_t mark;
 
         if (c->state != CLIENT_OPEN) continue;
-        if (l->nranges > 0 && l->ranges[l->nranges - 1].c != c &&
-            (q->row == NULL || watched ||
-             (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))
+        if (l->nranges > 0 && (reply_mark(r) > NET_KEEP_OUT ||
+            (l->ranges[l->nranges - 1].c != c &&
+             (q->row == NULL || watched ||
+              (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))))
             net__send_ranges(l);
         net__open_range(l, c);
         r->proto = c->proto;
@@ -316,8 +320,7 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         if (c->state != CLIENT_OPEN) break;
         out.room = l->args + l->nargs;
         out.cap = (uint32_t)(NET_ARGS - l->nargs);
-        l->limits.unauthenticated = l->k->opt.password.n > 0 &&
-                                    (c->flags & CLIENT_NAMED_AUTH) == 0;
+        l->limits.unauthenticated = client_is_stranger(c);
         took = resp_parse(&c->resp, p + at, n - at, &l->limits, &out, &why);
         if (UNLIKELY(took <= 0)) {
             if (took == 0) break;
@@ -593,6 +596,18 @@ static void net__welcome(struct loop *l, int fd) {
     net__name(&mine, c->laddr, sizeof c->laddr);
 }
 
+/* accept() failed, for lack of descriptors most likely: those who wait would
+ * make poll spin.  Rest for a moment; complain only now and then. */
+static COLD void net__rest(struct loop *l, int why) {
+    int64_t now = l->lane->clock.mono_us;
+
+    l->accept_again = now + 100000;
+    if (now < l->complain_again) return;
+    l->complain_again = now + NET_COMPLAIN_US;
+    log_line(&l->k->log, KLOG_WARNING, "accepting connections: %s",
+             strerror(why));
+}
+
 /* Accept what waits; hand it round the loops. */
 static void net__accept(struct loop *l, int listener) {
     for (int i = 0; i < NET_ACCEPT; i++) {
@@ -602,12 +617,7 @@ static void net__accept(struct loop *l, int listener) {
 
         if (fd == -1) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK &&
-                l->accept_again == 0) {
-                log_line(&k->log, KLOG_WARNING, "accept: %s",
-                         strerror(errno));
-                l->accept_again = l->lane->clock.mono_us + 100000;
-            }
+            if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
             return;
         }
         to = l->next_lane++ % k->nlanes;
@@ -675,13 +685,15 @@ static void net__limits(struct loop *l) {
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
 }
 
-/* What is looked at ten times a second, and at the end once a second. */
+/* What is looked at hz times a second, and at the end once a second. */
 static void net__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
     struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
+    uint32_t hz = (uint32_t)k->opt.hz;
 
-    measure_sample(lane);
+    l->next_second = lane->clock.mono_us + 1000000 / hz;
+    if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
     net__limits(l);
     for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
         struct shard *s = k->ks.shards + i;
@@ -693,7 +705,7 @@ static void net__second(struct loop *l) {
         exec_settle(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
-    if (++l->ticks % 10 != 0) return;
+    if (l->ticks % hz != 0) return;
     for (struct client *c = lane->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
@@ -801,10 +813,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         net__sweep(l);
     }
     net__upkeep(l);
-    if (lane->clock.mono_us >= l->next_second) {
-        net__second(l);
-        l->next_second = lane->clock.mono_us + 100000;
-    }
+    if (lane->clock.mono_us >= l->next_second) net__second(l);
     if (l->accept_again != 0) {
         bool again = lane->clock.mono_us >= l->accept_again;
 

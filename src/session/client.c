@@ -9,6 +9,7 @@
  *
  * floor 5 - uses: base buf resp options instance
  */
+enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
 
 /* Keep a command for later: a copy, the caller's.  NULL: no memory. */
 static struct saved_call *saved_call_new(const struct command *row,
@@ -138,12 +139,20 @@ static inline enum option_class client_class(const struct client *c) {
                OPTION_CLASS_PUBSUB : OPTION_CLASS_NORMAL;
 }
 
-/* Is its waiting output within the limits?  Where not, it is to be closed. */
+/* Does it still have to say who it is? */
+static inline bool client_is_stranger(const struct client *c) {
+    return c->lane->k->opt.password.n > 0 &&
+           (c->flags & CLIENT_NAMED_AUTH) == 0;
+}
+
+/* Is its waiting output within the limits?  Where not, it is to be closed.  A
+ * stranger gets errors only, and no memory for those it does not read. */
 static bool client_is_within(struct client *c, size_t more) {
     const struct option_output *lim =
         &c->lane->k->opt.client_output[client_class(c)];
     size_t n = client_pending(c) + more;
 
+    if (n > CLIENT_STRANGER_OUT && client_is_stranger(c)) return false;
     if (lim->hard != 0 && n > lim->hard) return false;
     if (lim->soft == 0 || n <= lim->soft) {
         c->over_ms = 0;

@@ -1,7 +1,7 @@
 /* ==== manual - the options, written out ===================================
  *
- * --help, --print-config and docs/options.md: three ways to print the rows of
- * options, so that none of them can forget one.
+ * --help, --print-config, docs/options.md, the README's table: ways to print
+ * the rows of options, so that none of them can forget one.
  *
  * floor 5 - uses: base buf options option
  */
@@ -168,6 +168,25 @@ static void manual__row(struct buf *out, const struct option *row) {
         manual__cell(out, row->text);
     buf_printf(out, " %s | %s | %s |\n", allowed,
                (row->flags & OPT_RUNTIME) != 0 ? "yes" : "no", row->help);
+}
+
+/* Write the README's table: each option once, by its variable. */
+static void manual_variables(struct buf *out) {
+    manual__put(out, "| Variable | Default | Meaning |\n|---|---|---|\n");
+    for (int g = 0; g < GROUP_ABSENT; g++)
+        for (size_t i = 0; i < ROWS(option_rows); i++) {
+            const struct option *row = &option_rows[i];
+            char variable[64];
+
+            if (!manual__lists(row, (enum option_group)g)
+                || (row->flags & OPT_VIEW) != 0)
+                continue;
+            manual_variable(row->name, variable, sizeof variable);
+            manual__put(out, "|");
+            manual__cell(out, variable);
+            manual__cell(out, row->text);
+            buf_printf(out, " %s |\n", row->help);
+        }
 }
 
 /* Write the tables of docs/options.md. */

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Write the generated parts of the documents anew: everything below the line
+# "<!-- generated: WHAT -->", as far as "<!-- end -->" or the end of the file,
+# is what `kvns --print-docs WHAT` says.
+#
+#     sh tests/docs.sh [PROGRAM]      the program; ./kvns
+set -eu
+cd "$(dirname "$0")/.."
+program=${1:-./kvns}
+
+for doc in README.md docs/options.md docs/commands.md; do
+    awk -v program="$program" '
+        /^<!-- end -->$/ { skip = 0 }
+        !skip { print }
+        /^<!-- generated: [a-z]+ -->$/ {
+            skip = 1
+            command = program " --print-docs " $3
+            print ""
+            while ((command | getline line) > 0) print line
+            if (close(command) != 0) exit 1
+        }' "$doc" >"$doc.$$"
+    if cmp -s "$doc" "$doc.$$"; then rm "$doc.$$"; else mv "$doc.$$" "$doc"; fi
+done
