@@ -2,9 +2,13 @@
 
 import os
 import re
+import socket
 import subprocess
 
 import pytest
+
+from harness.resp import plain
+from harness.server import Server
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -43,6 +47,55 @@ def test_no_such_document():
                           capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert "expected one of commands, families, options" in done.stderr
+
+
+def answer_to(port, request):
+    """The first line that the server answers, and that it closes then."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        try:
+            s.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        got = b""
+        try:
+            while part := s.recv(4096):
+                got += part
+        except ConnectionResetError:
+            pass
+    return got.split(b"\r\n")[0].decode()
+
+
+def test_limits_are_as_written():
+    """docs/protocol.md has the limits and the answers of the program."""
+    with open(os.path.join(ROOT, "docs", "protocol.md")) as f:
+        rows = re.findall(r"^\| (.*?) \| (\d+) \| (\d+) \| `(KVNS_\w+)` \|"
+                          r" `(-ERR .*)` \|$", f.read(), re.M)
+    assert len(rows) == 5
+    for redis in (False, True):
+        s = Server(program(), "classic", args=["--redis"] if redis else [])
+        s.start()
+        try:
+            with s.raw() as raw:
+                for what, ours, theirs, variable, error in rows:
+                    limit = int(theirs if redis else ours)
+                    name = variable[len("KVNS_"):].lower().replace("_", "-")
+                    kind, got = raw.call("CONFIG", "GET", name)
+                    assert int(plain((kind, got))[1]) == limit
+            for what, ours, theirs, variable, error in rows:
+                limit = int(theirs if redis else ours)
+                request = {
+                    "arguments of a command": b"*%d\r\n" % (limit + 1),
+                    "bytes of an argument": b"*1\r\n$%d\r\n" % (limit + 1),
+                    "bytes of an inline command": b"x" * (limit + 1),
+                    "bytes of an array's header":
+                        b"*" + b"1" * (limit + 1),
+                    "bytes of a string's header":
+                        b"*1\r\n$" + b"1" * (limit + 1)}[what]
+                assert answer_to(s.port, request) == error.replace(
+                    ours, str(limit)), what
+            s.stop()
+        finally:
+            s.discard()
 
 
 def test_the_header_s_example_works(tmp_path):

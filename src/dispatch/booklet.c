@@ -3,7 +3,7 @@
  * docs/commands.md and the table of families in the README: printed from the
  * rows, so that no command can be forgotten there.
  *
- * floor 7 - uses: base buf instance rows
+ * floor 7 - uses: buf instance rows
  */
 static const char *const booklet_titles[GROUP_COMMANDS_COUNT] = {
     [GROUP_CONNECTION_COMMANDS] = "Connection",
