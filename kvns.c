@@ -16849,8 +16849,8 @@ static bool options_change(struct options *o, size_t n,
 /* ---- begin session/manual.c ----------------------------------------- */
 /* ==== manual - the options, written out ===================================
  *
- * --help, --print-config and docs/options.md: three ways to print the rows of
- * options, so that none of them can forget one.
+ * --help, --print-config, docs/options.md, the README's table: ways to print
+ * the rows of options, so that none of them can forget one.
  *
  * floor 5 - uses: base buf options option
  */
@@ -17017,6 +17017,25 @@ static void manual__row(struct buf *out, const struct option *row) {
         manual__cell(out, row->text);
     buf_printf(out, " %s | %s | %s |\n", allowed,
                (row->flags & OPT_RUNTIME) != 0 ? "yes" : "no", row->help);
+}
+
+/* Write the README's table: each option once, by its variable. */
+static void manual_variables(struct buf *out) {
+    manual__put(out, "| Variable | Default | Meaning |\n|---|---|---|\n");
+    for (int g = 0; g < GROUP_ABSENT; g++)
+        for (size_t i = 0; i < ROWS(option_rows); i++) {
+            const struct option *row = &option_rows[i];
+            char variable[64];
+
+            if (!manual__lists(row, (enum option_group)g)
+                || (row->flags & OPT_VIEW) != 0)
+                continue;
+            manual_variable(row->name, variable, sizeof variable);
+            manual__put(out, "|");
+            manual__cell(out, variable);
+            manual__cell(out, row->text);
+            buf_printf(out, " %s |\n", row->help);
+        }
 }
 
 /* Write the tables of docs/options.md. */
@@ -18966,6 +18985,7 @@ static void saver_turn(struct kvns *k, int64_t now) {
  *
  * floor 5 - uses: base buf resp options instance
  */
+enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
 
 /* Keep a command for later: a copy, the caller's.  NULL: no memory. */
 static struct saved_call *saved_call_new(const struct command *row,
@@ -19095,12 +19115,20 @@ static inline enum option_class client_class(const struct client *c) {
                OPTION_CLASS_PUBSUB : OPTION_CLASS_NORMAL;
 }
 
-/* Is its waiting output within the limits?  Where not, it is to be closed. */
+/* Does it still have to say who it is? */
+static inline bool client_is_stranger(const struct client *c) {
+    return c->lane->k->opt.password.n > 0 &&
+           (c->flags & CLIENT_NAMED_AUTH) == 0;
+}
+
+/* Is its waiting output within the limits?  Where not, it is to be closed.  A
+ * stranger gets errors only, and no memory for those it does not read. */
 static bool client_is_within(struct client *c, size_t more) {
     const struct option_output *lim =
         &c->lane->k->opt.client_output[client_class(c)];
     size_t n = client_pending(c) + more;
 
+    if (n > CLIENT_STRANGER_OUT && client_is_stranger(c)) return false;
     if (lim->hard != 0 && n > lim->hard) return false;
     if (lim->soft == 0 || n <= lim->soft) {
         c->over_ms = 0;
@@ -31446,6 +31474,144 @@ static bool rows_join(struct kvns *k) {
     return true;
 }
 /* ---- end dispatch/rows.c -------------------------------------------- */
+/* the same for readers */
+/* ---- begin dispatch/booklet.c --------------------------------------- */
+/* ==== booklet - the commands, written out ==================================
+ *
+ * docs/commands.md and the table of families in the README: printed from the
+ * rows, so that no command can be forgotten there.
+ *
+ * floor 7 - uses: buf instance rows
+ */
+static const char *const booklet_titles[GROUP_COMMANDS_COUNT] = {
+    [GROUP_CONNECTION_COMMANDS] = "Connection",
+    [GROUP_STRING] = "Strings",
+    [GROUP_KEY] = "Keys",
+    [GROUP_LIST] = "Lists",
+    [GROUP_HASH] = "Hashes",
+    [GROUP_SET] = "Sets",
+    [GROUP_ZSET] = "Sorted sets",
+    [GROUP_STREAM] = "Streams",
+    [GROUP_BIT] = "Bits",
+    [GROUP_HLL] = "HyperLogLogs",
+    [GROUP_GEO] = "Places",
+    [GROUP_TX] = "Transactions",
+    [GROUP_PUBSUB] = "Publish and subscribe",
+    [GROUP_SERVER_COMMANDS] = "Server",
+    [GROUP_CLUSTER] = "Cluster",
+    [GROUP_NAMESPACE] = "Namespaces",
+};
+
+/* Write a text into a cell of a table: bars would end it, and what looks like
+ * a tag would vanish. */
+static void booklet__cell(struct buf *out, const char *s) {
+    for (; *s != '\0'; s++) {
+        if (*s == '|' || *s == '<') buf_put_char(out, '\\');
+        buf_put_char(out, *s);
+    }
+}
+
+/* Write a name as people type it: "CONFIG GET" for config|get. */
+static void booklet__name(struct buf *out, const char *s) {
+    for (; *s != '\0'; s++)
+        buf_put_char(out, *s == '|' ? ' ' : *s >= 'a' && *s <= 'z' ?
+                              (char)(*s - 'a' + 'A') : *s);
+}
+
+/* Write code: in code nothing but the bar means anything. */
+static void booklet__code(struct buf *out, const char *s) {
+    if (*s == '\0') return;
+    buf_put_char(out, '`');
+    for (; *s != '\0'; s++) {
+        if (*s == '|') buf_put_char(out, '\\');
+        buf_put_char(out, *s);
+    }
+    buf_put_char(out, '`');
+}
+
+static void booklet__row(struct buf *out, const struct command *row) {
+    bool refused = (row->flags & UNBOUND) != 0;
+
+    buf_printf(out, "| ");
+    booklet__name(out, row->name);
+    buf_printf(out, " | ");
+    booklet__code(out, row->usage);
+    buf_printf(out, "%s| %d | %s | %s | %s | ", row->usage[0] == '\0' ? "" :
+               " ", row->arity, row->since, row->cost,
+               refused ? "no" : "yes");
+    booklet__cell(out, row->summary);
+    buf_printf(out, " |\n");
+}
+
+/* The rows of a server that is not there: only they are set.  False: no
+ * memory. */
+static bool booklet__open(struct kvns *k) {
+    memset(k, 0, sizeof *k);
+    return rows_join(k);
+}
+
+static void booklet__close(struct kvns *k) {
+    free(k->rows);
+    free(k->row_index);
+}
+
+/* Write the tables of docs/commands.md. */
+static void booklet_commands(struct buf *out) {
+    struct kvns *k = calloc(1, sizeof *k);
+
+    if (k == NULL || !booklet__open(k)) {
+        free(k);
+        return;
+    }
+    for (int g = 0; g < GROUP_COMMANDS_COUNT; g++) {
+        bool begun = false;
+
+        for (size_t i = 0; i < k->nrows; i++) {
+            const struct command *row = k->rows + i;
+
+            if (row->group != (enum group)g) continue;
+            if (!begun)
+                buf_printf(out, "\n## %s\n\n| Command | Arguments | Arity | "
+                           "Since | Cost | Bound users | What it does |\n"
+                           "|---|---|---|---|---|---|---|\n",
+                           booklet_titles[g]);
+            begun = true;
+            booklet__row(out, row);
+        }
+    }
+    booklet__close(k);
+    free(k);
+}
+
+/* Write the table of families for the README. */
+static void booklet_families(struct buf *out) {
+    struct kvns *k = calloc(1, sizeof *k);
+
+    if (k == NULL || !booklet__open(k)) {
+        free(k);
+        return;
+    }
+    buf_printf(out, "| Family | Commands |\n|---|---|\n");
+    for (int g = 0; g < GROUP_COMMANDS_COUNT; g++) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < k->nrows; i++) {
+            const struct command *row = k->rows + i;
+
+            if (row->group != (enum group)g ||
+                (row->flags & SUBCOMMAND) != 0)
+                continue;
+            if (n == 0) buf_printf(out, "| %s | ", booklet_titles[g]);
+            else buf_printf(out, ", ");
+            booklet__name(out, row->name);
+            n++;
+        }
+        if (n > 0) buf_printf(out, " |\n");
+    }
+    booklet__close(k);
+    free(k);
+}
+/* ---- end dispatch/booklet.c ----------------------------------------- */
 
 /* floor 8, program: sockets, files, main */
 /* connections that say nothing */
@@ -32589,12 +32755,14 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_ACCEPT = 64,            /* connections accepted in a turn */
-    NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept */
+    NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
+                                   that wait for the batch's end */
     NET_STEP = 400,             /* entries of background work in a turn */
     NET_HOT = 64,               /* clients polled however idle they are */
     NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
-    NET_IDLE_MAX_US = 1000000   /* the same, if they come back too soon */
+    NET_IDLE_MAX_US = 1000000,  /* the same, if they come back too soon */
+    NET_COMPLAIN_US = 10000000  /* between lines on accept's failures */
 };
 
 /* A parsed request waiting in the batch. */
@@ -32631,6 +32799,7 @@ struct loop {
     struct resp_limits limits;
     int64_t next_second;        /* monotonic us: when to look at slow things */
     int64_t accept_again;       /* no accepting before that; 0: now */
+    int64_t complain_again;     /* nor complaining that it fails */
     uint32_t next_lane;         /* whose the next connection will be */
     uint32_t step_at;           /* shard whose turn it is for upkeep */
     bool busy;                  /* background work is waiting */
@@ -32822,9 +32991,10 @@ static void net__run(struct loop *l) {
         size_t mark;
 
         if (c->state != CLIENT_OPEN) continue;
-        if (l->nranges > 0 && l->ranges[l->nranges - 1].c != c &&
-            (q->row == NULL || watched ||
-             (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))
+        if (l->nranges > 0 && (reply_mark(r) > NET_KEEP_OUT ||
+            (l->ranges[l->nranges - 1].c != c &&
+             (q->row == NULL || watched ||
+              (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))))
             net__send_ranges(l);
         net__open_range(l, c);
         r->proto = c->proto;
@@ -32879,8 +33049,7 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         if (c->state != CLIENT_OPEN) break;
         out.room = l->args + l->nargs;
         out.cap = (uint32_t)(NET_ARGS - l->nargs);
-        l->limits.unauthenticated = l->k->opt.password.n > 0 &&
-                                    (c->flags & CLIENT_NAMED_AUTH) == 0;
+        l->limits.unauthenticated = client_is_stranger(c);
         took = resp_parse(&c->resp, p + at, n - at, &l->limits, &out, &why);
         if (UNLIKELY(took <= 0)) {
             if (took == 0) break;
@@ -33156,6 +33325,18 @@ static void net__welcome(struct loop *l, int fd) {
     net__name(&mine, c->laddr, sizeof c->laddr);
 }
 
+/* accept() failed, for lack of descriptors most likely: those who wait would
+ * make poll spin.  Rest for a moment; complain only now and then. */
+static COLD void net__rest(struct loop *l, int why) {
+    int64_t now = l->lane->clock.mono_us;
+
+    l->accept_again = now + 100000;
+    if (now < l->complain_again) return;
+    l->complain_again = now + NET_COMPLAIN_US;
+    log_line(&l->k->log, KLOG_WARNING, "accepting connections: %s",
+             strerror(why));
+}
+
 /* Accept what waits; hand it round the loops. */
 static void net__accept(struct loop *l, int listener) {
     for (int i = 0; i < NET_ACCEPT; i++) {
@@ -33165,12 +33346,7 @@ static void net__accept(struct loop *l, int listener) {
 
         if (fd == -1) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK &&
-                l->accept_again == 0) {
-                log_line(&k->log, KLOG_WARNING, "accept: %s",
-                         strerror(errno));
-                l->accept_again = l->lane->clock.mono_us + 100000;
-            }
+            if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
             return;
         }
         to = l->next_lane++ % k->nlanes;
@@ -33238,13 +33414,15 @@ static void net__limits(struct loop *l) {
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
 }
 
-/* What is looked at ten times a second, and at the end once a second. */
+/* What is looked at hz times a second, and at the end once a second. */
 static void net__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
     struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
+    uint32_t hz = (uint32_t)k->opt.hz;
 
-    measure_sample(lane);
+    l->next_second = lane->clock.mono_us + 1000000 / hz;
+    if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
     net__limits(l);
     for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
         struct shard *s = k->ks.shards + i;
@@ -33256,7 +33434,7 @@ static void net__second(struct loop *l) {
         exec_settle(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
-    if (++l->ticks % 10 != 0) return;
+    if (l->ticks % hz != 0) return;
     for (struct client *c = lane->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
@@ -33364,10 +33542,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         net__sweep(l);
     }
     net__upkeep(l);
-    if (lane->clock.mono_us >= l->next_second) {
-        net__second(l);
-        l->next_second = lane->clock.mono_us + 100000;
-    }
+    if (lane->clock.mono_us >= l->next_second) net__second(l);
     if (l->accept_again != 0) {
         bool again = lane->clock.mono_us >= l->accept_again;
 
@@ -34746,7 +34921,7 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver net listen loader instances probe importer
+ *   apply saver booklet net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -34784,9 +34959,17 @@ static void *main__loop(void *arg) {
     return NULL;
 }
 
-/* Let this process have the descriptors it needs. */
+/* Descriptors that so many clients need: their own, the pipes of those who
+ * wait for the idle ones, and some for listeners, HTTP and files. */
+static rlim_t main__descriptors(int64_t clients) {
+    return (rlim_t)(clients + clients / 64 + 128);
+}
+
+/* Let this process have the descriptors it needs, or take as many clients as
+ * there are descriptors for. */
 static void main__raise_limits(struct kvns *k) {
-    rlim_t want = (rlim_t)k->opt.max_clients + 64;
+    int64_t asked = k->opt.max_clients, most = asked;
+    rlim_t want = main__descriptors(asked);
     struct rlimit r;
 
     if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return;
@@ -34797,11 +34980,16 @@ static void main__raise_limits(struct kvns *k) {
         want = r.rlim_max;
     }
     r.rlim_cur = want;
-    if (setrlimit(RLIMIT_NOFILE, &r) == -1 ||
-        want < (rlim_t)k->opt.max_clients + 64)
-        log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had: "
-                 "fewer than max-clients %d needs",
-                 (unsigned long long)want, (int)k->opt.max_clients);
+    if (setrlimit(RLIMIT_NOFILE, &r) == -1 &&
+        getrlimit(RLIMIT_NOFILE, &r) == -1)
+        return;
+    while (most > 1 && main__descriptors(most) > r.rlim_cur) most--;
+    if (most == asked) return;
+    k->opt.max_clients = most;
+    log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had, "
+             "where max-clients %lld needs %llu: max-clients is %lld now",
+             (unsigned long long)r.rlim_cur, (long long)asked,
+             (unsigned long long)main__descriptors(asked), (long long)most);
 }
 
 static void main__warnings(struct kvns *k, const struct buf *b) {
@@ -34949,6 +35137,26 @@ static int main__file(const struct options *opt,
     return importer_check(cfg->args[0]);
 }
 
+/* --print-docs: a document's generated part.  False: there is none. */
+static bool main__docs(const char *what, struct buf *out) {
+    static const struct {
+        const char *what;
+        void (*write)(struct buf *out);
+    } docs[] = {
+        { "commands", booklet_commands }, { "families", booklet_families },
+        { "options", options_markdown }, { "variables", manual_variables }
+    };
+
+    for (size_t i = 0; i < ROWS(docs); i++)
+        if (strcmp(what, docs[i].what) == 0) {
+            docs[i].write(out);
+            return true;
+        }
+    fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
+            "commands, families, options, variables\n", what);
+    return false;
+}
+
 int main(int argc, char **argv) {
     extern char **environ;
     struct config_result cfg;
@@ -34971,7 +35179,8 @@ int main(int argc, char **argv) {
         status = main__file(&opt, &cfg);
         options_free(&opt);
     } else {
-        if (cfg.action == CONFIG_DOCS) options_markdown(&cfg.out);
+        if (cfg.action == CONFIG_DOCS && !main__docs(cfg.args[0], &cfg.out))
+            cfg.status = 2;
         if (cfg.action == CONFIG_VERSION)
             printf("kvns v" KVNS_VERSION " bits=%zu\n", sizeof(void *) * 8);
         else if (cfg.out.n > 0)
