@@ -200,7 +200,7 @@ static enum outcome cmd_zrevrank(struct call *x) { return zset_rank(x, true); }
 static void zset_reply_walk(struct reply *r, struct ranks_at *at, size_t n,
                             bool back, bool with_scores) {
     struct pack_item it;
-    double score;
+    double score = 0;
 
     for (; n > 0 && !r->failed; n--) {
         if (with_scores) {

@@ -62,22 +62,26 @@
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
 
-/* TESTED_ONLY: part of a structure's interface that its tests use and the
- * program does not, or not yet. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
-#define TESTED_ONLY __attribute__((unused))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
-#define TESTED_ONLY
 #define PRINTF_LIKE(f, a)
+#endif
+
+/* Part of a structure's interface that its tests use and the program does not,
+ * or not yet. */
+#if defined(__GNUC__)
+#define TESTED_ONLY __attribute__((unused))
+#else
+#define TESTED_ONLY
 #endif
 
 /* Count the elements of an array. */

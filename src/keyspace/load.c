@@ -457,8 +457,12 @@ static size_t load__put_score(uint8_t *to, double score) {
     char text[NUM_DOUBLE_ROOM];
     int64_t whole = score >= -9e15 && score <= 9e15 ? (int64_t)score : 0;
 
+    size_t n;
+
     if ((double)whole == score) return pack_write_int(to, whole);
-    return pack_write(to, str_of(text, num_put_double(text, score)));
+    n = num_put_double(text, score);
+    KVNS_ASSERT(n <= sizeof text);
+    return pack_write(to, str_of(text, n));
 }
 
 /* Members in the room and n pairs that stand for them: make them a pack. */

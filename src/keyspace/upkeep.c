@@ -236,6 +236,30 @@ static bool db_flush(struct shard *s, struct db *db) {
     return ok;
 }
 
+/* Free all that a shard holds, at the end of a keyspace. */
+static void shard_fini(struct shard *s) {
+    uint32_t n = s->ks->opt.databases;
+
+    for (uint32_t d = 0; d < n; d++) {
+        db_flush(s, s->dbs[d]);
+        KVNS_ASSERT(s->dbs[d]->keys == 0);
+    }
+    for (size_t budget = SIZE_MAX; s->lazy != NULL || s->gone != NULL;
+         budget = SIZE_MAX)
+        upkeep__free(s, &budget);
+    KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
+    wheel_free(s->wheel);
+    mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
+    for (uint32_t d = 0; d < n; d++) free(s->dbs[d]);
+    free(s->dbs);
+    free(s->events);
+    buf_free(&s->event_keys);
+    buf_free(&s->reads);
+    for (struct past *p; (p = past_take(s)) != NULL;) free(p);
+    pthread_mutex_destroy(&s->lock);
+    mem_fini(&s->mem);
+}
+
 /* How willingly a key goes: higher goes first.  The parts of the score are
  * lexicographic: hits then time, or what the policy looks at. */
 static uint64_t upkeep__rank(const struct work *w, const struct entry *e,

@@ -1,6 +1,6 @@
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base mem clock rand buf log crc shard wheel upkeep reply
+ * floor 8 - uses: base clock rand buf log crc shard upkeep reply
  *   options instance apply measure slow pubsub exec rows
  */
 
@@ -74,27 +74,6 @@ static struct kvns *instances_new(struct options *opt) {
     return k;
 }
 
-static void instances__free_shard(struct kvns *k, struct shard *s) {
-    for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
-        db_flush(s, s->dbs[d]);
-        KVNS_ASSERT(s->dbs[d]->keys == 0);
-    }
-    for (size_t budget = SIZE_MAX; s->lazy != NULL || s->gone != NULL;
-         budget = SIZE_MAX)
-        upkeep__free(s, &budget);
-    KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
-    wheel_free(s->wheel);
-    mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
-    for (uint32_t d = 0; d < k->ks.opt.databases; d++) free(s->dbs[d]);
-    free(s->dbs);
-    free(s->events);
-    buf_free(&s->event_keys);
-    buf_free(&s->reads);
-    for (struct past *p; (p = past_take(s)) != NULL;) free(p);
-    pthread_mutex_destroy(&s->lock);
-    mem_fini(&s->mem);
-}
-
 /* Free a server whose clients are gone and which saves nothing. */
 static void instances_free(struct kvns *k) {
     if (k == NULL) return;
@@ -112,7 +91,7 @@ static void instances_free(struct kvns *k) {
         pthread_mutex_destroy(&l->turn);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++)
-        instances__free_shard(k, k->ks.shards + i);
+        shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {
         next = t->next;
         free(t);

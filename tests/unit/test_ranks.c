@@ -31,23 +31,7 @@ static struct ranks_model *ranks_model_new(uint32_t entries) {
 }
 
 static void ranks_model_free(struct ranks_model *t) {
-    struct edit ed;
-
-    edit_open(&t->w, STR("z"), &ed);
-    if (ed.e != NULL) {
-        edit_drop(&ed);
-        edit_commit(&ed, EVENT_GENERIC, NULL);
-    } else {
-        edit_cancel(&ed);
-    }
-    CHECK(t->shard.dbs[0]->plain == NULL ||
-          t->shard.dbs[0]->plain->bytes == 0 || t->shard.lazy != NULL);
-    buf_free(&t->shard.event_keys);
-    buf_free(&t->shard.reads);
-    mem_fini(&t->shard.mem);
-    free(t->shard.dbs[0]);
-    free(t->shard.dbs);
-    pthread_mutex_destroy(&t->shard.lock);
+    shard_fini(&t->shard);
     free(t);
 }
 
