@@ -75,22 +75,26 @@
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
 
-/* TESTED_ONLY: part of a structure's interface that its tests use and the
- * program does not, or not yet. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
-#define TESTED_ONLY __attribute__((unused))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
-#define TESTED_ONLY
 #define PRINTF_LIKE(f, a)
+#endif
+
+/* Part of a structure's interface that its tests use and the program does not,
+ * or not yet. */
+#if defined(__GNUC__)
+#define TESTED_ONLY __attribute__((unused))
+#else
+#define TESTED_ONLY
 #endif
 
 /* Count the elements of an array. */
@@ -13423,8 +13427,12 @@ static size_t load__put_score(uint8_t *to, double score) {
     char text[NUM_DOUBLE_ROOM];
     int64_t whole = score >= -9e15 && score <= 9e15 ? (int64_t)score : 0;
 
+    size_t n;
+
     if ((double)whole == score) return pack_write_int(to, whole);
-    return pack_write(to, str_of(text, num_put_double(text, score)));
+    n = num_put_double(text, score);
+    KVNS_ASSERT(n <= sizeof text);
+    return pack_write(to, str_of(text, n));
 }
 
 /* Members in the room and n pairs that stand for them: make them a pack. */
@@ -13880,6 +13888,30 @@ static bool db_flush(struct shard *s, struct db *db) {
     }
     buf_free(&all);
     return ok;
+}
+
+/* Free all that a shard holds, at the end of a keyspace. */
+static void shard_fini(struct shard *s) {
+    uint32_t n = s->ks->opt.databases;
+
+    for (uint32_t d = 0; d < n; d++) {
+        db_flush(s, s->dbs[d]);
+        KVNS_ASSERT(s->dbs[d]->keys == 0);
+    }
+    for (size_t budget = SIZE_MAX; s->lazy != NULL || s->gone != NULL;
+         budget = SIZE_MAX)
+        upkeep__free(s, &budget);
+    KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
+    wheel_free(s->wheel);
+    mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
+    for (uint32_t d = 0; d < n; d++) free(s->dbs[d]);
+    free(s->dbs);
+    free(s->events);
+    buf_free(&s->event_keys);
+    buf_free(&s->reads);
+    for (struct past *p; (p = past_take(s)) != NULL;) free(p);
+    pthread_mutex_destroy(&s->lock);
+    mem_fini(&s->mem);
 }
 
 /* How willingly a key goes: higher goes first.  The parts of the score are
@@ -24751,7 +24783,7 @@ static enum outcome cmd_zrevrank(struct call *x) { return zset_rank(x, true); }
 static void zset_reply_walk(struct reply *r, struct ranks_at *at, size_t n,
                             bool back, bool with_scores) {
     struct pack_item it;
-    double score;
+    double score = 0;
 
     for (; n > 0 && !r->failed; n--) {
         if (with_scores) {
@@ -34085,7 +34117,7 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ---- begin program/instances.c -------------------------------------- */
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base mem clock rand buf log crc shard wheel upkeep reply
+ * floor 8 - uses: base clock rand buf log crc shard upkeep reply
  *   options instance apply measure slow pubsub exec rows
  */
 
@@ -34159,27 +34191,6 @@ static struct kvns *instances_new(struct options *opt) {
     return k;
 }
 
-static void instances__free_shard(struct kvns *k, struct shard *s) {
-    for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
-        db_flush(s, s->dbs[d]);
-        KVNS_ASSERT(s->dbs[d]->keys == 0);
-    }
-    for (size_t budget = SIZE_MAX; s->lazy != NULL || s->gone != NULL;
-         budget = SIZE_MAX)
-        upkeep__free(s, &budget);
-    KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
-    wheel_free(s->wheel);
-    mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
-    for (uint32_t d = 0; d < k->ks.opt.databases; d++) free(s->dbs[d]);
-    free(s->dbs);
-    free(s->events);
-    buf_free(&s->event_keys);
-    buf_free(&s->reads);
-    for (struct past *p; (p = past_take(s)) != NULL;) free(p);
-    pthread_mutex_destroy(&s->lock);
-    mem_fini(&s->mem);
-}
-
 /* Free a server whose clients are gone and which saves nothing. */
 static void instances_free(struct kvns *k) {
     if (k == NULL) return;
@@ -34197,7 +34208,7 @@ static void instances_free(struct kvns *k) {
         pthread_mutex_destroy(&l->turn);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++)
-        instances__free_shard(k, k->ks.shards + i);
+        shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {
         next = t->next;
         free(t);
