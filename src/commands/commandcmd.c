@@ -652,7 +652,7 @@ static enum outcome command__getkeys(struct call *x, bool flags) {
         }
     }
     if (n == 0 || !ok) {
-        reply_cut(x->r, mark, free);
+        reply_cut(x->r, mark);
         reply_error(x->r, "ERR Invalid arguments specified for command");
         return FAILED;
     }

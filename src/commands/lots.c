@@ -41,8 +41,6 @@ static COLD enum outcome lots__refuse(struct call *x) {
     return FAILED;
 }
 
-static void lots__keep(void *owner) { (void)owner; }
-
 /* May a reply of n bulks begin?  Answers where not. */
 static bool lots_begin_or_reply(struct call *x, uint64_t n) {
     if (n <= LOTS_MOST / LOTS_LEAST) return true;
@@ -54,7 +52,7 @@ static bool lots_begin_or_reply(struct call *x, uint64_t n) {
 static inline bool lots_goes_on_or_reply(struct call *x, size_t mark) {
     if (x->r->failed) return false;
     if (LIKELY(reply_mark(x->r) - mark <= LOTS_MOST)) return true;
-    reply_cut(x->r, mark, lots__keep);
+    reply_cut(x->r, mark);
     lots__refuse(x);
     return false;
 }

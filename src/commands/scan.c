@@ -322,7 +322,7 @@ static enum outcome cmd_keys(struct call *x) {
     failed = c.key.failed;
     buf_free(&c.key);
     if (!failed) return DONE;
-    reply_cut(x->r, mark, NULL);
+    reply_cut(x->r, mark);
     return reply_err(x, ERR_MEMORY);
 }
 

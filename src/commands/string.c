@@ -94,8 +94,11 @@ static bool string_deadline_or_reply(struct call *x,
 /* Answer a string value. */
 static inline void reply_value(struct reply *r, const struct entry *e) {
     char tmp[24];
+    struct str s = entry_string(e, tmp);
 
-    reply_bulk(r, entry_string(e, tmp));
+    if (UNLIKELY(entry_shape(e) == SHAPE_BLOB))
+        reply_blob(r, s, entry_object(e));
+    else reply_bulk(r, s);
 }
 
 /* Read the string at argv[1] and answer it or null; false: answered with an
@@ -163,7 +166,7 @@ static enum outcome string_set(struct call *x) {
 
         if (!string_put_or_reply(x, &ed, x->argv[2], o.deadline,
                                  o.time == TIME_KEEP)) {
-            reply_cut(x->r, mark, NULL);
+            reply_cut(x->r, mark);
             return FAILED;
         }
         return DONE;
@@ -236,7 +239,7 @@ static enum outcome cmd_getset(struct call *x) {
         return DONE;
     }
     edit_cancel(&ed);
-    reply_cut(x->r, mark, NULL);
+    reply_cut(x->r, mark);
     return reply_err(x, ERR_MEMORY);
 }
 
@@ -279,7 +282,7 @@ static enum outcome cmd_getex(struct call *x) {
                     o.deadline != 0 ? "expire" : "persist");
     } else {
         edit_cancel(&ed);
-        reply_cut(x->r, mark, NULL);
+        reply_cut(x->r, mark);
         return reply_err(x, ERR_MEMORY);
     }
     return DONE;
@@ -524,8 +527,13 @@ static enum outcome cmd_getrange(struct call *x) {
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to = to + n < 0 ? 0 : to + n;
     if (to >= n) to = n - 1;
-    if (n == 0 || from > to) reply_bulk(x->r, STR(""));
-    else reply_bulk(x->r, str_of(v.p + from, (size_t)(to - from + 1)));
+    if (n == 0 || from > to) {
+        reply_bulk(x->r, STR(""));
+        return DONE;
+    }
+    v = str_of(v.p + from, (size_t)(to - from + 1));
+    if (entry_shape(e) == SHAPE_BLOB) reply_blob(x->r, v, entry_object(e));
+    else reply_bulk(x->r, v);
     return DONE;
 }
 

@@ -861,7 +861,7 @@ static COLD void exec_release(struct lane *l) {
             reply_open(&r, &out, c->proto, SIZE_MAX);
             exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
             if (c->waiting == NULL && !client_wants_reply(c))
-                reply_cut(&r, 0, free);
+                reply_cut(&r, 0);
             reply_close(&r);
             client_write(c, out.p, out.n);
             client_stir(c);

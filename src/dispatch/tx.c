@@ -85,7 +85,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     /* its error, between - and the line's end, says why */
     n = size_min(reply_mark(x->r) - mark - 3, sizeof why);
     memcpy(why, x->r->p - (reply_mark(x->r) - mark) + 1, n);
-    reply_cut(x->r, mark, free);
+    reply_cut(x->r, mark);
     reply_errorf(x->r, "EXECABORT Transaction discarded because of: %.*s",
                  (int)n, why);
     return false;

@@ -16,8 +16,9 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log table shard upkeep resp reply options
- *   instance world client measure monitor pubsub watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
+ *   options instance world client measure monitor pubsub watch waiters exec
+ *   park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -29,6 +30,7 @@ enum {
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
     NET_STEP = 400,             /* entries of background work in a turn */
+    NET_PIECES = 64,            /* of what is lent, and between, in a send */
     NET_HOT = 64,               /* clients polled however idle they are */
     NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
@@ -50,6 +52,13 @@ struct net_request {
 struct net_range {
     struct client *c;
     size_t from, to;
+};
+
+/* Bytes [at, end) at p, and between them what was lent. */
+struct net_out {
+    const char *p;
+    size_t at, end;
+    struct reply_ref *ref, *last;
 };
 
 struct loop {
@@ -85,23 +94,92 @@ struct loop {
     struct buf scratch;
 };
 
-/* Send bytes without waiting.  Returns how many went; 0 if none could, -1 when
- * the connection is broken. */
-static ssize_t net__send(struct client *c, const char *p, size_t n) {
-    ssize_t sent;
-
-#if defined(MSG_NOSIGNAL)
-    do sent = send(c->fd, p, n, MSG_NOSIGNAL);
-#else
-    do sent = send(c->fd, p, n, 0);
-#endif
-    while (sent == -1 && errno == EINTR);
+/* What became of a send: bytes that went, 0 if none could, -1 when the
+ * connection is broken. */
+static ssize_t net__went(struct client *c, ssize_t sent) {
     if (sent >= 0) {
         c->net_out += (uint64_t)sent;
         c->lane->net_out += (uint64_t)sent;
         return sent;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
+}
+
+#if defined(MSG_NOSIGNAL)
+enum { NET_SEND = MSG_NOSIGNAL };
+#else
+enum { NET_SEND = 0 };
+#endif
+
+/* Send bytes without waiting, as net__went says. */
+static ssize_t net__send(struct client *c, const char *p, size_t n) {
+    ssize_t sent;
+
+    do sent = send(c->fd, p, n, NET_SEND);
+    while (sent == -1 && errno == EINTR);
+    return net__went(c, sent);
+}
+
+/* Send what was lent, and what is between, at once as far as NET_PIECES go.
+ * *all is how much that was. */
+static ssize_t net__send_pieces(struct client *c, const struct net_out *o,
+                                size_t *all) {
+    const struct reply_ref *ref = o->ref;
+    struct iovec v[NET_PIECES];
+    struct msghdr m;
+    size_t at = o->at;
+    int n = 0;
+    ssize_t sent;
+
+    *all = 0;
+    for (; n < NET_PIECES - 1; at = ref->at, ref++) {
+        size_t to = ref < o->last ? ref->at : o->end;
+
+        if (to > at)
+            v[n++] = (struct iovec){ (void *)(uintptr_t)(o->p + at), to - at };
+        *all += to - at;
+        if (ref == o->last) break;
+        v[n++] = (struct iovec){ (void *)(uintptr_t)ref->p, ref->n };
+        *all += ref->n;
+    }
+    memset(&m, 0, sizeof m);
+    m.msg_iov = v;
+    m.msg_iovlen = n;
+    do sent = sendmsg(c->fd, &m, NET_SEND);
+    while (sent == -1 && errno == EINTR);
+    return net__went(c, sent);
+}
+
+/* So many bytes of it went: let go of what was lent and is sent. */
+static void net__advance(struct net_out *o, size_t sent) {
+    while (sent > 0) {
+        size_t to = o->ref < o->last ? o->ref->at : o->end;
+        size_t n = size_min(to - o->at, sent);
+
+        o->at += n;
+        sent -= n;
+        if (o->at < to || o->ref == o->last) return;
+        n = size_min(o->ref->n, sent);
+        o->ref->p += n;
+        o->ref->n -= n;
+        sent -= n;
+        if (o->ref->n > 0) return;
+        blob_drop(o->ref++->blob);
+    }
+}
+
+/* Send as much as the socket takes.  False: the connection is broken. */
+static bool net__send_out(struct client *c, struct net_out *o) {
+    while (o->at < o->end || o->ref < o->last) {
+        size_t all = o->end - o->at;
+        ssize_t n = o->ref == o->last ? net__send(c, o->p + o->at, all) :
+                                        net__send_pieces(c, o, &all);
+
+        if (n < 0) return false;
+        net__advance(o, (size_t)n);
+        if ((size_t)n < all) return true;
+    }
+    return true;
 }
 
 static bool net__add(struct loop *l, int fd, short events,
@@ -152,48 +230,64 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
 
 /* Send what waits in a client. */
 static void net__flush(struct loop *l, struct client *c) {
-    while (c->out_at < c->out.n) {
-        ssize_t n = net__send(c, c->out.p + c->out_at, c->out.n - c->out_at);
+    struct net_out o = { c->out.p, c->out_at, c->out.n, c->lent + c->lent_at,
+                         c->lent + c->lents };
+    size_t lent = 0;
+    bool ok;
 
-        if (n < 0) {
-            c->state = CLIENT_GONE;
-            return;
-        }
-        if (n == 0) {
-            net__want_write(l, c, true);
-            return;
-        }
-        c->out_at += (size_t)n;
+    if (c->lents == 0) o.ref = o.last = NULL;
+    ok = net__send_out(c, &o);
+    c->out_at = o.at;
+    for (struct reply_ref *ref = o.ref; ref < o.last; ref++) lent += ref->n;
+    c->lent_at = c->lents - (uint32_t)(o.last - o.ref);
+    c->lent_bytes = lent;
+    if (!ok) {
+        c->state = CLIENT_GONE;
+        return;
     }
-    buf_free(&c->out);
-    c->out_at = 0;
+    if (client_pending(c) > 0) {
+        net__want_write(l, c, true);
+        return;
+    }
+    client_sent(c);
     c->over_ms = 0;
     net__want_write(l, c, false);
     if (c->state == CLIENT_CLOSING) c->state = CLIENT_GONE;
 }
 
+/* Keep for a client what its socket did not take. */
+static COLD void net__keep(struct client *c, struct net_out *o) {
+    for (; o->ref < o->last; o->at = o->ref++->at) {
+        client_write(c, o->p + o->at, o->ref->at - o->at);
+        client_lend(c, o->ref);
+    }
+    client_write(c, o->p + o->at, o->end - o->at);
+}
+
 /* Send the replies of the batch, each client's at once. */
 static void net__send_ranges(struct loop *l) {
     struct lane *lane = l->lane;
+    struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
     for (size_t i = 0; i < l->nranges; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
-        const char *p = lane->out.p + r->from;
-        size_t n = r->to - r->from;
-        ssize_t sent = 0;
+        struct net_out o = { lane->out.p, r->from, r->to, ref, ref };
 
-        if (c->state == CLIENT_GONE || n == 0) continue;
-        if (client_pending(c) == 0) sent = net__send(c, p, n);
-        if (sent < 0) {
-            client_cut(c);
-        } else if ((size_t)sent < n) {
-            client_write(c, p + sent, n - (size_t)sent);
-            net__want_write(l, c, true);
+        while (UNLIKELY(ref < last) && ref->at < r->to) o.last = ++ref;
+        if (c->state == CLIENT_GONE) {
+            while (o.ref < o.last) blob_drop(o.ref++->blob);
+            continue;
         }
+        if (r->from == r->to) continue;
+        if (client_pending(c) == 0 && !net__send_out(c, &o)) client_cut(c);
+        if (o.at == o.end) continue;
+        net__keep(c, &o);
+        if (c->state != CLIENT_GONE) net__want_write(l, c, true);
     }
     l->nranges = 0;
+    lane->reply.refs = 0;
     lane->out.n = 0;
     if (lane->out.cap > NET_KEEP_OUT) buf_trim(&lane->out, NET_KEEP_OUT);
     reply_resync(&lane->reply);
@@ -278,12 +372,12 @@ static void net__run(struct loop *l) {
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0) &&
             c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
-            reply_cut(r, mark, free);
+            reply_cut(r, mark);
         l->ranges[l->nranges - 1].to = reply_mark(r);
         if (UNLIKELY(r->failed)) {
             client_cut(c);
             r->failed = false;
-            reply_cut(r, l->ranges[l->nranges - 1].from, free);
+            reply_cut(r, l->ranges[l->nranges - 1].from);
             l->ranges[l->nranges - 1].to = l->ranges[l->nranges - 1].from;
             reply_resync(r);
         }
@@ -678,8 +772,9 @@ static void net__letters(struct loop *l) {
     }
 }
 
-/* The limits of requests, which CONFIG SET may change. */
+/* The limits of requests and the like, which CONFIG SET may change. */
 static void net__limits(struct loop *l) {
+    l->lane->reply.lend_from = l->k->opt.shared_values ? REPLY_LEND : SIZE_MAX;
     l->limits.max_args = (uint32_t)l->k->opt.max_resp_args;
     l->limits.max_bulk = l->k->opt.max_resp_bulk_len;
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;

@@ -5,9 +5,10 @@
  *
  * Replies are written into the lane's output and sent from there; what the
  * socket does not take, and what comes while nobody asked (messages), waits in
- * the client's own buffer, within the limit of its class.
+ * the client's own buffer, within the limit of its class.  Long values wait
+ * as references to the blobs they lie in.
  *
- * floor 5 - uses: base buf resp options instance
+ * floor 5 - uses: base buf entry resp reply options instance
  */
 enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
 
@@ -56,6 +57,17 @@ static struct client *client_new(struct lane *l, int fd) {
     *bucket = c;
     atomic_fetch_add(&l->k->nclients, 1);
     return c;
+}
+
+/* Forget what waits to be sent, all of which was. */
+static void client_sent(struct client *c) {
+    KVNS_ASSERT(c->lent_at == c->lents);
+    buf_free(&c->out);
+    c->out_at = 0;
+    free(c->lent);
+    c->lent = NULL;
+    c->lents = c->lent_cap = c->lent_at = 0;
+    c->lent_bytes = 0;
 }
 
 /* Forget what MULTI collected. */
@@ -118,7 +130,8 @@ static void client_free(struct client *c) {
     client_discard(c);
     resp_reset(&c->resp);
     buf_free(&c->in);
-    buf_free(&c->out);
+    while (c->lent_at < c->lents) blob_drop(c->lent[c->lent_at++].blob);
+    client_sent(c);
     free(c->held);
     free(c->bound);
     free(c->user);
@@ -130,7 +143,7 @@ static void client_free(struct client *c) {
 
 /* Bytes that wait to be sent. */
 static inline size_t client_pending(const struct client *c) {
-    return c->out.n - c->out_at;
+    return c->out.n - c->out_at + c->lent_bytes;
 }
 
 /* Which output limit holds for it. */
@@ -192,15 +205,49 @@ static inline bool client_wants_reply(struct client *c) {
     return wants;
 }
 
+/* What was sent long ago takes no more room than what was not. */
+static void client__compact(struct client *c) {
+    size_t gone = c->out_at;
+
+    if (gone < 65536 || gone < c->out.n / 2) return;
+    buf_drop_front(&c->out, gone);
+    c->out_at = 0;
+    for (uint32_t i = c->lent_at; i < c->lents; i++) c->lent[i].at -= gone;
+}
+
 /* Append output that is not a reply of the batch: the lane's own thread.  A
  * client over its limit is cut off. */
 static void client_write(struct client *c, const char *p, size_t n) {
     if (c->state == CLIENT_GONE || n == 0) return;
+    client__compact(c);
     if (!client_is_within(c, n) || !buf_put(&c->out, p, n)) {
         client_cut(c);
         return;
     }
     client_stir(c);
+}
+
+/* Append what was lent to a reply; takes over the hold on the blob. */
+static void client_lend(struct client *c, const struct reply_ref *ref) {
+    if (c->state == CLIENT_GONE) goto dropped;
+    if (!client_is_within(c, ref->n)) goto refused;
+    if (c->lents == c->lent_cap) {
+        uint32_t cap = c->lent_cap == 0 ? 8 : c->lent_cap * 2;
+        struct reply_ref *lent = realloc(c->lent, cap * sizeof *lent);
+
+        if (lent == NULL) goto refused;
+        c->lent = lent;
+        c->lent_cap = cap;
+    }
+    c->lent[c->lents] = *ref;
+    c->lent[c->lents++].at = c->out.n;
+    c->lent_bytes += ref->n;
+    client_stir(c);
+    return;
+refused:
+    client_cut(c);
+dropped:
+    blob_drop(ref->blob);
 }
 
 /* Replace one of a client's strings by a copy; an empty one is none. */

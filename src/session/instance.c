@@ -188,6 +188,9 @@ struct client {
     struct buf in;              /* input not yet carried out */
     struct buf out;             /* output not yet sent, from out_at on */
     size_t out_at;
+    struct reply_ref *lent;     /* what belongs into `out`, from lent_at on */
+    uint32_t lents, lent_cap, lent_at;
+    size_t lent_bytes;          /* of these, not yet sent */
     int64_t since_ms, last_ms;  /* connected, last command; wall clock */
     int64_t over_ms;            /* over the soft limit since; 0: it is not */
     struct saved_call *queue, *queue_last;  /* of MULTI */

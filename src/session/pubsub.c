@@ -306,7 +306,7 @@ static const struct buf *pubsub__message(struct pubsub__post *p,
     if (ch->kind == CHANNEL_PATTERN) reply_bulk(&r, channel_name(ch));
     reply_bulk(&r, p->name);
     reply_bulk(&r, p->text);
-    if (r.failed) reply_cut(&r, 0, NULL);
+    if (r.failed) reply_cut(&r, 0);
     reply_close(&r);
     return b;
 }

@@ -13,9 +13,10 @@
  *   push of n      *n                  >n
  *   verbatim       $n text             =(n+4) txt:text
  *
- * A long value may be lent instead of copied: its bytes are then missing in
- * the buffer, and a reference says where they belong.  The references are in
- * order, and whoever writes to the socket merges the two.
+ * A long value is lent instead of copied if the reply's reader can merge: its
+ * bytes are then missing in the buffer, and a reference, which holds the blob
+ * they lie in, says where they belong.  The references are in order, and
+ * whoever writes to the socket merges the two and lets the blobs go.
  *
  * A length that is not known yet is written as one digit and put right later;
  * a longer one moves what follows by a byte or two, which costs less than to
@@ -26,11 +27,12 @@
  * written, and the client can only be closed.  Nothing here is shared; the
  * list of references belongs to the reply, the buffer to the caller.
  *
- * floor 4 - uses: base num buf
+ * floor 4 - uses: base num buf entry
  */
 enum {
     REPLY_FRAME = 32,           /* room for a header and two CRLF */
-    REPLY_ERROR = 1024          /* bytes of an error line, at most */
+    REPLY_ERROR = 1024,         /* bytes of an error line, at most */
+    REPLY_LEND = 8192           /* shorter values are cheaper to copy */
 };
 
 /* n bytes at p belong in the buffer before offset at. */
@@ -38,7 +40,7 @@ struct reply_ref {
     size_t at;
     const char *p;
     size_t n;
-    void *owner;                /* what keeps the bytes alive, the caller's */
+    struct blob *blob;          /* what they are of, held */
 };
 
 struct reply {
@@ -47,16 +49,19 @@ struct reply {
     size_t limit;               /* bytes the buffer may hold */
     struct reply_ref *ref;
     uint32_t refs, ref_cap;
+    size_t lend_from;           /* bytes from which on values are lent */
     uint8_t proto;              /* 2 or 3 */
     bool failed;
     char code[24];              /* first word of the last error */
 };
 
 /* Write to the end of out from now on, which nobody else may do meanwhile.
- * limit: the most bytes out may come to hold; SIZE_MAX for no limit. */
+ * limit: the most bytes out may come to hold; SIZE_MAX for no limit.  Nothing
+ * is lent unless the caller lowers lend_from. */
 static void reply_open(struct reply *r, struct buf *out, uint8_t proto,
                        size_t limit) {
-    *r = (struct reply){ .out = out, .limit = limit, .proto = proto };
+    *r = (struct reply){ .out = out, .limit = limit, .proto = proto,
+                         .lend_from = SIZE_MAX };
     if (out->p == NULL) return;
     r->p = out->p + out->n;
     r->end = out->p + out->cap;
@@ -73,13 +78,13 @@ static inline void reply_resync(struct reply *r) {
     r->end = r->failed || r->p == NULL ? r->p : r->out->p + r->out->cap;
 }
 
-/* The end of use; the buffer stays with the caller, and so do the owners of
- * what was lent. */
+/* The end of use; the buffer stays with the caller. */
 static void reply_close(struct reply *r) {
     reply_sync(r);
+    while (r->refs > 0) blob_drop(r->ref[--r->refs].blob);
     free(r->ref);
     r->ref = NULL;
-    r->refs = r->ref_cap = 0;
+    r->ref_cap = 0;
     r->p = r->end = NULL;
 }
 
@@ -103,12 +108,11 @@ static inline size_t reply_mark(const struct reply *r) {
     return r->p == NULL ? 0 : (size_t)(r->p - r->out->p);
 }
 
-/* Take back all that was written since the mark.  drop is told the owner of
- * each reference that goes. */
-static void reply_cut(struct reply *r, size_t mark, void (*drop)(void *)) {
+/* Take back all that was written since the mark. */
+static void reply_cut(struct reply *r, size_t mark) {
     KVNS_ASSERT(mark <= reply_mark(r));
     while (r->refs > 0 && r->ref[r->refs - 1].at > mark)
-        drop(r->ref[--r->refs].owner);
+        blob_drop(r->ref[--r->refs].blob);
     if (r->p != NULL) r->p = r->out->p + mark;
 }
 
@@ -386,27 +390,36 @@ static void reply_verbatim(struct reply *r, struct str s, const char *kind) {
     r->p = reply__crlf(reply__copy(r->p + 4, s.p, s.n));
 }
 
-/* A string whose bytes are lent until they are sent.  True: owner is kept for
- * them, for whoever sends to let go.  False: the bytes were copied, or the
- * reply has failed; owner is as before. */
-TESTED_ONLY
-static bool reply_bulk_ref(struct reply *r, struct str s, void *owner) {
+/* Note that the n bytes at p, of a blob, belong here.  False: no memory. */
+static bool reply__lend(struct reply *r, struct str s, struct blob *b) {
     if (r->refs == r->ref_cap) {
         uint32_t cap = r->ref_cap == 0 ? 8 : r->ref_cap * 2;
         struct reply_ref *ref = realloc(r->ref, cap * sizeof *ref);
 
-        if (ref == NULL) {
-            reply_bulk(r, s);
-            return false;
-        }
+        if (ref == NULL) return false;
         r->ref = ref;
         r->ref_cap = cap;
     }
-    if (!reply_room(r, REPLY_FRAME)) return false;
-    r->p = reply__head(r->p, '$', s.n);
-    r->ref[r->refs++] = (struct reply_ref){ reply_mark(r), s.p, s.n, owner };
-    r->p = reply__crlf(r->p);
+    r->ref[r->refs++] = (struct reply_ref){ reply_mark(r), s.p, s.n,
+                                            blob_hold(b) };
     return true;
+}
+
+/* A string of bytes of a blob: lent, or copied if it is short, nobody could
+ * merge it, or there is no memory for the note. */
+static void reply_blob(struct reply *r, struct str s, struct blob *b) {
+    char *was;
+
+    if (s.n >= r->lend_from && reply_room(r, REPLY_FRAME)) {
+        was = r->p;
+        r->p = reply__head(r->p, '$', s.n);
+        if (reply__lend(r, s, b)) {
+            r->p = reply__crlf(r->p);
+            return;
+        }
+        r->p = was;
+    }
+    reply_bulk(r, s);
 }
 
 #if defined(KVNS_VERIFY)

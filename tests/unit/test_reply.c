@@ -193,29 +193,52 @@ static void test_reply_later(void) {
     }
 }
 
-static void reply_count_drop(void *owner) { ++*(int *)owner; }
+/* A blob of these bytes, and a reply that lends all that it can. */
+static struct blob *reply_blob_of(struct str s) {
+    struct blob *b = blob_try(s.n, s.n);
+
+    CHECK(b != NULL);
+    memcpy(b->bytes, s.p, s.n);
+    return b;
+}
+
+static void reply_lend_all(struct reply *r, struct str s) {
+    struct blob *b = reply_blob_of(s);
+
+    r->lend_from = 0;
+    reply_blob(r, str_of(b->bytes, b->n), b);
+    blob_drop(b);
+}
 
 static void test_reply_cut(void) {
+    struct blob *first = reply_blob_of(STR("one"));
+    struct blob *second = reply_blob_of(STR("two"));
     struct reply_box b;
-    int first = 0, second = 0;
     size_t mark;
 
     reply_box_open(&b, 2);
     CHECK_INT(reply_mark(&b.r), 0);
-    reply_cut(&b.r, 0, reply_count_drop);
-    CHECK(reply_bulk_ref(&b.r, STR("one"), &first));
+    reply_cut(&b.r, 0);
+    b.r.lend_from = 3;
+    reply_blob(&b.r, str_of(first->bytes, 3), first);
     mark = reply_mark(&b.r);
-    CHECK(reply_bulk_ref(&b.r, STR("two"), &second));
-    CHECK(reply_bulk_ref(&b.r, STR("two"), &second));
+    reply_blob(&b.r, str_of(second->bytes, 3), second);
+    reply_blob(&b.r, str_of(second->bytes, 3), second);
+    reply_blob(&b.r, str_of(second->bytes, 2), second);
+    CHECK_INT(atomic_load(&first->refs), 2);
+    CHECK_INT(atomic_load(&second->refs), 3);
     reply_int(&b.r, 12);
-    reply_cut(&b.r, mark, reply_count_drop);
-    CHECK_INT(first, 0);
-    CHECK_INT(second, 2);
+    reply_cut(&b.r, mark);
+    CHECK_INT(atomic_load(&first->refs), 2);
+    CHECK_INT(atomic_load(&second->refs), 1);
     CHECK_INT(b.r.refs, 1);
     CHECK_STR(reply_box_said(&b), "$3\r\n\r\n");
     reply_ok(&b.r);
     CHECK_STR(reply_box_said(&b), "$3\r\n\r\n+OK\r\n");
     reply_box_close(&b);
+    CHECK_INT(atomic_load(&first->refs), 1);
+    blob_drop(first);
+    blob_drop(second);
 }
 
 /* The buffer and what was lent, as the socket would see it. */
@@ -258,7 +281,7 @@ static void test_reply_lent(void) {
 
             reply_int(&lent.r, (int64_t)n);
             reply_int(&copied.r, (int64_t)n);
-            if (unit_rand() % 3 == 0) reply_bulk_ref(&lent.r, s, NULL);
+            if (unit_rand() % 3 == 0) reply_lend_all(&lent.r, s);
             else reply_bulk(&lent.r, s);
             reply_bulk(&copied.r, s);
         }
@@ -289,7 +312,8 @@ static void test_reply_limit(void) {
     }
     CHECK(r.failed);
     reply_array_set(&r, later, 2000);
-    CHECK(!reply_bulk_ref(&r, STR("x"), NULL));
+    reply_lend_all(&r, STR("x"));
+    CHECK_INT(r.refs, 0);
     reply_sync(&r);
     CHECK(out.n <= out.cap);
     reply_close(&r);
