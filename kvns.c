@@ -14468,9 +14468,10 @@ static inline ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
  *   push of n      *n                  >n
  *   verbatim       $n text             =(n+4) txt:text
  *
- * A long value may be lent instead of copied: its bytes are then missing in
- * the buffer, and a reference says where they belong.  The references are in
- * order, and whoever writes to the socket merges the two.
+ * A long value is lent instead of copied if the reply's reader can merge: its
+ * bytes are then missing in the buffer, and a reference, which holds the blob
+ * they lie in, says where they belong.  The references are in order, and
+ * whoever writes to the socket merges the two and lets the blobs go.
  *
  * A length that is not known yet is written as one digit and put right later;
  * a longer one moves what follows by a byte or two, which costs less than to
@@ -14481,11 +14482,12 @@ static inline ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
  * written, and the client can only be closed.  Nothing here is shared; the
  * list of references belongs to the reply, the buffer to the caller.
  *
- * floor 4 - uses: base num buf
+ * floor 4 - uses: base num buf entry
  */
 enum {
     REPLY_FRAME = 32,           /* room for a header and two CRLF */
-    REPLY_ERROR = 1024          /* bytes of an error line, at most */
+    REPLY_ERROR = 1024,         /* bytes of an error line, at most */
+    REPLY_LEND = 8192           /* shorter values are cheaper to copy */
 };
 
 /* n bytes at p belong in the buffer before offset at. */
@@ -14493,7 +14495,7 @@ struct reply_ref {
     size_t at;
     const char *p;
     size_t n;
-    void *owner;                /* what keeps the bytes alive, the caller's */
+    struct blob *blob;          /* what they are of, held */
 };
 
 struct reply {
@@ -14502,16 +14504,19 @@ struct reply {
     size_t limit;               /* bytes the buffer may hold */
     struct reply_ref *ref;
     uint32_t refs, ref_cap;
+    size_t lend_from;           /* bytes from which on values are lent */
     uint8_t proto;              /* 2 or 3 */
     bool failed;
     char code[24];              /* first word of the last error */
 };
 
 /* Write to the end of out from now on, which nobody else may do meanwhile.
- * limit: the most bytes out may come to hold; SIZE_MAX for no limit. */
+ * limit: the most bytes out may come to hold; SIZE_MAX for no limit.  Nothing
+ * is lent unless the caller lowers lend_from. */
 static void reply_open(struct reply *r, struct buf *out, uint8_t proto,
                        size_t limit) {
-    *r = (struct reply){ .out = out, .limit = limit, .proto = proto };
+    *r = (struct reply){ .out = out, .limit = limit, .proto = proto,
+                         .lend_from = SIZE_MAX };
     if (out->p == NULL) return;
     r->p = out->p + out->n;
     r->end = out->p + out->cap;
@@ -14528,13 +14533,13 @@ static inline void reply_resync(struct reply *r) {
     r->end = r->failed || r->p == NULL ? r->p : r->out->p + r->out->cap;
 }
 
-/* The end of use; the buffer stays with the caller, and so do the owners of
- * what was lent. */
+/* The end of use; the buffer stays with the caller. */
 static void reply_close(struct reply *r) {
     reply_sync(r);
+    while (r->refs > 0) blob_drop(r->ref[--r->refs].blob);
     free(r->ref);
     r->ref = NULL;
-    r->refs = r->ref_cap = 0;
+    r->ref_cap = 0;
     r->p = r->end = NULL;
 }
 
@@ -14558,12 +14563,11 @@ static inline size_t reply_mark(const struct reply *r) {
     return r->p == NULL ? 0 : (size_t)(r->p - r->out->p);
 }
 
-/* Take back all that was written since the mark.  drop is told the owner of
- * each reference that goes. */
-static void reply_cut(struct reply *r, size_t mark, void (*drop)(void *)) {
+/* Take back all that was written since the mark. */
+static void reply_cut(struct reply *r, size_t mark) {
     KVNS_ASSERT(mark <= reply_mark(r));
     while (r->refs > 0 && r->ref[r->refs - 1].at > mark)
-        drop(r->ref[--r->refs].owner);
+        blob_drop(r->ref[--r->refs].blob);
     if (r->p != NULL) r->p = r->out->p + mark;
 }
 
@@ -14841,27 +14845,36 @@ static void reply_verbatim(struct reply *r, struct str s, const char *kind) {
     r->p = reply__crlf(reply__copy(r->p + 4, s.p, s.n));
 }
 
-/* A string whose bytes are lent until they are sent.  True: owner is kept for
- * them, for whoever sends to let go.  False: the bytes were copied, or the
- * reply has failed; owner is as before. */
-TESTED_ONLY
-static bool reply_bulk_ref(struct reply *r, struct str s, void *owner) {
+/* Note that the n bytes at p, of a blob, belong here.  False: no memory. */
+static bool reply__lend(struct reply *r, struct str s, struct blob *b) {
     if (r->refs == r->ref_cap) {
         uint32_t cap = r->ref_cap == 0 ? 8 : r->ref_cap * 2;
         struct reply_ref *ref = realloc(r->ref, cap * sizeof *ref);
 
-        if (ref == NULL) {
-            reply_bulk(r, s);
-            return false;
-        }
+        if (ref == NULL) return false;
         r->ref = ref;
         r->ref_cap = cap;
     }
-    if (!reply_room(r, REPLY_FRAME)) return false;
-    r->p = reply__head(r->p, '$', s.n);
-    r->ref[r->refs++] = (struct reply_ref){ reply_mark(r), s.p, s.n, owner };
-    r->p = reply__crlf(r->p);
+    r->ref[r->refs++] = (struct reply_ref){ reply_mark(r), s.p, s.n,
+                                            blob_hold(b) };
     return true;
+}
+
+/* A string of bytes of a blob: lent, or copied if it is short, nobody could
+ * merge it, or there is no memory for the note. */
+static void reply_blob(struct reply *r, struct str s, struct blob *b) {
+    char *was;
+
+    if (s.n >= r->lend_from && reply_room(r, REPLY_FRAME)) {
+        was = r->p;
+        r->p = reply__head(r->p, '$', s.n);
+        if (reply__lend(r, s, b)) {
+            r->p = reply__crlf(r->p);
+            return;
+        }
+        r->p = was;
+    }
+    reply_bulk(r, s);
 }
 
 #if defined(KVNS_VERIFY)
@@ -18245,6 +18258,9 @@ struct client {
     struct buf in;              /* input not yet carried out */
     struct buf out;             /* output not yet sent, from out_at on */
     size_t out_at;
+    struct reply_ref *lent;     /* what belongs into `out`, from lent_at on */
+    uint32_t lents, lent_cap, lent_at;
+    size_t lent_bytes;          /* of these, not yet sent */
     int64_t since_ms, last_ms;  /* connected, last command; wall clock */
     int64_t over_ms;            /* over the soft limit since; 0: it is not */
     struct saved_call *queue, *queue_last;  /* of MULTI */
@@ -19013,9 +19029,10 @@ static void saver_turn(struct kvns *k, int64_t now) {
  *
  * Replies are written into the lane's output and sent from there; what the
  * socket does not take, and what comes while nobody asked (messages), waits in
- * the client's own buffer, within the limit of its class.
+ * the client's own buffer, within the limit of its class.  Long values wait
+ * as references to the blobs they lie in.
  *
- * floor 5 - uses: base buf resp options instance
+ * floor 5 - uses: base buf entry resp reply options instance
  */
 enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
 
@@ -19064,6 +19081,17 @@ static struct client *client_new(struct lane *l, int fd) {
     *bucket = c;
     atomic_fetch_add(&l->k->nclients, 1);
     return c;
+}
+
+/* Forget what waits to be sent, all of which was. */
+static void client_sent(struct client *c) {
+    KVNS_ASSERT(c->lent_at == c->lents);
+    buf_free(&c->out);
+    c->out_at = 0;
+    free(c->lent);
+    c->lent = NULL;
+    c->lents = c->lent_cap = c->lent_at = 0;
+    c->lent_bytes = 0;
 }
 
 /* Forget what MULTI collected. */
@@ -19126,7 +19154,8 @@ static void client_free(struct client *c) {
     client_discard(c);
     resp_reset(&c->resp);
     buf_free(&c->in);
-    buf_free(&c->out);
+    while (c->lent_at < c->lents) blob_drop(c->lent[c->lent_at++].blob);
+    client_sent(c);
     free(c->held);
     free(c->bound);
     free(c->user);
@@ -19138,7 +19167,7 @@ static void client_free(struct client *c) {
 
 /* Bytes that wait to be sent. */
 static inline size_t client_pending(const struct client *c) {
-    return c->out.n - c->out_at;
+    return c->out.n - c->out_at + c->lent_bytes;
 }
 
 /* Which output limit holds for it. */
@@ -19200,15 +19229,49 @@ static inline bool client_wants_reply(struct client *c) {
     return wants;
 }
 
+/* What was sent long ago takes no more room than what was not. */
+static void client__compact(struct client *c) {
+    size_t gone = c->out_at;
+
+    if (gone < 65536 || gone < c->out.n / 2) return;
+    buf_drop_front(&c->out, gone);
+    c->out_at = 0;
+    for (uint32_t i = c->lent_at; i < c->lents; i++) c->lent[i].at -= gone;
+}
+
 /* Append output that is not a reply of the batch: the lane's own thread.  A
  * client over its limit is cut off. */
 static void client_write(struct client *c, const char *p, size_t n) {
     if (c->state == CLIENT_GONE || n == 0) return;
+    client__compact(c);
     if (!client_is_within(c, n) || !buf_put(&c->out, p, n)) {
         client_cut(c);
         return;
     }
     client_stir(c);
+}
+
+/* Append what was lent to a reply; takes over the hold on the blob. */
+static void client_lend(struct client *c, const struct reply_ref *ref) {
+    if (c->state == CLIENT_GONE) goto dropped;
+    if (!client_is_within(c, ref->n)) goto refused;
+    if (c->lents == c->lent_cap) {
+        uint32_t cap = c->lent_cap == 0 ? 8 : c->lent_cap * 2;
+        struct reply_ref *lent = realloc(c->lent, cap * sizeof *lent);
+
+        if (lent == NULL) goto refused;
+        c->lent = lent;
+        c->lent_cap = cap;
+    }
+    c->lent[c->lents] = *ref;
+    c->lent[c->lents++].at = c->out.n;
+    c->lent_bytes += ref->n;
+    client_stir(c);
+    return;
+refused:
+    client_cut(c);
+dropped:
+    blob_drop(ref->blob);
 }
 
 /* Replace one of a client's strings by a copy; an empty one is none. */
@@ -20022,7 +20085,7 @@ static const struct buf *pubsub__message(struct pubsub__post *p,
     if (ch->kind == CHANNEL_PATTERN) reply_bulk(&r, channel_name(ch));
     reply_bulk(&r, p->name);
     reply_bulk(&r, p->text);
-    if (r.failed) reply_cut(&r, 0, NULL);
+    if (r.failed) reply_cut(&r, 0);
     reply_close(&r);
     return b;
 }
@@ -20930,8 +20993,6 @@ static COLD enum outcome lots__refuse(struct call *x) {
     return FAILED;
 }
 
-static void lots__keep(void *owner) { (void)owner; }
-
 /* May a reply of n bulks begin?  Answers where not. */
 static bool lots_begin_or_reply(struct call *x, uint64_t n) {
     if (n <= LOTS_MOST / LOTS_LEAST) return true;
@@ -20943,7 +21004,7 @@ static bool lots_begin_or_reply(struct call *x, uint64_t n) {
 static inline bool lots_goes_on_or_reply(struct call *x, size_t mark) {
     if (x->r->failed) return false;
     if (LIKELY(reply_mark(x->r) - mark <= LOTS_MOST)) return true;
-    reply_cut(x->r, mark, lots__keep);
+    reply_cut(x->r, mark);
     lots__refuse(x);
     return false;
 }
@@ -21045,8 +21106,11 @@ static bool string_deadline_or_reply(struct call *x,
 /* Answer a string value. */
 static inline void reply_value(struct reply *r, const struct entry *e) {
     char tmp[24];
+    struct str s = entry_string(e, tmp);
 
-    reply_bulk(r, entry_string(e, tmp));
+    if (UNLIKELY(entry_shape(e) == SHAPE_BLOB))
+        reply_blob(r, s, entry_object(e));
+    else reply_bulk(r, s);
 }
 
 /* Read the string at argv[1] and answer it or null; false: answered with an
@@ -21114,7 +21178,7 @@ static enum outcome string_set(struct call *x) {
 
         if (!string_put_or_reply(x, &ed, x->argv[2], o.deadline,
                                  o.time == TIME_KEEP)) {
-            reply_cut(x->r, mark, NULL);
+            reply_cut(x->r, mark);
             return FAILED;
         }
         return DONE;
@@ -21187,7 +21251,7 @@ static enum outcome cmd_getset(struct call *x) {
         return DONE;
     }
     edit_cancel(&ed);
-    reply_cut(x->r, mark, NULL);
+    reply_cut(x->r, mark);
     return reply_err(x, ERR_MEMORY);
 }
 
@@ -21230,7 +21294,7 @@ static enum outcome cmd_getex(struct call *x) {
                     o.deadline != 0 ? "expire" : "persist");
     } else {
         edit_cancel(&ed);
-        reply_cut(x->r, mark, NULL);
+        reply_cut(x->r, mark);
         return reply_err(x, ERR_MEMORY);
     }
     return DONE;
@@ -21475,8 +21539,13 @@ static enum outcome cmd_getrange(struct call *x) {
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to = to + n < 0 ? 0 : to + n;
     if (to >= n) to = n - 1;
-    if (n == 0 || from > to) reply_bulk(x->r, STR(""));
-    else reply_bulk(x->r, str_of(v.p + from, (size_t)(to - from + 1)));
+    if (n == 0 || from > to) {
+        reply_bulk(x->r, STR(""));
+        return DONE;
+    }
+    v = str_of(v.p + from, (size_t)(to - from + 1));
+    if (entry_shape(e) == SHAPE_BLOB) reply_blob(x->r, v, entry_object(e));
+    else reply_bulk(x->r, v);
     return DONE;
 }
 
@@ -22754,7 +22823,7 @@ static enum outcome cmd_keys(struct call *x) {
     failed = c.key.failed;
     buf_free(&c.key);
     if (!failed) return DONE;
-    reply_cut(x->r, mark, NULL);
+    reply_cut(x->r, mark);
     return reply_err(x, ERR_MEMORY);
 }
 
@@ -28745,7 +28814,7 @@ static enum outcome command__getkeys(struct call *x, bool flags) {
         }
     }
     if (n == 0 || !ok) {
-        reply_cut(x->r, mark, free);
+        reply_cut(x->r, mark);
         reply_error(x->r, "ERR Invalid arguments specified for command");
         return FAILED;
     }
@@ -31260,7 +31329,7 @@ static COLD void exec_release(struct lane *l) {
             reply_open(&r, &out, c->proto, SIZE_MAX);
             exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
             if (c->waiting == NULL && !client_wants_reply(c))
-                reply_cut(&r, 0, free);
+                reply_cut(&r, 0);
             reply_close(&r);
             client_write(c, out.p, out.n);
             client_stir(c);
@@ -31359,7 +31428,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     /* its error, between - and the line's end, says why */
     n = size_min(reply_mark(x->r) - mark - 3, sizeof why);
     memcpy(why, x->r->p - (reply_mark(x->r) - mark) + 1, n);
-    reply_cut(x->r, mark, free);
+    reply_cut(x->r, mark);
     reply_errorf(x->r, "EXECABORT Transaction discarded because of: %.*s",
                  (int)n, why);
     return false;
@@ -32777,8 +32846,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log table shard upkeep resp reply options
- *   instance world client measure monitor pubsub watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
+ *   options instance world client measure monitor pubsub watch waiters exec
+ *   park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -32790,6 +32860,7 @@ enum {
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
     NET_STEP = 400,             /* entries of background work in a turn */
+    NET_PIECES = 64,            /* of what is lent, and between, in a send */
     NET_HOT = 64,               /* clients polled however idle they are */
     NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
@@ -32811,6 +32882,13 @@ struct net_request {
 struct net_range {
     struct client *c;
     size_t from, to;
+};
+
+/* Bytes [at, end) at p, and between them what was lent. */
+struct net_out {
+    const char *p;
+    size_t at, end;
+    struct reply_ref *ref, *last;
 };
 
 struct loop {
@@ -32846,23 +32924,92 @@ struct loop {
     struct buf scratch;
 };
 
-/* Send bytes without waiting.  Returns how many went; 0 if none could, -1 when
- * the connection is broken. */
-static ssize_t net__send(struct client *c, const char *p, size_t n) {
-    ssize_t sent;
-
-#if defined(MSG_NOSIGNAL)
-    do sent = send(c->fd, p, n, MSG_NOSIGNAL);
-#else
-    do sent = send(c->fd, p, n, 0);
-#endif
-    while (sent == -1 && errno == EINTR);
+/* What became of a send: bytes that went, 0 if none could, -1 when the
+ * connection is broken. */
+static ssize_t net__went(struct client *c, ssize_t sent) {
     if (sent >= 0) {
         c->net_out += (uint64_t)sent;
         c->lane->net_out += (uint64_t)sent;
         return sent;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
+}
+
+#if defined(MSG_NOSIGNAL)
+enum { NET_SEND = MSG_NOSIGNAL };
+#else
+enum { NET_SEND = 0 };
+#endif
+
+/* Send bytes without waiting, as net__went says. */
+static ssize_t net__send(struct client *c, const char *p, size_t n) {
+    ssize_t sent;
+
+    do sent = send(c->fd, p, n, NET_SEND);
+    while (sent == -1 && errno == EINTR);
+    return net__went(c, sent);
+}
+
+/* Send what was lent, and what is between, at once as far as NET_PIECES go.
+ * *all is how much that was. */
+static ssize_t net__send_pieces(struct client *c, const struct net_out *o,
+                                size_t *all) {
+    const struct reply_ref *ref = o->ref;
+    struct iovec v[NET_PIECES];
+    struct msghdr m;
+    size_t at = o->at;
+    int n = 0;
+    ssize_t sent;
+
+    *all = 0;
+    for (; n < NET_PIECES - 1; at = ref->at, ref++) {
+        size_t to = ref < o->last ? ref->at : o->end;
+
+        if (to > at)
+            v[n++] = (struct iovec){ (void *)(uintptr_t)(o->p + at), to - at };
+        *all += to - at;
+        if (ref == o->last) break;
+        v[n++] = (struct iovec){ (void *)(uintptr_t)ref->p, ref->n };
+        *all += ref->n;
+    }
+    memset(&m, 0, sizeof m);
+    m.msg_iov = v;
+    m.msg_iovlen = n;
+    do sent = sendmsg(c->fd, &m, NET_SEND);
+    while (sent == -1 && errno == EINTR);
+    return net__went(c, sent);
+}
+
+/* So many bytes of it went: let go of what was lent and is sent. */
+static void net__advance(struct net_out *o, size_t sent) {
+    while (sent > 0) {
+        size_t to = o->ref < o->last ? o->ref->at : o->end;
+        size_t n = size_min(to - o->at, sent);
+
+        o->at += n;
+        sent -= n;
+        if (o->at < to || o->ref == o->last) return;
+        n = size_min(o->ref->n, sent);
+        o->ref->p += n;
+        o->ref->n -= n;
+        sent -= n;
+        if (o->ref->n > 0) return;
+        blob_drop(o->ref++->blob);
+    }
+}
+
+/* Send as much as the socket takes.  False: the connection is broken. */
+static bool net__send_out(struct client *c, struct net_out *o) {
+    while (o->at < o->end || o->ref < o->last) {
+        size_t all = o->end - o->at;
+        ssize_t n = o->ref == o->last ? net__send(c, o->p + o->at, all) :
+                                        net__send_pieces(c, o, &all);
+
+        if (n < 0) return false;
+        net__advance(o, (size_t)n);
+        if ((size_t)n < all) return true;
+    }
+    return true;
 }
 
 static bool net__add(struct loop *l, int fd, short events,
@@ -32913,48 +33060,64 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
 
 /* Send what waits in a client. */
 static void net__flush(struct loop *l, struct client *c) {
-    while (c->out_at < c->out.n) {
-        ssize_t n = net__send(c, c->out.p + c->out_at, c->out.n - c->out_at);
+    struct net_out o = { c->out.p, c->out_at, c->out.n, c->lent + c->lent_at,
+                         c->lent + c->lents };
+    size_t lent = 0;
+    bool ok;
 
-        if (n < 0) {
-            c->state = CLIENT_GONE;
-            return;
-        }
-        if (n == 0) {
-            net__want_write(l, c, true);
-            return;
-        }
-        c->out_at += (size_t)n;
+    if (c->lents == 0) o.ref = o.last = NULL;
+    ok = net__send_out(c, &o);
+    c->out_at = o.at;
+    for (struct reply_ref *ref = o.ref; ref < o.last; ref++) lent += ref->n;
+    c->lent_at = c->lents - (uint32_t)(o.last - o.ref);
+    c->lent_bytes = lent;
+    if (!ok) {
+        c->state = CLIENT_GONE;
+        return;
     }
-    buf_free(&c->out);
-    c->out_at = 0;
+    if (client_pending(c) > 0) {
+        net__want_write(l, c, true);
+        return;
+    }
+    client_sent(c);
     c->over_ms = 0;
     net__want_write(l, c, false);
     if (c->state == CLIENT_CLOSING) c->state = CLIENT_GONE;
 }
 
+/* Keep for a client what its socket did not take. */
+static COLD void net__keep(struct client *c, struct net_out *o) {
+    for (; o->ref < o->last; o->at = o->ref++->at) {
+        client_write(c, o->p + o->at, o->ref->at - o->at);
+        client_lend(c, o->ref);
+    }
+    client_write(c, o->p + o->at, o->end - o->at);
+}
+
 /* Send the replies of the batch, each client's at once. */
 static void net__send_ranges(struct loop *l) {
     struct lane *lane = l->lane;
+    struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
     for (size_t i = 0; i < l->nranges; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
-        const char *p = lane->out.p + r->from;
-        size_t n = r->to - r->from;
-        ssize_t sent = 0;
+        struct net_out o = { lane->out.p, r->from, r->to, ref, ref };
 
-        if (c->state == CLIENT_GONE || n == 0) continue;
-        if (client_pending(c) == 0) sent = net__send(c, p, n);
-        if (sent < 0) {
-            client_cut(c);
-        } else if ((size_t)sent < n) {
-            client_write(c, p + sent, n - (size_t)sent);
-            net__want_write(l, c, true);
+        while (UNLIKELY(ref < last) && ref->at < r->to) o.last = ++ref;
+        if (c->state == CLIENT_GONE) {
+            while (o.ref < o.last) blob_drop(o.ref++->blob);
+            continue;
         }
+        if (r->from == r->to) continue;
+        if (client_pending(c) == 0 && !net__send_out(c, &o)) client_cut(c);
+        if (o.at == o.end) continue;
+        net__keep(c, &o);
+        if (c->state != CLIENT_GONE) net__want_write(l, c, true);
     }
     l->nranges = 0;
+    lane->reply.refs = 0;
     lane->out.n = 0;
     if (lane->out.cap > NET_KEEP_OUT) buf_trim(&lane->out, NET_KEEP_OUT);
     reply_resync(&lane->reply);
@@ -33039,12 +33202,12 @@ static void net__run(struct loop *l) {
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0) &&
             c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
-            reply_cut(r, mark, free);
+            reply_cut(r, mark);
         l->ranges[l->nranges - 1].to = reply_mark(r);
         if (UNLIKELY(r->failed)) {
             client_cut(c);
             r->failed = false;
-            reply_cut(r, l->ranges[l->nranges - 1].from, free);
+            reply_cut(r, l->ranges[l->nranges - 1].from);
             l->ranges[l->nranges - 1].to = l->ranges[l->nranges - 1].from;
             reply_resync(r);
         }
@@ -33439,8 +33602,9 @@ static void net__letters(struct loop *l) {
     }
 }
 
-/* The limits of requests, which CONFIG SET may change. */
+/* The limits of requests and the like, which CONFIG SET may change. */
 static void net__limits(struct loop *l) {
+    l->lane->reply.lend_from = l->k->opt.shared_values ? REPLY_LEND : SIZE_MAX;
     l->limits.max_args = (uint32_t)l->k->opt.max_resp_args;
     l->limits.max_bulk = l->k->opt.max_resp_bulk_len;
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
