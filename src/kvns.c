@@ -31,6 +31,7 @@
 #include "structures/quick.c"       /* a list of packs */
 #include "structures/skip.c"        /* members in order of score */
 #include "structures/sample.c"      /* elements drawn at random */
+#include "structures/bits.c"        /* bytes as numbered bits */
 
 /* floor 2, formats: pure encoders and decoders */
 #include "formats/crc.c"            /* checksums */
@@ -87,6 +88,7 @@
 #include "commands/lots.c"          /* counts of random elements */
 #include "commands/string.c"
 #include "commands/lcs.c"
+#include "commands/bit.c"
 #include "commands/key.c"
 #include "commands/scan.c"
 #include "commands/list.c"

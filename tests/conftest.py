@@ -37,6 +37,9 @@ def pytest_addoption(parser):
                           "redis-server sends")
     parser.addoption("--diff-seed", type=int, default=None,
                      help="repeat a comparison")
+    parser.addoption("--diff-rows", default="*",
+                     help="which commands it sends: patterns of names, with "
+                          "commas between them")
 
 
 def pytest_sessionstart(session):

@@ -3,8 +3,8 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key scan list listblock hashes set
- *   zset zrange zpop zstore sort channels snapshot connection clientcmd
+ * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
+ *   set zset zrange zpop zstore sort channels snapshot connection clientcmd
  *   configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
@@ -13,6 +13,7 @@ static const struct {
 } rows_families[] = {
     { string_commands, ROWS(string_commands) },
     { lcs_commands, ROWS(lcs_commands) },
+    { bit_commands, ROWS(bit_commands) },
     { key_commands, ROWS(key_commands) },
     { scan_commands, ROWS(scan_commands) },
     { list_commands, ROWS(list_commands) },

@@ -39,35 +39,49 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     return true;
 }
 
+/* Make b the string at an open key, of whatever kind it was, with this deadline
+ * (0: none).  b is taken over, also when the answer is false: no memory,
+ * nothing changed. */
+static bool bytes_put_blob(struct edit *ed, struct blob *b,
+                           int64_t deadline) {
+    struct shard *s = ed->ref.shard;
+    struct entry *e = entry_try(&s->mem, ed->ref.local, SHAPE_BLOB, ENTRY_PTR,
+                                deadline);
+
+    if (e == NULL) {
+        blob_drop(b);
+        return false;
+    }
+    entry_set_object(e, b);
+    s->mem.used += blob_cost(b);
+    if (edit_put(ed, e)) return true;
+    s->mem.used -= blob_cost(b);
+    blob_drop(b);
+    return false;
+}
+
 /* Make v the string at an open key, in this shape: SHAPE_INT if it is eight
  * bytes of an integer, SHAPE_BYTES, or SHAPE_BLOB, which is yet to be made. */
 static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
                               int64_t deadline) {
-    struct shard *s = ed->ref.shard;
     struct entry *e;
-    struct blob *b = NULL;
+    struct blob *b;
 
-    if (shape != SHAPE_BLOB && ed->e != NULL &&
-        LIKELY(bytes__in_place(ed, v, deadline))) {
+    if (UNLIKELY(shape == SHAPE_BLOB)) {
+        b = blob_try(v.n, v.n);
+        if (b == NULL) return false;
+        memcpy(b->bytes, v.p, v.n);
+        return bytes_put_blob(ed, b, deadline);
+    }
+    if (ed->e != NULL && LIKELY(bytes__in_place(ed, v, deadline))) {
         entry_set_shape(ed->e, shape);
         ed->e->used = work_tick(ed->w);
         return deadline == 0 || edit_deadline(ed, deadline);
     }
-    if (shape == SHAPE_BLOB) {
-        b = blob_try(v.n, v.n);
-        if (b == NULL) return false;
-        memcpy(b->bytes, v.p, v.n);
-        v = str_of(&b, sizeof b);
-    }
-    e = entry_try(&s->mem, ed->ref.local, shape, v.n, deadline);
-    if (e == NULL) goto refused;
+    e = entry_try(&ed->ref.shard->mem, ed->ref.local, shape, v.n, deadline);
+    if (e == NULL) return false;
     memcpy(entry_bytes(e), v.p, v.n);
-    if (b != NULL) s->mem.used += blob_cost(b);
-    if (edit_put(ed, e)) return true;
-    if (b != NULL) s->mem.used -= blob_cost(b);
-refused:
-    if (b != NULL) blob_drop(b);
-    return false;
+    return edit_put(ed, e);
 }
 
 /* Make v the string at an open key, of whatever kind it was, with this

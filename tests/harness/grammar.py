@@ -327,11 +327,19 @@ bit_type = one("u1", "i5", "u8", "i8", "i16", "u32", "i64", "u63",
 
 
 def bit_offset(d):
+    if d.chance(3):
+        return d.pick(["4294967296", "-1", "#-1", "x", "#",
+                       "9223372036854775807"])
     return d.pick(["", "#"]) + str(d.below(40))
 
 
-row("setbit", K("b"), natural, bit)
-row("getbit", K("b"), natural)
+def bit_at(d):
+    return str(d.below(20000)) if d.chance(5) else str(d.below(80))
+
+
+row("set", K("b"), value, weight=1)
+row("setbit", K("b"), bit_at, bit)
+row("getbit", K("b"), bit_at)
 row("bitcount", K("b"), maybe(index, index, maybe(one("BYTE", "BIT"))),
     weight=8)
 row("bitpos", K("b"), bit,

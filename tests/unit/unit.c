@@ -24,6 +24,7 @@
 #include "test_intset.c"
 #include "test_quick.c"
 #include "test_skip.c"
+#include "test_bits.c"
 #include "test_crc.c"
 #include "test_lzf.c"
 #include "test_rdb.c"
@@ -59,6 +60,7 @@ static const struct unit_test {
     TESTS_INTSET
     TESTS_QUICK
     TESTS_SKIP
+    TESTS_BITS
     TESTS_CRC
     TESTS_LZF
     TESTS_RDB
