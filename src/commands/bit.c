@@ -471,7 +471,7 @@ static enum outcome bit__fields(struct call *x, bool read_only) {
     for (i = 2; n > 0; n--) {
         bit__next_or_reply(x, &i, &f, &more);
         if (bit__run(x, &f, &t, &changed)) continue;
-        reply_cut(x->r, mark, NULL);
+        reply_cut(x->r, mark);
         return reply_err(x, ERR_MEMORY);
     }
     if (writes) bit__commit(&t, changed);
