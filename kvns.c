@@ -5839,6 +5839,182 @@ static uint32_t *sample_offsets(const uint8_t *p, size_t n, unsigned skip,
     return v;
 }
 /* ---- end structures/sample.c ---------------------------------------- */
+/* bytes as numbered bits */
+/* ---- begin structures/bits.c ---------------------------------------- */
+/* ==== bits - runs of bytes as numbered bits ================================
+ *
+ * Bit 0 is the highest one of the first byte, as SETBIT counts them.  Counting
+ * adds whole words up bit by bit in carry-save adders (Harley and Seal), so
+ * that of sixteen words only one is taken apart; combining goes by words, in
+ * stretches that stay in the cache however many sources there are.
+ *
+ * floor 1 - uses: base
+ */
+enum bits_op { BITS_AND, BITS_OR, BITS_XOR, BITS_NOT };
+
+enum { BITS_STRETCH = 8192 };   /* bytes combined before the next source */
+
+/* How many bits of a word are set. */
+static inline uint32_t bits__of_word(uint64_t v) {
+    v -= v >> 1 & UINT64_C(0x5555555555555555);
+    v = (v & UINT64_C(0x3333333333333333)) +
+        (v >> 2 & UINT64_C(0x3333333333333333));
+    v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(v * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* Add b and c to *sum, bit by bit; returns the carries. */
+static inline uint64_t bits__add(uint64_t *sum, uint64_t b, uint64_t c) {
+    uint64_t u = *sum ^ b, carry = (*sum & b) | (u & c);
+
+    *sum = u ^ c;
+    return carry;
+}
+
+/* Add the four words at p to the ones and the twos; returns the fours. */
+static inline uint64_t bits__add4(const uint8_t *p, uint64_t *ones,
+                                  uint64_t *twos) {
+    uint64_t a = bits__add(ones, load64(p), load64(p + 8));
+    uint64_t b = bits__add(ones, load64(p + 16), load64(p + 24));
+
+    return bits__add(twos, a, b);
+}
+
+/* How many bits are set in n bytes. */
+static uint64_t bits_count(const uint8_t *p, size_t n) {
+    uint64_t ones = 0, twos = 0, fours = 0, eights = 0, count = 0, last = 0;
+
+    for (; n >= 128; n -= 128, p += 128) {
+        uint64_t a = bits__add4(p, &ones, &twos);
+        uint64_t b = bits__add4(p + 32, &ones, &twos);
+        uint64_t c = bits__add4(p + 64, &ones, &twos);
+        uint64_t d = bits__add4(p + 96, &ones, &twos);
+        uint64_t e = bits__add(&fours, a, b);
+        uint64_t f = bits__add(&fours, c, d);
+
+        count += bits__of_word(bits__add(&eights, e, f));
+    }
+    count = 16 * count + 8 * bits__of_word(eights) +
+            4 * bits__of_word(fours) + 2 * bits__of_word(twos) +
+            bits__of_word(ones);
+    for (; n >= 8; n -= 8, p += 8) count += bits__of_word(load64(p));
+    if (n > 0) memcpy(&last, p, n);
+    return count + bits__of_word(last);
+}
+
+/* How many of the bits from..to, both included, are set. */
+static uint64_t bits_count_range(const uint8_t *p, uint64_t from,
+                                 uint64_t to) {
+    size_t a = (size_t)(from >> 3), b = (size_t)(to >> 3);
+    uint64_t before = p[a] & (uint64_t)(0xff00 >> (from & 7) & 0xff);
+    uint64_t after = p[b] & (uint64_t)(0x7f >> (to & 7));
+
+    return bits_count(p + a, b - a + 1) - bits__of_word(before) -
+           bits__of_word(after);
+}
+
+/* The first of the bits from..to, both included, that is `bit`; UINT64_MAX:
+ * there is none. */
+static uint64_t bits_find(const uint8_t *p, uint64_t from, uint64_t to,
+                          bool bit) {
+    size_t a = (size_t)(from >> 3), b = (size_t)(to >> 3);
+    unsigned flip = bit ? 0 : 0xff, byte;
+    uint64_t skip = bit ? 0 : UINT64_MAX, at;
+
+    byte = (p[a] ^ flip) & 0xffU >> (from & 7);
+    while (byte == 0 && a < b) {
+        a++;
+        while (b - a >= 8 && load64(p + a) == skip) a += 8;
+        byte = p[a] ^ flip;
+    }
+    if (byte == 0) return UINT64_MAX;
+    at = (uint64_t)a << 3;
+    for (; (byte & 0x80) == 0; byte <<= 1) at++;
+    return at <= to ? at : UINT64_MAX;
+}
+
+/* The `bits` bits (1 to 64) at bit offset `at` as a number, the highest first.
+ * What lies beyond the n bytes reads as zero. */
+static uint64_t bits_get(const uint8_t *p, size_t n, uint64_t at, int bits) {
+    uint8_t b[9] = { 0 };
+    uint64_t first = at >> 3, v;
+    int shift = (int)(at & 7);
+
+    if (first < n) memcpy(b, p + first, size_min(sizeof b, n - (size_t)first));
+    v = load_be(b, 8) << shift;
+    if (shift > 0) v |= (uint64_t)b[8] >> (8 - shift);
+    return v >> (64 - bits);
+}
+
+/* Make the low `bits` bits of v (1 to 64) those at bit offset `at`; all of
+ * them are there. */
+static void bits_set(uint8_t *p, uint64_t at, int bits, uint64_t v) {
+    while (bits > 0) {
+        uint8_t *b = p + (at >> 3);
+        int room = 8 - (int)(at & 7), n = bits < room ? bits : room;
+        unsigned mask = (0xffU >> (8 - n)) << (room - n);
+        unsigned part = (unsigned)(v >> (bits - n)) << (room - n);
+
+        *b = (uint8_t)((*b & ~mask) | (part & mask));
+        at += (uint64_t)n;
+        bits -= n;
+    }
+}
+
+/* Combine n bytes at dst with those at src, which is another place. */
+static inline void bits__combine(uint8_t *restrict dst,
+                                 const uint8_t *restrict src, size_t n,
+                                 enum bits_op op) {
+    uint64_t v[4], w[4];
+    size_t i = 0;
+
+#define BITS_LOOP(how)                                                       \
+    for (; i + 32 <= n; i += 32) {                                           \
+        memcpy(v, dst + i, 32);                                              \
+        memcpy(w, src + i, 32);                                              \
+        for (int k = 0; k < 4; k++) v[k] how w[k];                           \
+        memcpy(dst + i, v, 32);                                              \
+    }                                                                        \
+    for (; i < n; i++) dst[i] how src[i]
+    switch (op) {
+    case BITS_AND: BITS_LOOP(&=); break;
+    case BITS_OR: BITS_LOOP(|=); break;
+    case BITS_XOR: BITS_LOOP(^=); break;
+    case BITS_NOT: break;
+    }
+#undef BITS_LOOP
+}
+
+/* Turn n bytes over into dst, another place. */
+static void bits__not(uint8_t *restrict dst, const uint8_t *restrict src,
+                      size_t n) {
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8) store64(dst + i, ~load64(src + i));
+    for (; i < n; i++) dst[i] = (uint8_t)~src[i];
+}
+
+/* Fill n bytes at dst with the combination of `count` sources, each of them
+ * as if zeros followed it.  BITS_NOT has one source.  dst is none of them. */
+static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
+                         const struct str *src, size_t count) {
+    for (size_t at = 0; at < n; at += BITS_STRETCH) {
+        size_t all = size_min(BITS_STRETCH, n - at);
+
+        for (size_t i = 0; i < count; i++) {
+            size_t have = src[i].n <= at ? 0 : size_min(all, src[i].n - at);
+            const uint8_t *p = have == 0 ? NULL :
+                                           (const uint8_t *)src[i].p + at;
+
+            if (op == BITS_NOT) bits__not(dst + at, p, have);
+            else if (i > 0) bits__combine(dst + at, p, have, op);
+            else if (have > 0) memcpy(dst + at, p, have);
+            if (i == 0 || op == BITS_AND)
+                memset(dst + at + have, 0, all - have);
+        }
+    }
+}
+/* ---- end structures/bits.c ------------------------------------------ */
 
 /* floor 2, formats: pure encoders and decoders */
 /* checksums */
@@ -10745,35 +10921,49 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     return true;
 }
 
+/* Make b the string at an open key, of whatever kind it was, with this deadline
+ * (0: none).  b is taken over, also when the answer is false: no memory,
+ * nothing changed. */
+static bool bytes_put_blob(struct edit *ed, struct blob *b,
+                           int64_t deadline) {
+    struct shard *s = ed->ref.shard;
+    struct entry *e = entry_try(&s->mem, ed->ref.local, SHAPE_BLOB, ENTRY_PTR,
+                                deadline);
+
+    if (e == NULL) {
+        blob_drop(b);
+        return false;
+    }
+    entry_set_object(e, b);
+    s->mem.used += blob_cost(b);
+    if (edit_put(ed, e)) return true;
+    s->mem.used -= blob_cost(b);
+    blob_drop(b);
+    return false;
+}
+
 /* Make v the string at an open key, in this shape: SHAPE_INT if it is eight
  * bytes of an integer, SHAPE_BYTES, or SHAPE_BLOB, which is yet to be made. */
 static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
                               int64_t deadline) {
-    struct shard *s = ed->ref.shard;
     struct entry *e;
-    struct blob *b = NULL;
+    struct blob *b;
 
-    if (shape != SHAPE_BLOB && ed->e != NULL &&
-        LIKELY(bytes__in_place(ed, v, deadline))) {
+    if (UNLIKELY(shape == SHAPE_BLOB)) {
+        b = blob_try(v.n, v.n);
+        if (b == NULL) return false;
+        memcpy(b->bytes, v.p, v.n);
+        return bytes_put_blob(ed, b, deadline);
+    }
+    if (ed->e != NULL && LIKELY(bytes__in_place(ed, v, deadline))) {
         entry_set_shape(ed->e, shape);
         ed->e->used = work_tick(ed->w);
         return deadline == 0 || edit_deadline(ed, deadline);
     }
-    if (shape == SHAPE_BLOB) {
-        b = blob_try(v.n, v.n);
-        if (b == NULL) return false;
-        memcpy(b->bytes, v.p, v.n);
-        v = str_of(&b, sizeof b);
-    }
-    e = entry_try(&s->mem, ed->ref.local, shape, v.n, deadline);
-    if (e == NULL) goto refused;
+    e = entry_try(&ed->ref.shard->mem, ed->ref.local, shape, v.n, deadline);
+    if (e == NULL) return false;
     memcpy(entry_bytes(e), v.p, v.n);
-    if (b != NULL) s->mem.used += blob_cost(b);
-    if (edit_put(ed, e)) return true;
-    if (b != NULL) s->mem.used -= blob_cost(b);
-refused:
-    if (b != NULL) blob_drop(b);
-    return false;
+    return edit_put(ed, e);
 }
 
 /* Make v the string at an open key, of whatever kind it was, with this
@@ -21869,6 +22059,524 @@ static const struct command lcs_commands[] = {
       "The longest run of bytes, gaps allowed, that two strings share." },
 };
 /* ---- end commands/lcs.c --------------------------------------------- */
+/* ---- begin commands/bit.c ------------------------------------------- */
+/* ==== bit - commands on the bits of strings ================================
+ *
+ * A string is a row of bits that zeros follow without end.  Offsets are
+ * bounded by the longest argument a client may send, so what one of them makes
+ * a string grow by is bounded, too, and room for it is asked for first.
+ *
+ * floor 6 - uses: base num bits entry shard door bytes reply instance arg
+ *   string
+ */
+
+static const char bit__bad_offset[] =
+    "ERR bit offset is not an integer or out of range";
+
+/* Parse an offset of bits, or answer why not.  "#n" is the n-th number of
+ * `bits` bits, if bits > 0. */
+static bool bit__offset_or_reply(struct call *x, struct str s, int bits,
+                                 uint64_t *at) {
+    uint64_t most = x->k->opt.max_resp_bulk_len;
+    int64_t n;
+
+    if (most > UINT32_MAX - 128) most = UINT32_MAX - 128;   /* a blob's */
+    if (bits > 0 && s.n > 0 && s.p[0] == '#') s = str_of(s.p + 1, s.n - 1);
+    else bits = 1;
+    if (num_parse_int(s, &n) && n >= 0 &&
+        (uint64_t)n <= (most * 8 - 1) / (uint64_t)bits) {
+        *at = (uint64_t)n * (uint64_t)bits;
+        return true;
+    }
+    reply_error(x->r, bit__bad_offset);
+    return false;
+}
+
+/* A key that bits are written to. */
+struct bit_target {
+    struct edit ed;
+    struct str v;               /* its bytes as they are */
+    char tmp[24];
+    uint8_t *p;                 /* the same to be written; NULL: not yet */
+    size_t n;                   /* how many there are to be */
+    bool grows;
+};
+
+/* Make the bytes of an open target writable; false: no memory, and the edit
+ * is over. */
+static bool bit__write(struct bit_target *t) {
+    if (t->p != NULL) return true;
+    t->p = (uint8_t *)string_open(&t->ed, t->n);
+    t->v = str_of(t->p, t->n);
+    return t->p != NULL;
+}
+
+/* Open the key at argv[1], whose bytes up to the one with bit `last` will be
+ * there; false: answered, nothing is open. */
+static bool bit__open_or_reply(struct call *x, uint64_t last,
+                               struct bit_target *t) {
+    size_t need = (size_t)(last >> 3) + 1, n;
+    struct str ns, local;
+    const struct entry *e = key_peek(&x->w, x->argv[1]);
+
+    if (!kind_or_reply(x, e, KIND_STRING)) return false;
+    n = e == NULL ? 0 : entry_string(e, t->tmp).n;
+    if (need > n) {
+        key_split(&x->w, x->argv[1], &ns, &local);
+        if (!arg_room_or_reply(x, x->argv[1], local, need - n)) return false;
+    }
+    edit_open(&x->w, x->argv[1], &t->ed);
+    t->v = t->ed.e == NULL ? STR("") : entry_string(t->ed.e, t->tmp);
+    t->grows = need > t->v.n;
+    t->n = size_max(t->v.n, need);
+    t->p = NULL;
+    if (!t->grows || bit__write(t)) return true;
+    reply_err(x, ERR_MEMORY);
+    return false;
+}
+
+/* The end of what bit__open_or_reply began. */
+static void bit__commit(struct bit_target *t, bool changed) {
+    if (changed) edit_commit(&t->ed, EVENT_STRING, "setbit");
+    else if (t->p != NULL) edit_commit(&t->ed, EVENT_STRING, NULL);
+    else edit_cancel(&t->ed);
+}
+
+static enum outcome cmd_setbit(struct call *x) {
+    struct bit_target t;
+    uint64_t at, was;
+    int64_t bit;
+
+    if (!bit__offset_or_reply(x, x->argv[2], 0, &at)) return FAILED;
+    if (!num_parse_int(x->argv[3], &bit) || bit < 0 || bit > 1) {
+        reply_error(x->r, "ERR bit is not an integer or out of range");
+        return FAILED;
+    }
+    if (!bit__open_or_reply(x, at, &t)) return FAILED;
+    was = bits_get((const uint8_t *)t.v.p, t.v.n, at, 1);
+    if (was != (uint64_t)bit) {
+        if (!bit__write(&t)) return reply_err(x, ERR_MEMORY);
+        bits_set(t.p, at, 1, (uint64_t)bit);
+    }
+    bit__commit(&t, t.grows || was != (uint64_t)bit);
+    reply_int(x->r, (int64_t)was);
+    return DONE;
+}
+
+static enum outcome cmd_getbit(struct call *x) {
+    const struct entry *e;
+    struct str v;
+    char tmp[24];
+    uint64_t at;
+
+    if (!bit__offset_or_reply(x, x->argv[2], 0, &at) ||
+        !arg_read_or_reply(x, 1, KIND_STRING, &e))
+        return FAILED;
+    v = e == NULL ? STR("") : entry_string(e, tmp);
+    reply_int(x->r, (int64_t)bits_get((const uint8_t *)v.p, v.n, at, 1));
+    return DONE;
+}
+
+/* A range of bits, of which `to` is the last; empty if from > to. */
+struct bit_range {
+    int64_t from, to;
+};
+
+/* Is the unit of a range, at argv[i] if there are so many arguments, a bit?
+ * False: answered. */
+static bool bit__unit_or_reply(struct call *x, size_t i, bool *bits) {
+    *bits = i < x->argc && str_is(x->argv[i], "bit");
+    if (i >= x->argc || *bits || str_is(x->argv[i], "byte")) return true;
+    reply_err(x, ERR_SYNTAX);
+    return false;
+}
+
+/* Count a range of a string of n bytes from its beginning, and in bits. */
+static struct bit_range bit__range(int64_t from, int64_t to, size_t n,
+                                   bool bits) {
+    int64_t all = bits ? (int64_t)n * 8 : (int64_t)n;
+
+    if (from < 0) from = from < -all ? 0 : from + all;
+    if (to < 0) to = to < -all ? 0 : to + all;
+    if (to >= all) to = all - 1;
+    if (from > to) return (struct bit_range){ 1, 0 };
+    if (bits) return (struct bit_range){ from, to };
+    return (struct bit_range){ from * 8, to * 8 + 7 };
+}
+
+/* Redis looks at the key first: an absent one answers 0 whatever follows. */
+static enum outcome cmd_bitcount(struct call *x) {
+    struct bit_range r;
+    const struct entry *e;
+    struct str v;
+    char tmp[24];
+    int64_t from = 0, to = -1;
+    bool bits = false;
+
+    if (!arg_read_or_reply(x, 1, KIND_STRING, &e)) return FAILED;
+    if (e == NULL) {
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    if (x->argc == 3 || x->argc > 5) return reply_err(x, ERR_SYNTAX);
+    if (x->argc > 3) {
+        if (!arg_int_or_reply(x, 2, &from) || !arg_int_or_reply(x, 3, &to))
+            return FAILED;
+        if (from < 0 && to < 0 && from > to) {
+            reply_int(x->r, 0);
+            return DONE;
+        }
+        if (!bit__unit_or_reply(x, 4, &bits)) return FAILED;
+    }
+    v = entry_string(e, tmp);
+    r = bit__range(from, to, v.n, bits);
+    reply_int(x->r, r.from > r.to ? 0 :
+                  (int64_t)bits_count_range((const uint8_t *)v.p,
+                                            (uint64_t)r.from,
+                                            (uint64_t)r.to));
+    return DONE;
+}
+
+/* Without an end of the range, a string of ones is followed by a zero. */
+static enum outcome cmd_bitpos(struct call *x) {
+    struct bit_range r;
+    const struct entry *e;
+    struct str v;
+    char tmp[24];
+    int64_t bit, from = 0, to = -1;
+    uint64_t at;
+    bool bits = false;
+
+    if (!arg_int_or_reply(x, 2, &bit)) return FAILED;
+    if (bit != 0 && bit != 1) {
+        reply_error(x->r, "ERR The bit argument must be 1 or 0.");
+        return FAILED;
+    }
+    if (!arg_read_or_reply(x, 1, KIND_STRING, &e)) return FAILED;
+    if (e == NULL) {
+        reply_int(x->r, bit == 1 ? -1 : 0);
+        return DONE;
+    }
+    if (x->argc > 6) return reply_err(x, ERR_SYNTAX);
+    if (x->argc > 3 && !arg_int_or_reply(x, 3, &from)) return FAILED;
+    if (!bit__unit_or_reply(x, 5, &bits)) return FAILED;
+    if (x->argc > 4 && !arg_int_or_reply(x, 4, &to)) return FAILED;
+    v = entry_string(e, tmp);
+    r = bit__range(from, to, v.n, bits);
+    if (r.from > r.to) {
+        reply_int(x->r, -1);
+        return DONE;
+    }
+    at = bits_find((const uint8_t *)v.p, (uint64_t)r.from, (uint64_t)r.to,
+                   bit == 1);
+    if (at != UINT64_MAX) reply_int(x->r, (int64_t)at);
+    else reply_int(x->r, bit == 0 && x->argc < 5 ? (int64_t)v.n * 8 : -1);
+    return DONE;
+}
+
+/* ---- BITOP --------------------------------------------------------------- */
+
+enum { BIT_SOURCES = 16 };      /* of BITOP, without memory for more */
+
+/* Look at the keys from argv[3] on: their bytes, and the longest's length.
+ * Digits of numbers stand in tmp.  False: answered. */
+static bool bit__sources_or_reply(struct call *x, bool read, struct str *src,
+                                  char (*tmp)[24], size_t *longest) {
+    *longest = 0;
+    for (size_t i = 0; i + 3 < x->argc; i++) {
+        const struct entry *e = read ? key_read(&x->w, x->argv[i + 3]) :
+                                       key_peek(&x->w, x->argv[i + 3]);
+
+        if (!kind_or_reply(x, e, KIND_STRING)) return false;
+        src[i] = e == NULL ? STR("") : entry_string(e, tmp[i]);
+        *longest = size_max(*longest, src[i].n);
+    }
+    return true;
+}
+
+/* Combine the sources into the key at argv[2]. */
+static enum outcome bit__combine(struct call *x, enum bits_op op,
+                                 struct str *src, char (*tmp)[24]) {
+    uint8_t small[ENTRY_BLOB_MIN];
+    struct blob *b = NULL;
+    struct edit ed;
+    size_t n;
+    bool ok;
+
+    if (!bit__sources_or_reply(x, true, src, tmp, &n)) return FAILED;
+    if (n > 0) {
+        if (!arg_room_or_reply(x, x->argv[2], (struct str){ NULL, 0 }, n))
+            return FAILED;
+        /* what was evicted for it is not read any more */
+        bit__sources_or_reply(x, false, src, tmp, &n);
+    }
+    if (n >= ENTRY_BLOB_MIN) {
+        b = blob_try(n, n);
+        if (b == NULL) return reply_err(x, ERR_MEMORY);
+    }
+    bits_combine(b == NULL ? small : (uint8_t *)b->bytes, n, op, src,
+                 x->argc - 3);
+    edit_open(&x->w, x->argv[2], &ed);
+    if (n > 0) {
+        ok = b == NULL ? bytes_put_text(&ed, str_of(small, n), 0) :
+                         bytes_put_blob(&ed, b, 0);
+        if (!ok) {
+            edit_cancel(&ed);
+            return reply_err(x, ERR_MEMORY);
+        }
+        edit_commit(&ed, EVENT_STRING, "set");
+    } else if (ed.e != NULL) {
+        edit_drop(&ed);
+        edit_commit(&ed, EVENT_GENERIC, "del");
+    } else {
+        edit_cancel(&ed);
+    }
+    reply_int(x->r, (int64_t)n);
+    return DONE;
+}
+
+static enum outcome cmd_bitop(struct call *x) {
+    struct str few[BIT_SOURCES], *src = few;
+    char few_tmp[BIT_SOURCES][24], (*tmp)[24] = few_tmp;
+    enum outcome what = FAILED;
+    enum bits_op op;
+
+    if (str_is(x->argv[1], "and")) op = BITS_AND;
+    else if (str_is(x->argv[1], "or")) op = BITS_OR;
+    else if (str_is(x->argv[1], "xor")) op = BITS_XOR;
+    else if (str_is(x->argv[1], "not")) op = BITS_NOT;
+    else return reply_err(x, ERR_SYNTAX);
+    if (op == BITS_NOT && x->argc != 4) {
+        reply_error(x->r, "ERR BITOP NOT must be called with a single source "
+                          "key.");
+        return FAILED;
+    }
+    if (x->argc - 3 > BIT_SOURCES) {
+        src = calloc(x->argc - 3, sizeof *src);
+        tmp = calloc(x->argc - 3, sizeof *tmp);
+    }
+    if (src == NULL || tmp == NULL) reply_err(x, ERR_MEMORY);
+    else what = bit__combine(x, op, src, tmp);
+    if (src != few) free(src);
+    if (tmp != few_tmp) free(tmp);
+    return what;
+}
+
+/* ---- BITFIELD ------------------------------------------------------------ */
+
+enum bit_code { BIT_GET, BIT_SET, BIT_INCRBY };
+
+enum bit_overflow { BIT_WRAP, BIT_SAT, BIT_FAIL };
+
+/* One operation of BITFIELD. */
+struct bit_field {
+    enum bit_code code;
+    enum bit_overflow overflow; /* stands until another one is said */
+    bool is_signed;
+    int bits;                   /* 1 to 64, unsigned to 63 */
+    uint64_t at;
+    int64_t value;
+};
+
+/* Parse "i16" or "u8", or answer what is wrong. */
+static bool bit__type_or_reply(struct call *x, struct str s,
+                               struct bit_field *f) {
+    int64_t n;
+
+    f->is_signed = s.n > 0 && s.p[0] == 'i';
+    if ((f->is_signed || (s.n > 0 && s.p[0] == 'u')) &&
+        num_parse_int(str_of(s.p + 1, s.n - 1), &n) && n > 0 &&
+        n <= (f->is_signed ? 64 : 63)) {
+        f->bits = (int)n;
+        return true;
+    }
+    reply_error(x->r, "ERR Invalid bitfield type. Use something like i16 u8. "
+                      "Note that u64 is not supported but i64 is.");
+    return false;
+}
+
+/* Parse the type after OVERFLOW, or answer what is wrong. */
+static bool bit__overflow_or_reply(struct call *x, struct str s,
+                                   struct bit_field *f) {
+    if (str_is(s, "wrap")) f->overflow = BIT_WRAP;
+    else if (str_is(s, "sat")) f->overflow = BIT_SAT;
+    else if (str_is(s, "fail")) f->overflow = BIT_FAIL;
+    else {
+        reply_error(x->r, "ERR Invalid OVERFLOW type specified");
+        return false;
+    }
+    return true;
+}
+
+/* Read the next operation from argv[*i] on, with what OVERFLOW says before it.
+ * *more: there was one.  False: answered. */
+static bool bit__next_or_reply(struct call *x, size_t *i,
+                               struct bit_field *f, bool *more) {
+    *more = false;
+    while (*i < x->argc) {
+        const struct str *a = x->argv + *i;
+        size_t left = x->argc - *i - 1;
+
+        if (str_is(a[0], "overflow") && left >= 1) {
+            if (!bit__overflow_or_reply(x, a[1], f)) return false;
+            *i += 2;
+            continue;
+        }
+        if (str_is(a[0], "get") && left >= 2) f->code = BIT_GET;
+        else if (str_is(a[0], "set") && left >= 3) f->code = BIT_SET;
+        else if (str_is(a[0], "incrby") && left >= 3) f->code = BIT_INCRBY;
+        else {
+            reply_err(x, ERR_SYNTAX);
+            return false;
+        }
+        if (!bit__type_or_reply(x, a[1], f) ||
+            !bit__offset_or_reply(x, a[2], f->bits, &f->at) ||
+            (f->code != BIT_GET && !arg_int_or_reply(x, *i + 3, &f->value)))
+            return false;
+        *i += f->code == BIT_GET ? 3 : 4;
+        *more = true;
+        return true;
+    }
+    return true;
+}
+
+/* The sum of a number in the field's range, or any if by is 0, and by; what
+ * does not fit is made to, unless FAIL stands: then false. */
+static bool bit__sum(const struct bit_field *f, uint64_t was, int64_t by,
+                     uint64_t *sum) {
+    uint64_t top = UINT64_C(1) << (f->bits - 1);
+    bool over, under;
+
+    *sum = was + (uint64_t)by;
+    if (f->is_signed) {
+        int64_t max = (int64_t)(top - 1), min = -max - 1, v = (int64_t)was;
+
+        over = v > max || (by > 0 && v > max - by);
+        under = v < min || (by < 0 && v < min - by);
+        if (!over && !under) return true;
+        if (f->overflow == BIT_SAT) *sum = (uint64_t)(over ? max : min);
+        else if (f->bits < 64)
+            *sum = ((*sum & (2 * top - 1)) ^ top) - top;
+    } else {
+        uint64_t max = 2 * top - 1;
+
+        over = was > max || (by > 0 && (uint64_t)by > max - was);
+        under = by < 0 && 0 - (uint64_t)by > was;
+        if (!over && !under) return true;
+        if (f->overflow == BIT_SAT) *sum = over ? max : 0;
+        else *sum &= max;
+    }
+    return f->overflow != BIT_FAIL;
+}
+
+/* What stands in the field, its sign carried to the top. */
+static uint64_t bit__read(const struct bit_field *f, struct str v) {
+    uint64_t n = bits_get((const uint8_t *)v.p, v.n, f->at, f->bits);
+    uint64_t top = UINT64_C(1) << (f->bits - 1);
+
+    return f->is_signed ? (n ^ top) - top : n;
+}
+
+/* Carry out one operation on an open key.  False: no memory, the edit is
+ * over. */
+static bool bit__run(struct call *x, const struct bit_field *f,
+                     struct bit_target *t, bool *changed) {
+    uint64_t was = bit__read(f, t->v), now;
+    bool ok = true;
+
+    if (f->code == BIT_INCRBY) ok = bit__sum(f, was, f->value, &now);
+    else if (f->code == BIT_SET) ok = bit__sum(f, (uint64_t)f->value, 0, &now);
+    else now = was;
+    if (!ok) {
+        reply_null(x->r);
+        return true;
+    }
+    if (now != was) {
+        if (!bit__write(t)) return false;
+        bits_set(t->p, f->at, f->bits, now);
+    }
+    if (f->code != BIT_GET && (t->grows || now != was)) *changed = true;
+    reply_int(x->r, (int64_t)(f->code == BIT_INCRBY ? now : was));
+    return true;
+}
+
+/* BITFIELD and BITFIELD_RO: the arguments are read once to see that all of
+ * them are right and how far they reach, and again to be carried out. */
+static enum outcome bit__fields(struct call *x, bool read_only) {
+    struct bit_field f = { .overflow = BIT_WRAP };
+    struct bit_target t = { .p = NULL };
+    size_t i, n = 0, mark = reply_mark(x->r);
+    bool more, writes = false, changed = false;
+    const struct entry *e;
+    uint64_t last = 0;
+
+    for (i = 2; ; n++) {
+        if (!bit__next_or_reply(x, &i, &f, &more)) return FAILED;
+        if (!more) break;
+        if (f.code == BIT_GET) continue;
+        writes = true;
+        if (last < f.at + (uint64_t)f.bits - 1)
+            last = f.at + (uint64_t)f.bits - 1;
+    }
+    if (writes && read_only) {
+        reply_error(x->r, "ERR BITFIELD_RO only supports the GET subcommand");
+        return FAILED;
+    }
+    if (writes) {
+        if (!bit__open_or_reply(x, last, &t)) return FAILED;
+    } else {
+        if (!arg_read_or_reply(x, 1, KIND_STRING, &e)) return FAILED;
+        t.v = e == NULL ? STR("") : entry_string(e, t.tmp);
+    }
+    reply_array(x->r, n);
+    f.overflow = BIT_WRAP;
+    for (i = 2; n > 0; n--) {
+        bit__next_or_reply(x, &i, &f, &more);
+        if (bit__run(x, &f, &t, &changed)) continue;
+        reply_cut(x->r, mark);
+        return reply_err(x, ERR_MEMORY);
+    }
+    if (writes) bit__commit(&t, changed);
+    return DONE;
+}
+
+static enum outcome cmd_bitfield(struct call *x) {
+    return bit__fields(x, false);
+}
+
+static enum outcome cmd_bitfield_ro(struct call *x) {
+    return bit__fields(x, true);
+}
+
+static const struct command bit_commands[] = {
+    { "bitcount", cmd_bitcount, -2, READONLY, 1, 1, 1, GROUP_BIT, "2.6.0",
+      "O(N) for N bytes looked at", "key [start end [BYTE | BIT]]",
+      "How many bits are set in the string at key, or in a part of it." },
+    { "bitfield", cmd_bitfield, -2, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "3.2.0",
+      "O(1) for each operation",
+      "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
+      "<SET encoding offset value | INCRBY encoding offset increment> "
+      "[GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
+      "<SET encoding offset value | INCRBY encoding offset increment> ...]]",
+      "Reads and changes numbers of any width in the bits of a string." },
+    { "bitfield_ro", cmd_bitfield_ro, -2, READONLY | FAST, 1, 1, 1, GROUP_BIT,
+      "6.0.0", "O(1) for each operation",
+      "key [GET encoding offset [GET encoding offset ...]]",
+      "Reads numbers of any width in the bits of a string." },
+    { "bitop", cmd_bitop, -4, WRITE | GROWS, 2, -1, 1, GROUP_BIT, "2.6.0",
+      "O(N) for N bytes of all strings",
+      "<AND | OR | XOR | NOT> destkey key [key ...]",
+      "Combines strings bit by bit into another." },
+    { "bitpos", cmd_bitpos, -3, READONLY, 1, 1, 1, GROUP_BIT, "2.8.7",
+      "O(N) for N bytes looked at", "key bit [start [end [BYTE | BIT]]]",
+      "Where the first bit of a string stands that is set, or is not." },
+    { "getbit", cmd_getbit, 3, READONLY | FAST, 1, 1, 1, GROUP_BIT, "2.2.0",
+      "O(1)", "key offset", "One bit of the string at key." },
+    { "setbit", cmd_setbit, 4, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "2.2.0",
+      "O(1)", "key offset value",
+      "Sets or clears one bit of the string at key, zeros filling a gap." },
+};
+/* ---- end commands/bit.c --------------------------------------------- */
 /* ---- begin commands/key.c ------------------------------------------- */
 /* ==== key - commands on keys of any kind ===================================
  *
@@ -31508,8 +32216,8 @@ static const struct command tx_commands[] = {
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs key scan list listblock hashes set
- *   zset zrange zpop zstore sort channels snapshot connection clientcmd
+ * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
+ *   set zset zrange zpop zstore sort channels snapshot connection clientcmd
  *   configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
@@ -31518,6 +32226,7 @@ static const struct {
 } rows_families[] = {
     { string_commands, ROWS(string_commands) },
     { lcs_commands, ROWS(lcs_commands) },
+    { bit_commands, ROWS(bit_commands) },
     { key_commands, ROWS(key_commands) },
     { scan_commands, ROWS(scan_commands) },
     { list_commands, ROWS(list_commands) },
