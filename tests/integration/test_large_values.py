@@ -62,7 +62,10 @@ def test_what_is_under_way_does_not_change(raw):
         other.ok("SET", "k%d" % i, want[-1])
     slow.send(b"".join(encode("GET", "k%d" % i) for i in range(40)) +
               encode("MGET", "k0", "k1") + encode("PING"))
-    time.sleep(0.1)
+    limit = time.monotonic() + 10
+    while (b" cmd=ping " not in other.call("CLIENT", "LIST")[1]
+           and time.monotonic() < limit):
+        time.sleep(0.01)
     for i in range(40):
         k = "k%d" % i
         other.call(*[("APPEND", k, "x"), ("SETRANGE", k, 5, "yyy"),
