@@ -52,6 +52,8 @@ struct mem_chunk {
 struct mem {
     size_t used;                /* bytes of live blocks, as rounded */
     size_t held;                /* bytes obtained from the system */
+    size_t kept;                /* of `used`: for a snapshot alone, as their
+                                   owners count */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
     struct mem_page *idle;      /* empty pages */

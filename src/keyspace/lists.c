@@ -66,7 +66,7 @@ static void lists_shrink(struct edit *ed) {
     if (ed->e == NULL || entry_shape(ed->e) != SHAPE_LIST_QUICK) return;
     b = entry_object(ed->e);
     q = lists_quick(ed->e);
-    if (q->nodes != 1 || q->head->pins > 0) return;
+    if (q->nodes != 1 || quick_is_old(q, q->head)) return;
     if (!lists__fits(ed, q->bytes, q->len, 2)) return;
     if (!edit_resize(ed, q->bytes)) return;
     quick_to_pack(q, entry_bytes(ed->e));

@@ -17,9 +17,10 @@
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists are frozen instead: an array of their nodes, copied
- * when written to.  Asides are streamed one after the other; while one is, the
- * file belongs to it, and records of other keys wait in `side`.
+ * first (big_keep).  Lists are frozen instead: their nodes play the same game,
+ * and are copied when written to.  Asides are streamed one after the other;
+ * while one is, the file belongs to it, and records of other keys wait in
+ * `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -73,6 +74,7 @@ struct walk {
     uint32_t space, keys_at;    /* where the walk is */
     size_t due;                 /* detached namespaces with unsaved entries */
     size_t keys;                /* written so far */
+    size_t lists;               /* of what lists keep, counted as held */
 };
 
 /* A finished piece of the file. */
@@ -121,6 +123,18 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
     }
     held = atomic_fetch_add(&sn->held, b->n - was);
     if (held > sn->most)
+        snapshot_fail(sn, "the disk is slower than the writes");
+}
+
+/* Count what the shard's lists keep for the snapshot alone. */
+static void walk__count_lists(struct shard *s) {
+    struct snapshot *sn = s->ks->snapshot;
+    size_t now = s->mem.kept, was = s->walk->lists;
+
+    if (now == was) return;
+    s->walk->lists = now;
+    if (now < was) atomic_fetch_sub(&sn->held, was - now);
+    else if (atomic_fetch_add(&sn->held, now - was) > sn->most)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
@@ -245,7 +259,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
     } else if (a->shape == SHAPE_LIST_QUICK) {
         struct quick *q = &((struct big_list *)b)->q;
 
-        if (!quick_freeze(q, &s->mem, &a->frozen)) goto refused;
+        quick_freeze(q, &a->frozen);
         a->count = q->nodes;
     } else {
         a->big = b;
@@ -352,7 +366,6 @@ static void walk__end_aside(struct shard *s) {
     }
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
-    quick_frozen_drop(&a->frozen, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     w->first = a->next;
@@ -401,11 +414,9 @@ static void walk__stream(struct shard *s, size_t *budget) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
-        } else if (w->discard) {
-            more = false;
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
-            if (more) save_node(&w->out, pack, count);
+            if (more && !w->discard) save_node(&w->out, pack, count);
             a->saved += more;
             *budget -= size_min(*budget, more ? pack.n / 64 : 0);
         }
@@ -482,6 +493,7 @@ static bool walk_step(struct shard *s, size_t budget) {
     struct snapshot *sn = s->ks->snapshot;
 
     if (w->done) return true;
+    walk__count_lists(s);
     if (!w->discard && atomic_load(&sn->failed)) walk__discard(s);
     if (walk_waits(s)) return false;
     w->blocked = false;

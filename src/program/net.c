@@ -824,7 +824,7 @@ static void net__upkeep(struct loop *l) {
 
         if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
-        if (s->wheel != NULL || shard_has_work(s))
+        if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
         exec_settle(l->lane, s);
