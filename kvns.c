@@ -384,6 +384,8 @@ struct mem_chunk {
 struct mem {
     size_t used;                /* bytes of live blocks, as rounded */
     size_t held;                /* bytes obtained from the system */
+    size_t kept;                /* of `used`: for a snapshot alone, as their
+                                   owners count */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
     struct mem_page *idle;      /* empty pages */
@@ -4177,12 +4179,14 @@ static inline size_t intset_from_blob(uint8_t *dst, const uint8_t *blob,
  * An element larger than the limit has a node of its own.  Nodes next to each
  * other that together fill less than half a node are made one.
  *
- * Freezing, for snapshots: an array takes down every node with where its pack
- * starts and ends, and pins the nodes.  The bytes of a pinned pack do not
- * change: taking elements from its ends only moves start and end, elements
- * pushed go to a new node, and any other change goes to a private copy that
- * takes the node's place.  A pinned node that leaves the list lives on until
- * the last array that holds it lets go.
+ * Freezing, for snapshots, takes no time: the list's mark is turned over, so
+ * that every node there is has the old one.  The bytes of an old node's pack
+ * do not change: taking elements from its ends only moves start and end, which
+ * it keeps as they were; elements pushed go to a new node, and any other
+ * change goes to a private copy that takes the node's place.  Reading the
+ * frozen list follows the links as they were, which a node keeps before one
+ * changes, and gives each node it has passed the new mark.  An old node that
+ * leaves the list lives on until then.
  *
  * A list owns its nodes; positions are good until the list changes, except
  * those that a function updates.  What needs memory may be refused: then it
@@ -4195,12 +4199,15 @@ enum quick_end { QUICK_HEAD, QUICK_TAIL };
 
 struct quick_node {
     struct quick_node *prev, *next;
+    struct quick_node *was_next;    /* when frozen, if kept */
+    uint32_t was_start, was_bytes, was_count;
     uint32_t start;             /* offset of the pack in room */
     uint32_t bytes;             /* of the pack, never 0 */
     uint32_t cap;               /* of room */
     uint32_t count;             /* elements of the pack */
-    uint32_t pins;              /* frozen arrays that hold the node */
-    bool loose;                 /* in no list: the last pin frees it */
+    bool mark;                  /* not the list's: frozen, and not read yet */
+    bool kept;                  /* frozen, and what it was stands above */
+    uint8_t loose;              /* QUICK_LOOSE bits: reading it frees it */
     uint8_t room[];
 };
 
@@ -4212,6 +4219,7 @@ struct quick {
     size_t held;                /* taken of mem, rounding included */
     uint32_t most_bytes;        /* of a node's pack */
     uint32_t most_count;        /* elements of a node */
+    bool mark;                  /* of nodes that are not frozen */
 };
 
 /* An element of a list, or with node NULL the end, which is behind the last
@@ -4221,24 +4229,19 @@ struct quick_at {
     uint32_t off;               /* in the node's pack */
 };
 
-/* A pinned node, and its pack when it was pinned. */
-struct quick_part {
-    struct quick_node *node;
-    uint32_t start, bytes, count;
-};
-
+/* A list as it was.  Of a list there is one at a time. */
 struct quick_frozen {
-    struct quick_part *part;
-    size_t n;                   /* parts in all */
-    size_t at;                  /* those before are let go */
-    size_t len, bytes;          /* elements, bytes of all packs */
-    bool lent;                  /* part[at] is being read */
+    struct quick_node *node;    /* the next to be read, or being read */
+    bool lent;                  /* it is being read */
+    bool mark;                  /* of what was read */
 };
 
 enum {
     QUICK_HEADER = offsetof(struct quick_node, room),
     QUICK_SPARE = 64,           /* a node stays this far below a power of 2 */
-    QUICK_NODE = 8192           /* limit in bytes when one of elements is set */
+    QUICK_NODE = 8192,          /* limit in bytes when one of elements is set */
+    QUICK_LOOSE = 1,            /* in no list any more */
+    QUICK_COUNTED = 2           /* and counted as kept */
 };
 
 static inline size_t quick__size(const struct quick_node *node) {
@@ -4283,6 +4286,23 @@ static void quick__verify(const struct quick *q) {
 #define quick__verify(q) ((void)(q))
 #endif
 
+/* Is the node frozen and not read yet? */
+static inline bool quick_is_old(const struct quick *q,
+                                const struct quick_node *node) {
+    return UNLIKELY(node->mark != q->mark);
+}
+
+/* Before its link or the ends of its pack change: keep what an old one was. */
+static inline void quick__keep(const struct quick *q,
+                               struct quick_node *node) {
+    if (!quick_is_old(q, node) || node->kept) return;
+    node->kept = true;
+    node->was_next = node->next;
+    node->was_start = node->start;
+    node->was_bytes = node->bytes;
+    node->was_count = node->count;
+}
+
 /* A node with room for at least cap bytes, in no list, or NULL. */
 static struct quick_node *quick__node(struct mem *m, size_t cap) {
     size_t n = QUICK_HEADER + cap;
@@ -4307,8 +4327,13 @@ static void quick__link(struct quick *q, struct quick_node *node,
                         struct quick_node *prev, struct quick_node *next) {
     node->prev = prev;
     node->next = next;
-    if (prev != NULL) prev->next = node;
-    else q->head = node;
+    node->mark = q->mark;
+    if (prev != NULL) {
+        quick__keep(q, prev);
+        prev->next = node;
+    } else {
+        q->head = node;
+    }
     if (next != NULL) next->prev = node;
     else q->tail = node;
     q->nodes++;
@@ -4317,19 +4342,32 @@ static void quick__link(struct quick *q, struct quick_node *node,
     q->held += mem_size(quick__size(node));
 }
 
-/* Take a node out of the list; free it unless it is pinned. */
-static void quick__unlink(struct quick *q, struct mem *m,
-                          struct quick_node *node) {
-    if (node->prev != NULL) node->prev->next = node->next;
-    else q->head = node->next;
+/* Take a node out of the list. */
+static void quick__take(struct quick *q, struct quick_node *node) {
+    if (node->prev != NULL) {
+        quick__keep(q, node->prev);
+        node->prev->next = node->next;
+    } else {
+        q->head = node->next;
+    }
     if (node->next != NULL) node->next->prev = node->prev;
     else q->tail = node->prev;
     q->nodes--;
     q->len -= node->count;
     q->bytes -= node->bytes;
     q->held -= mem_size(quick__size(node));
-    if (node->pins > 0) node->loose = true;
-    else quick__free(m, node);
+}
+
+/* Take a node out of the list; free it unless it is old. */
+static void quick__unlink(struct quick *q, struct mem *m,
+                          struct quick_node *node) {
+    quick__take(q, node);
+    if (quick_is_old(q, node)) {
+        node->loose = QUICK_LOOSE | QUICK_COUNTED;
+        m->kept += mem_size(quick__size(node));
+    } else {
+        quick__free(m, node);
+    }
 }
 
 /* Is there room for an element of `size` bytes under the list's limits? */
@@ -4372,11 +4410,11 @@ static struct quick_node *quick__remake(struct quick *q, struct mem *m,
     return copy;
 }
 
-/* The node itself, or if it is pinned a private copy in its place; NULL when
+/* The node itself, or if it is old a private copy in its place; NULL when
  * memory is refused. */
 static inline struct quick_node *quick__own(struct quick *q, struct mem *m,
                                             struct quick_node *node) {
-    if (LIKELY(node->pins == 0)) return node;
+    if (LIKELY(!quick_is_old(q, node))) return node;
     return quick__remake(q, m, node, 0, 0, node->bytes);
 }
 
@@ -4392,7 +4430,7 @@ static struct quick_node *quick__gap(struct quick *q, struct mem *m,
     bool end = off == 0 || rest == 0;
 
     if (down && up) *(off <= rest ? &up : &down) = false;
-    if (node->pins > 0 ||
+    if (quick_is_old(q, node) ||
         (!down && !up && slack < size + (end ? node->cap / 4 : 0)))
         return quick__remake(q, m, node, off, size,
                              quick__cap(q, node->bytes + size, node->count + 1,
@@ -4415,14 +4453,15 @@ static struct quick_node *quick__gap(struct quick *q, struct mem *m,
     return node;
 }
 
-/* Take `size` bytes at off out of a pack that is not pinned, or from one of
- * its ends; something must remain. */
+/* Take `size` bytes at off out of a pack that is not old, or from one of its
+ * ends; something must remain. */
 static void quick__close(struct quick *q, struct quick_node *node, size_t off,
                          size_t size) {
     size_t rest = node->bytes - off - size;
     uint8_t *p = quick__pack(node);
 
-    KVNS_ASSERT(node->pins == 0 || off == 0 || rest == 0);
+    KVNS_ASSERT(!quick_is_old(q, node) || off == 0 || rest == 0);
+    quick__keep(q, node);
     if (off < rest) {
         if (off > 0) memmove(p + size, p, off);
         node->start += (uint32_t)size;
@@ -4443,7 +4482,7 @@ static inline void quick__count(struct quick *q, struct quick_node *node,
 /* Let a node that is full give back the slack it will not use. */
 static void quick__trim(struct quick *q, struct mem *m,
                         struct quick_node *node) {
-    if (node == NULL || node->pins > 0) return;
+    if (node == NULL || quick_is_old(q, node)) return;
     if (node->cap - node->bytes > node->cap / 8)
         quick__remake(q, m, node, 0, 0, node->bytes);
 }
@@ -4471,7 +4510,8 @@ static bool quick__push_slow(struct quick *q, struct mem *m,
     struct quick_node *node = end == QUICK_HEAD ? q->head : q->tail, *new;
     size_t size = pack_item_size(it), off;
 
-    if (node != NULL && node->pins == 0 && quick__allows(q, node, size) &&
+    if (node != NULL && !quick_is_old(q, node) &&
+        quick__allows(q, node, size) &&
         (node->cap < q->most_bytes ||
          node->cap - node->bytes >= size + node->cap / 4)) {
         off = end == QUICK_HEAD ? 0 : node->bytes;
@@ -4497,7 +4537,7 @@ static bool quick_push(struct quick *q, struct mem *m, enum quick_end end,
     size_t size = pack_item_size(&it);
     bool ok = true;
 
-    if (LIKELY(node != NULL && node->pins == 0 &&
+    if (LIKELY(node != NULL && !quick_is_old(q, node) &&
                quick__allows(q, node, size) &&
                (end == QUICK_HEAD
                     ? node->start
@@ -4540,6 +4580,7 @@ static void quick_pop(struct quick *q, struct mem *m, enum quick_end end) {
     if (node->count == 1) {
         quick__unlink(q, m, node);
     } else {
+        quick__keep(q, node);
         if (end == QUICK_HEAD) {
             size = pack_next(p, node->bytes, 0);
             node->start += (uint32_t)size;
@@ -4656,9 +4697,9 @@ static bool quick__join(struct quick *q, struct mem *m,
     if (left->count + right->count > q->most_count / part) return false;
     in_left = at->node == left;
     in_right = at->node == right;
-    if (right->pins == 0 && right->cap >= a + b) into = right;
+    if (!quick_is_old(q, right) && right->cap >= a + b) into = right;
     else into = left;
-    if (into == left && (left->pins > 0 || left->cap < a + b))
+    if (into == left && (quick_is_old(q, left) || left->cap < a + b))
         into = left = quick__remake(q, m, left, 0, 0, a + b);
     if (into == NULL) return false;
     start = (into->cap - a - b) / 2;
@@ -4789,7 +4830,7 @@ static bool quick__replace_single(struct quick *q, struct mem *m,
     struct quick_node *node = at->node, *new;
     size_t size = pack_item_size(it);
 
-    if (node->pins == 0 && size <= node->cap &&
+    if (!quick_is_old(q, node) && size <= node->cap &&
         node->cap - size <= q->most_bytes) {
         q->bytes += size - node->bytes;
         node->start = (node->cap - (uint32_t)size) / 2;
@@ -4934,7 +4975,13 @@ static size_t quick_to_pack(const struct quick *q, uint8_t *dst) {
 static size_t quick_free_step(struct quick *q, struct mem *m, size_t budget) {
     size_t n = 0;
 
-    for (; n < budget && q->head != NULL; n++) quick__unlink(q, m, q->head);
+    for (; n < budget && q->head != NULL; n++) {
+        struct quick_node *node = q->head;
+
+        quick__take(q, node);
+        if (quick_is_old(q, node)) node->loose = QUICK_LOOSE;
+        else quick__free(m, node);
+    }
     return n;
 }
 
@@ -4943,58 +4990,36 @@ TESTED_ONLY static void quick_free(struct quick *q, struct mem *m) {
     quick_free_step(q, m, SIZE_MAX);
 }
 
-/* Freeze the list as it is.  False when memory is refused; else the caller
- * must let go with quick_frozen_drop. */
-static bool quick_freeze(struct quick *q, struct mem *m,
-                         struct quick_frozen *f) {
-    struct quick_part *part = NULL;
-
-    memset(f, 0, sizeof *f);
-    if (q->nodes > SIZE_MAX / sizeof *part) return false;
-    if (q->nodes > 0) {
-        part = mem_try(m, q->nodes * sizeof *part);
-        if (part == NULL) return false;
-    }
-    f->part = part;
-    f->n = q->nodes;
-    f->len = q->len;
-    f->bytes = q->bytes;
-    for (struct quick_node *node = q->head; node != NULL; node = node->next) {
-        node->pins++;
-        *part++ = (struct quick_part){ node, node->start, node->bytes,
-                                       node->count };
-    }
-    return true;
-}
-
-/* Let go of the first part held. */
-static void quick__unpin(struct mem *m, struct quick_frozen *f) {
-    struct quick_node *node = f->part[f->at++].node;
-
-    KVNS_ASSERT(node->pins > 0);
-    if (--node->pins == 0 && node->loose) quick__free(m, node);
+/* Freeze the list as it is; it is to be read to its end then, in any time, and
+ * before it is frozen again. */
+static void quick_freeze(struct quick *q, struct quick_frozen *f) {
+    VERIFY(q->head == NULL || !quick_is_old(q, q->head));
+    q->mark = !q->mark;
+    *f = (struct quick_frozen){ .node = q->head, .mark = q->mark };
 }
 
 /* Lend the next pack of a frozen list, until the next call, which lets its
  * node go; false when there is none. */
 static bool quick_frozen_next(struct quick_frozen *f, struct mem *m,
                               struct str *pack, size_t *count) {
-    const struct quick_part *part;
+    struct quick_node *node = f->node;
 
-    if (f->lent) quick__unpin(m, f);
-    f->lent = f->at < f->n;
+    if (f->lent) {
+        f->node = node->kept ? node->was_next : node->next;
+        node->mark = f->mark;
+        node->kept = false;
+        if (node->loose & QUICK_COUNTED)
+            m->kept -= mem_size(quick__size(node));
+        if (node->loose != 0) quick__free(m, node);
+        node = f->node;
+    }
+    f->lent = node != NULL;
     if (!f->lent) return false;
-    part = &f->part[f->at];
-    *pack = str_of(part->node->room + part->start, part->bytes);
-    *count = part->count;
+    *pack = node->kept ?
+                str_of(node->room + node->was_start, node->was_bytes) :
+                str_of(node->room + node->start, node->bytes);
+    *count = node->kept ? node->was_count : node->count;
     return true;
-}
-
-/* Let go of a frozen list; what only it held is freed. */
-static void quick_frozen_drop(struct quick_frozen *f, struct mem *m) {
-    while (f->at < f->n) quick__unpin(m, f);
-    mem_drop(m, f->part, f->n * sizeof *f->part);
-    memset(f, 0, sizeof *f);
 }
 /* ---- end structures/quick.c ----------------------------------------- */
 /* members in order of score */
@@ -9394,9 +9419,10 @@ static void save_payload(struct buf *out, const struct entry *e,
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists are frozen instead: an array of their nodes, copied
- * when written to.  Asides are streamed one after the other; while one is, the
- * file belongs to it, and records of other keys wait in `side`.
+ * first (big_keep).  Lists are frozen instead: their nodes play the same game,
+ * and are copied when written to.  Asides are streamed one after the other;
+ * while one is, the file belongs to it, and records of other keys wait in
+ * `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -9450,6 +9476,7 @@ struct walk {
     uint32_t space, keys_at;    /* where the walk is */
     size_t due;                 /* detached namespaces with unsaved entries */
     size_t keys;                /* written so far */
+    size_t lists;               /* of what lists keep, counted as held */
 };
 
 /* A finished piece of the file. */
@@ -9498,6 +9525,18 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
     }
     held = atomic_fetch_add(&sn->held, b->n - was);
     if (held > sn->most)
+        snapshot_fail(sn, "the disk is slower than the writes");
+}
+
+/* Count what the shard's lists keep for the snapshot alone. */
+static void walk__count_lists(struct shard *s) {
+    struct snapshot *sn = s->ks->snapshot;
+    size_t now = s->mem.kept, was = s->walk->lists;
+
+    if (now == was) return;
+    s->walk->lists = now;
+    if (now < was) atomic_fetch_sub(&sn->held, was - now);
+    else if (atomic_fetch_add(&sn->held, now - was) > sn->most)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
@@ -9622,7 +9661,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
     } else if (a->shape == SHAPE_LIST_QUICK) {
         struct quick *q = &((struct big_list *)b)->q;
 
-        if (!quick_freeze(q, &s->mem, &a->frozen)) goto refused;
+        quick_freeze(q, &a->frozen);
         a->count = q->nodes;
     } else {
         a->big = b;
@@ -9729,7 +9768,6 @@ static void walk__end_aside(struct shard *s) {
     }
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
-    quick_frozen_drop(&a->frozen, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     w->first = a->next;
@@ -9778,11 +9816,9 @@ static void walk__stream(struct shard *s, size_t *budget) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
-        } else if (w->discard) {
-            more = false;
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
-            if (more) save_node(&w->out, pack, count);
+            if (more && !w->discard) save_node(&w->out, pack, count);
             a->saved += more;
             *budget -= size_min(*budget, more ? pack.n / 64 : 0);
         }
@@ -9859,6 +9895,7 @@ static bool walk_step(struct shard *s, size_t budget) {
     struct snapshot *sn = s->ks->snapshot;
 
     if (w->done) return true;
+    walk__count_lists(s);
     if (!w->discard && atomic_load(&sn->failed)) walk__discard(s);
     if (walk_waits(s)) return false;
     w->blocked = false;
@@ -11115,7 +11152,7 @@ static void lists_shrink(struct edit *ed) {
     if (ed->e == NULL || entry_shape(ed->e) != SHAPE_LIST_QUICK) return;
     b = entry_object(ed->e);
     q = lists_quick(ed->e);
-    if (q->nodes != 1 || q->head->pins > 0) return;
+    if (q->nodes != 1 || quick_is_old(q, q->head)) return;
     if (!lists__fits(ed, q->bytes, q->len, 2)) return;
     if (!edit_resize(ed, q->bytes)) return;
     quick_to_pack(q, entry_bytes(ed->e));
@@ -34363,7 +34400,7 @@ static void net__upkeep(struct loop *l) {
 
         if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
-        if (s->wheel != NULL || shard_has_work(s))
+        if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
         exec_settle(l->lane, s);
