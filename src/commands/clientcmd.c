@@ -2,8 +2,8 @@
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options option instance world client arg
- *   help connection
+ * floor 6 - uses: base num buf reply options option instance world client
+ *   waiters arg help connection
  */
 
 /* ---- one client in words ------------------------------------------------- */
@@ -295,9 +295,15 @@ static enum outcome cmd_client_unblock(struct call *x) {
                                                        (uint64_t)id);
         char how = (char)error;
 
-        found = c != NULL && c->waiting != NULL &&
-                c->state == CLIENT_BLOCKED &&
-                lane_tell(c->lane, c->id, LETTER_UNBLOCK, &how, 1);
+        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED)
+            continue;
+        /* inside EXEC shards may be locked, which the waiter has to leave */
+        if (x->no_block) {
+            found = lane_tell(c->lane, c->id, LETTER_UNBLOCK, &how, 1);
+        } else {
+            found = client_unblock(c, error);
+            if (c->lane != x->lane) lane_wake(c->lane);
+        }
     }
     reply_int(x->r, found);
     return DONE;

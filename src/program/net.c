@@ -572,6 +572,24 @@ static void net__sweep(struct loop *l) {
     }
 }
 
+/* Clients that got output, or may go on. */
+static void net__flush_all(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    while (lane->flush != NULL) {
+        struct client *c = lane->flush;
+
+        lane->flush = c->next_flush;
+        c->flags &= ~(uint32_t)CLIENT_FLUSH;
+        if (c->state != CLIENT_GONE && client_pending(c) > 0)
+            net__flush(l, c);
+        if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
+        if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
+            c->state = CLIENT_GONE;
+        if (c->state == CLIENT_GONE) net__drop(l, c);
+    }
+}
+
 static void net__name(const struct sockaddr_storage *a, char *to,
                       size_t room) {
     char host[INET6_ADDRSTRLEN] = "";
@@ -614,6 +632,10 @@ static void net__say_and_close(int fd, const char *text) {
     close(fd);
 }
 
+static inline bool net__is_full(struct kvns *k) {
+    return atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients;
+}
+
 /* Take a connected socket in as a client. */
 static void net__welcome(struct loop *l, int fd) {
     static const char full[] = "-ERR max number of clients reached\r\n";
@@ -651,7 +673,9 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     l->lane->accepted++;
-    if (atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients) {
+    /* who has left may still be counted */
+    if (net__is_full(k)) net__flush_all(l);
+    if (net__is_full(k)) {
         l->lane->refused++;
         net__say_and_close(fd, full);
         return;
@@ -831,24 +855,6 @@ static void net__upkeep(struct loop *l) {
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
     l->step_at += k->nlanes;
-}
-
-/* Clients that got output, or may go on. */
-static void net__flush_all(struct loop *l) {
-    struct lane *lane = l->lane;
-
-    while (lane->flush != NULL) {
-        struct client *c = lane->flush;
-
-        lane->flush = c->next_flush;
-        c->flags &= ~(uint32_t)CLIENT_FLUSH;
-        if (c->state != CLIENT_GONE && client_pending(c) > 0)
-            net__flush(l, c);
-        if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
-        if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
-            c->state = CLIENT_GONE;
-        if (c->state == CLIENT_GONE) net__drop(l, c);
-    }
 }
 
 /* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do
