@@ -27908,8 +27908,8 @@ static const struct command connection_commands[] = {
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options option instance world client arg
- *   help connection
+ * floor 6 - uses: base num buf reply options option instance world client
+ *   waiters arg help connection
  */
 
 /* ---- one client in words ------------------------------------------------- */
@@ -28201,9 +28201,15 @@ static enum outcome cmd_client_unblock(struct call *x) {
                                                        (uint64_t)id);
         char how = (char)error;
 
-        found = c != NULL && c->waiting != NULL &&
-                c->state == CLIENT_BLOCKED &&
-                lane_tell(c->lane, c->id, LETTER_UNBLOCK, &how, 1);
+        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED)
+            continue;
+        /* inside EXEC shards may be locked, which the waiter has to leave */
+        if (x->no_block) {
+            found = lane_tell(c->lane, c->id, LETTER_UNBLOCK, &how, 1);
+        } else {
+            found = client_unblock(c, error);
+            if (c->lane != x->lane) lane_wake(c->lane);
+        }
     }
     reply_int(x->r, found);
     return DONE;
@@ -34148,6 +34154,24 @@ static void net__sweep(struct loop *l) {
     }
 }
 
+/* Clients that got output, or may go on. */
+static void net__flush_all(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    while (lane->flush != NULL) {
+        struct client *c = lane->flush;
+
+        lane->flush = c->next_flush;
+        c->flags &= ~(uint32_t)CLIENT_FLUSH;
+        if (c->state != CLIENT_GONE && client_pending(c) > 0)
+            net__flush(l, c);
+        if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
+        if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
+            c->state = CLIENT_GONE;
+        if (c->state == CLIENT_GONE) net__drop(l, c);
+    }
+}
+
 static void net__name(const struct sockaddr_storage *a, char *to,
                       size_t room) {
     char host[INET6_ADDRSTRLEN] = "";
@@ -34190,6 +34214,10 @@ static void net__say_and_close(int fd, const char *text) {
     close(fd);
 }
 
+static inline bool net__is_full(struct kvns *k) {
+    return atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients;
+}
+
 /* Take a connected socket in as a client. */
 static void net__welcome(struct loop *l, int fd) {
     static const char full[] = "-ERR max number of clients reached\r\n";
@@ -34227,7 +34255,9 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     l->lane->accepted++;
-    if (atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients) {
+    /* who has left may still be counted */
+    if (net__is_full(k)) net__flush_all(l);
+    if (net__is_full(k)) {
         l->lane->refused++;
         net__say_and_close(fd, full);
         return;
@@ -34407,24 +34437,6 @@ static void net__upkeep(struct loop *l) {
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
     l->step_at += k->nlanes;
-}
-
-/* Clients that got output, or may go on. */
-static void net__flush_all(struct loop *l) {
-    struct lane *lane = l->lane;
-
-    while (lane->flush != NULL) {
-        struct client *c = lane->flush;
-
-        lane->flush = c->next_flush;
-        c->flags &= ~(uint32_t)CLIENT_FLUSH;
-        if (c->state != CLIENT_GONE && client_pending(c) > 0)
-            net__flush(l, c);
-        if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
-        if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
-            c->state = CLIENT_GONE;
-        if (c->state == CLIENT_GONE) net__drop(l, c);
-    }
 }
 
 /* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do
