@@ -70,6 +70,7 @@
 #include "session/manual.c"         /* help and tables from the rows */
 #include "session/config.c"         /* files, environment, flags */
 #include "session/instance.c"       /* the server, its lanes, a call */
+#include "session/users.c"          /* who lives inside a namespace */
 #include "session/world.c"          /* every lane at rest */
 #include "session/apply.c"          /* options take effect */
 #include "session/saver.c"          /* snapshots to disk */
@@ -102,6 +103,7 @@
 #include "commands/sort.c"
 #include "commands/channels.c"
 #include "commands/snapshot.c"
+#include "commands/namespace.c"     /* tenants */
 #include "commands/connection.c"    /* HELLO, AUTH, SELECT */
 #include "commands/clientcmd.c"     /* CLIENT */
 #include "commands/configcmd.c"     /* CONFIG */

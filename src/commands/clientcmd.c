@@ -2,7 +2,7 @@
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options option instance world client
+ * floor 6 - uses: base num buf reply options instance users world client
  *   waiters arg help connection
  */
 
@@ -76,9 +76,11 @@ static int clients__order(const void *a, const void *b) {
     return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
-/* All clients that are not about to go, oldest first; the caller frees the
- * array.  The world is at rest.  NULL: no memory. */
-static struct client **clients__all(struct kvns *k, size_t *n) {
+/* All clients that x's may know of and that are not about to go, oldest
+ * first; the caller frees the array.  The world is at rest.  NULL: no
+ * memory. */
+static struct client **clients__all(const struct call *x, size_t *n) {
+    struct kvns *k = x->k;
     size_t room = atomic_load(&k->nclients) + 1;
     struct client **all = malloc(room * sizeof *all);
 
@@ -86,7 +88,9 @@ static struct client **clients__all(struct kvns *k, size_t *n) {
     if (all == NULL) return NULL;
     for (uint32_t i = 0; i < k->nlanes; i++)
         for (struct client *c = k->lanes[i].clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE && *n < room) all[(*n)++] = c;
+            if (c->state != CLIENT_GONE && client_may_see(x->c, c) &&
+                *n < room)
+                all[(*n)++] = c;
     qsort(all, *n, sizeof *all, clients__order);
     return all;
 }
@@ -144,7 +148,7 @@ static enum outcome cmd_client_list(struct call *x) {
     } else if (x->argc != 2) {
         return reply_err(x, ERR_SYNTAX);
     }
-    all = clients__all(x->k, &n);
+    all = clients__all(x, &n);
     if (all == NULL) return reply_err(x, ERR_MEMORY);
     for (size_t i = 0; ids > 0 && i < ids; i++)
         for (size_t j = 0; j < n; j++)
@@ -184,11 +188,8 @@ struct clients__filter {
 
 /* Is there such a user? */
 static bool clients__user_or_reply(struct call *x, struct str user) {
-    struct str rest = x->k->opt.users, name, password, space;
-
-    if (str_eq(user, STR("default"))) return true;
-    while (option_user(&rest, &name, &password, &space))
-        if (str_eq(user, name)) return true;
+    if (str_eq(user, STR("default")) || user_find(x->k, user) != NULL)
+        return true;
     reply_errorf(x->r, "ERR No such user '%.*s'",
                  (int)size_min(user.n, 128), user.p);
     return false;
@@ -250,7 +251,7 @@ static enum outcome cmd_client_kill(struct call *x) {
     f.skip_me = x->argc > 3;
     if (x->argc == 3) f.addr = x->argv[2];
     else if (!clients__filter_or_reply(x, &f)) return FAILED;
-    all = clients__all(x->k, &n);
+    all = clients__all(x, &n);
     if (all == NULL) return reply_err(x, ERR_MEMORY);
     for (size_t i = 0; i < n; i++) {
         struct client *c = all[i];
@@ -295,7 +296,8 @@ static enum outcome cmd_client_unblock(struct call *x) {
                                                        (uint64_t)id);
         char how = (char)error;
 
-        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED)
+        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED ||
+            !client_may_see(x->c, c))
             continue;
         /* inside EXEC shards may be locked, which the waiter has to leave */
         if (x->no_block) {
@@ -447,7 +449,8 @@ static enum outcome cmd_client_trackinginfo(struct call *x) {
 
 enum {
     CLIENTS_FLAGS = NOSCRIPT | LOADING | STALE,
-    CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES | UNBOUND
+    CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES,
+    CLIENTS_OTHERS = CLIENTS_ADMIN | SCOPED
 };
 
 static const struct command client_commands[] = {
@@ -468,18 +471,18 @@ static const struct command client_commands[] = {
     { "client|info", cmd_client_info, 2, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
       "What CLIENT LIST says of this connection." },
-    { "client|kill", cmd_client_kill, -3, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|kill", cmd_client_kill, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
       "Closes the connections that all filters match." },
-    { "client|list", cmd_client_list, -2, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|list", cmd_client_list, -2, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[ID client-id [client-id ...]]",
       "A line about each connection." },
     { "client|no-evict", cmd_client_no_evict, 3,
-      CLIENTS_FLAGS | ADMIN | UNBOUND, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
+      CLIENTS_FLAGS | ADMIN, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
       "7.0.0", "O(1)", "<ON | OFF>",
       "Spares the connection when memory of clients is reclaimed." },
     { "client|no-touch", cmd_client_no_touch, 3, CLIENTS_FLAGS, 0, 0, 0,
@@ -502,7 +505,7 @@ static const struct command client_commands[] = {
     { "client|trackinginfo", cmd_client_trackinginfo, 2, CLIENTS_FLAGS,
       0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
       "How tracking is set up for this connection." },
-    { "client|unblock", cmd_client_unblock, -3, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|unblock", cmd_client_unblock, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)",
       "client-id [TIMEOUT | ERROR]",
       "Ends the wait of a blocked connection." },

@@ -1,7 +1,7 @@
 /* ==== connection - who is there, and in which protocol =====================
  *
- * floor 6 - uses: base num sha256 reply instance client monitor pubsub watch
- *   arg
+ * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
+ *   watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -48,21 +48,61 @@ static enum outcome cmd_select(struct call *x) {
 
 /* ---- who is it ----------------------------------------------------------- */
 
+/* Let the client be this user's, in that user's namespace, or the default
+ * user's where u is NULL.  What it subscribed to and watched was elsewhere.
+ * False: answered. */
+static bool connection__become_or_reply(struct call *x, const struct user *u) {
+    struct client *c = x->c;
+    struct str was = str_of(c->bound == NULL ? "" : c->bound, c->bound_n);
+    struct str space = u == NULL ? str_of("", 0) : u->space;
+    char *bound = NULL;
+
+    if (!str_eq(was, space)) {
+        if (x->no_block) {
+            /* EXEC holds the locks of the other namespace */
+            reply_error(x->r, "ERR the namespace cannot be left inside a "
+                              "transaction");
+            return false;
+        }
+        if (!client_set_text(&bound, space)) goto refused;
+        watch_clear(c, false);
+        pubsub_part_all(c);
+        monitor_leave(c);
+        free(c->bound);
+        c->bound = bound;
+        c->bound_n = space.n;
+    }
+    if (client_set_text(&c->user, u == NULL ? str_of("", 0) : u->name))
+        return true;
+refused:
+    reply_err(x, ERR_MEMORY);
+    return false;
+}
+
 /* Let the client in as this user, if the password is right; answers where it
  * is not. */
 static bool connection__auth_or_reply(struct call *x, struct str user,
                                       struct str password) {
     struct str want = x->k->opt.password;
+    const struct user *u = NULL;
     unsigned char a[32], b[32];
+    bool right;
 
-    sha256_of(password.p, password.n, a);
-    sha256_of(want.p, want.n, b);
-    if (!str_eq(user, STR("default")) ||
-        (want.n > 0 && !sha256_same(a, b, sizeof a))) {
+    if (str_eq(user, STR("default"))) {
+        sha256_of(password.p, password.n, a);
+        sha256_of(want.p, want.n, b);
+        right = want.n == 0 || sha256_same(a, b, sizeof a);
+    } else {
+        /* a server without users tells so at once: there is no secret */
+        if (x->k->users != NULL) u = user_check(x->k, user, password);
+        right = u != NULL;
+    }
+    if (!right) {
         reply_error(x->r, "WRONGPASS invalid username-password pair or user "
                           "is disabled.");
         return false;
     }
+    if (!connection__become_or_reply(x, u)) return false;
     x->c->flags |= CLIENT_NAMED_AUTH;
     return true;
 }

@@ -39,10 +39,10 @@ static enum outcome cmd_memory_stats(struct call *x) {
     struct keyspace *ks = &x->k->ks;
     size_t used = keyspace_bytes(ks), keys = 0, rss = info_rss(), index = 0;
     size_t mark = reply_map_later(x->r), n = 0;
-    struct info__sums s;
+    struct info_sums s;
     char name[32];
 
-    info__sum(x->k, &s);
+    info_sum(x, &s);
     x->k->peak = size_max(x->k->peak, used);
     memory__number(x->r, "peak.allocated", x->k->peak);
     memory__number(x->r, "total.allocated", used);
@@ -100,10 +100,10 @@ static enum outcome cmd_memory_stats(struct call *x) {
 
 static enum outcome cmd_memory_doctor(struct call *x) {
     size_t used = keyspace_bytes(&x->k->ks), limit;
-    struct info__sums s;
+    struct info_sums s;
     struct buf b = { 0 };
 
-    info__sum(x->k, &s);
+    info_sum(x, &s);
     limit = x->k->ks.opt.memory_limit;
     if (used >= (size_t)((double)limit * x->k->ks.opt.threshold))
         buf_printf(&b, "The data fills the memory limit: keys are evicted, "

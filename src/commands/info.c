@@ -4,20 +4,22 @@
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
  * floor 6 - uses: base clock buf shard reply options option instance client
- *   measure pubsub arg
+ *   measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
 
-struct info__sums {
+struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
     size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t hits, misses, expired, evicted;
     size_t used, held;          /* of the arenas */
+    size_t data, limit;         /* bytes of keys and values, and at most */
+    enum policy policy;
 };
 
-static void info__add_client(struct info__sums *s, const struct client *c) {
+static void info__add_client(struct info_sums *s, const struct client *c) {
     s->clients++;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
@@ -26,7 +28,25 @@ static void info__add_client(struct info__sums *s, const struct client *c) {
     s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
 }
 
-static void info__sum(const struct kvns *k, struct info__sums *s) {
+/* To a bound client, its namespace is the server. */
+static void info__sum_bound(const struct call *x, struct info_sums *s) {
+    struct str ns = x->w.bound;
+    const struct tenant *t = tenant_find(&x->k->ks, ns);
+    struct namespace_sum sum = namespace_sum(x->k, ns);
+
+    s->hits = sum.tally.hits;
+    s->misses = sum.tally.misses;
+    s->expired = sum.tally.expired;
+    s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
+    s->data = sum.bytes;
+    s->policy = namespace_policy(x->k, ns);
+    if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
+}
+
+/* Add up what concerns x's client; every lane is at rest. */
+static void info_sum(const struct call *x, struct info_sums *s) {
+    struct kvns *k = x->k;
+
     memset(s, 0, sizeof *s);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
@@ -43,7 +63,8 @@ static void info__sum(const struct kvns *k, struct info__sums *s) {
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;
         for (const struct client *c = l->clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE) info__add_client(s, c);
+            if (c->state != CLIENT_GONE && client_may_see(x->c, c))
+                info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         const struct shard *sh = k->ks.shards + i;
@@ -55,6 +76,10 @@ static void info__sum(const struct kvns *k, struct info__sums *s) {
         s->used += sh->mem.used;
         s->held += sh->mem.held;
     }
+    s->data = keyspace_bytes(&k->ks);
+    s->limit = k->ks.opt.memory_limit;
+    s->policy = k->ks.opt.policy;
+    if (x->w.bound.p != NULL) info__sum_bound(x, s);
 }
 
 /* Bytes of memory the process has; 0 where nobody says. */
@@ -94,7 +119,7 @@ struct info__to {
     struct buf *b;
     struct call *x;
     struct kvns *k;
-    struct info__sums s;
+    struct info_sums s;
 };
 
 static void info__server(struct info__to *t) {
@@ -141,13 +166,12 @@ static void info__clients(struct info__to *t) {
 
 static void info__memory(struct info__to *t) {
     struct kvns *k = t->k;
-    size_t used = keyspace_bytes(&k->ks), rss = info_rss(), limit;
-    struct buf *b = t->b, policy = { 0 };
+    size_t used = t->s.data, rss = info_rss();
+    size_t limit = t->s.limit >= SIZE_MAX / 2 ? 0 : t->s.limit;
+    struct buf *b = t->b;
 
-    k->peak = size_max(k->peak, used);
+    k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (rss == 0) rss = t->s.held;
-    limit = k->ks.opt.memory_limit >= SIZE_MAX / 2 ? 0 :
-                k->ks.opt.memory_limit;
     info__bytes(b, "used_memory", used);
     info__bytes(b, "used_memory_rss", rss);
     info__bytes(b, "used_memory_peak", k->peak);
@@ -168,8 +192,7 @@ static void info__memory(struct info__to *t) {
                   "used_memory_vm_total:0\r\nused_memory_functions:0\r\n");
     info__bytes(b, "used_memory_scripts", 0);
     info__bytes(b, "maxmemory", limit);
-    option_get(&k->opt, options_find(STR("maxmemory-policy"), false), &policy);
-    buf_printf(b, "maxmemory_policy:%.*s\r\n"
+    buf_printf(b, "maxmemory_policy:%s\r\n"
                   "allocator_frag_ratio:%.2f\r\n"
                   "allocator_frag_bytes:%zu\r\n"
                   "mem_fragmentation_ratio:%.2f\r\n"
@@ -179,7 +202,7 @@ static void info__memory(struct info__to *t) {
                   ":0\r\nmem_clients_slaves:0\r\nmem_clients_normal:%zu\r\n"
                   "mem_cluster_links:0\r\nmem_aof_buffer:0\r\n"
                   "mem_allocator:kvns-slabs\r\nactive_defrag_running:0\r\n",
-               (int)policy.n, policy.p,
+               option_policy_text(t->s.policy, true),
                t->s.used == 0 ? 1.0 : (double)t->s.held / (double)t->s.used,
                t->s.held - t->s.used,
                used == 0 ? 1.0 : (double)rss / (double)used,
@@ -187,7 +210,6 @@ static void info__memory(struct info__to *t) {
                t->s.client_bytes);
     buf_printf(b, "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n"
                   "kvns_memory_limit_source:%s\r\n", k->limit_source);
-    buf_free(&policy);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -252,7 +274,7 @@ static void info__persistence(struct info__to *t) {
 }
 
 static void info__stats(struct info__to *t) {
-    const struct info__sums *s = &t->s;
+    const struct info_sums *s = &t->s;
     struct hub *h = t->k->hub;
     size_t counts[CHANNEL_KINDS];
 
@@ -398,8 +420,17 @@ static void info__keyspace(struct info__to *t) {
         size_t keys = 0, expiring = 0;
 
         for (uint32_t i = 0; i < ks->nshards; i++) {
-            keys += ks->shards[i].dbs[d]->keys;
-            expiring += ks->shards[i].dbs[d]->expiring;
+            const struct shard *s = ks->shards + i;
+            const struct space *sp = t->x->w.bound.p == NULL ? NULL :
+                                         key_bound_space(t->x, s, (int)d);
+
+            if (sp != NULL) {
+                keys += sp->keys.count;
+                expiring += sp->expiring;
+            } else if (t->x->w.bound.p == NULL) {
+                keys += s->dbs[d]->keys;
+                expiring += s->dbs[d]->expiring;
+            }
         }
         if (keys > 0)
             buf_printf(t->b, "db%u:keys=%zu,expires=%zu,avg_ttl=0\r\n",
@@ -518,22 +549,23 @@ static const struct {
     const char *name, *title;
     void (*write)(struct info__to *t);
     int in;                     /* which groups of sections it belongs to */
+    bool bound;                 /* for bound clients, too */
 } info_sections[] = {
-    { "server", "Server", info__server, 7 },
-    { "clients", "Clients", info__clients, 7 },
-    { "memory", "Memory", info__memory, 7 },
-    { "persistence", "Persistence", info__persistence, 7 },
-    { "stats", "Stats", info__stats, 7 },
-    { "replication", "Replication", info__replication, 7 },
-    { "cpu", "CPU", info__cpu, 7 },
-    { "module_list", "Modules", info__modules, 7 },
-    { "modules", "Modules", info__modules, 4 },
-    { "commandstats", "Commandstats", info__commandstats, 6 },
-    { "errorstats", "Errorstats", info__errorstats, 7 },
-    { "latencystats", "Latencystats", info__latencystats, 6 },
-    { "cluster", "Cluster", info__cluster, 7 },
-    { "keyspace", "Keyspace", info__keyspace, 7 },
-    { "namespaces", "Namespaces", info__namespaces, 4 },
+    { "server", "Server", info__server, 7, true },
+    { "clients", "Clients", info__clients, 7, true },
+    { "memory", "Memory", info__memory, 7, true },
+    { "persistence", "Persistence", info__persistence, 7, true },
+    { "stats", "Stats", info__stats, 7, true },
+    { "replication", "Replication", info__replication, 7, true },
+    { "cpu", "CPU", info__cpu, 7, true },
+    { "module_list", "Modules", info__modules, 7, true },
+    { "modules", "Modules", info__modules, 4, true },
+    { "commandstats", "Commandstats", info__commandstats, 6, false },
+    { "errorstats", "Errorstats", info__errorstats, 7, false },
+    { "latencystats", "Latencystats", info__latencystats, 6, false },
+    { "cluster", "Cluster", info__cluster, 7, true },
+    { "keyspace", "Keyspace", info__keyspace, 7, true },
+    { "namespaces", "Namespaces", info__namespaces, 4, false },
 };
 
 /* Is section i asked for? */
@@ -556,9 +588,10 @@ static enum outcome cmd_info(struct call *x) {
     struct info__to t = { .b = &b, .x = x, .k = x->k };
     const char *before = "";
 
-    info__sum(x->k, &t.s);
+    info_sum(x, &t.s);
     for (size_t i = 0; i < ROWS(info_sections); i++) {
         if (!info__wants(x, i)) continue;
+        if (x->w.bound.p != NULL && !info_sections[i].bound) continue;
         if (strcmp(before, info_sections[i].title) == 0) continue;
         if (before[0] != '\0') buf_put(&b, "\r\n", 2);
         before = info_sections[i].title;
@@ -575,7 +608,7 @@ static enum outcome cmd_info(struct call *x) {
 }
 
 static const struct command info_commands[] = {
-    { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | UNBOUND,
+    { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | SCOPED,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
       "[section [section ...]]", "How the server is." },
 };

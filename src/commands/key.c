@@ -342,7 +342,7 @@ static enum outcome cmd_object_encoding(struct call *x) {
 }
 
 /* The policy in force where a key lives. */
-static enum policy object_policy(const struct call *x) {
+static enum policy object_policy(struct call *x) {
     struct keyref ref;
 
     key_ref(&x->w, x->argv[2], &ref);
@@ -478,14 +478,12 @@ static void key__touch_watchers(struct call *x, struct shard *s, int a,
     } while (cursor != 0);
 }
 
-/* Empty one database, or all for -1; all shards are locked. */
-static enum outcome key_flush(struct call *x, int db) {
+/* Remove what the client may see of one database, or of all for -1; all
+ * shards are locked.  False: no memory; then some may be left. */
+static bool key_empty(struct call *x, int db) {
     struct keyspace *ks = &x->k->ks;
     bool ok = true;
 
-    if (x->argc > 2 || (x->argc == 2 && !str_is(x->argv[1], "async") &&
-                        !str_is(x->argv[1], "sync")))
-        return reply_err(x, ERR_SYNTAX);
     for (uint32_t i = 0; i < ks->nshards; i++) {
         struct shard *s = ks->shards + i;
 
@@ -500,17 +498,24 @@ static enum outcome key_flush(struct call *x, int db) {
         }
         s->dirty++;
     }
-    if (!ok) return reply_err(x, ERR_MEMORY);
+    return ok;
+}
+
+static enum outcome key__flush(struct call *x, int db) {
+    if (x->argc > 2 || (x->argc == 2 && !str_is(x->argv[1], "async") &&
+                        !str_is(x->argv[1], "sync")))
+        return reply_err(x, ERR_SYNTAX);
+    if (!key_empty(x, db)) return reply_err(x, ERR_MEMORY);
     reply_ok(x->r);
     return DONE;
 }
 
 static enum outcome cmd_flushall(struct call *x) {
-    return key_flush(x, -1);
+    return key__flush(x, -1);
 }
 
 static enum outcome cmd_flushdb(struct call *x) {
-    return key_flush(x, x->w.db);
+    return key__flush(x, x->w.db);
 }
 
 /* Redis reads both numbers before it looks whether there are such. */

@@ -18,7 +18,11 @@
  *   reply instance world client measure slow monitor pubsub watch waiters arg
  */
 
-enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */
+enum {
+    EXEC_SHARDS = 4096,         /* the most shards there may be */
+    EXEC_SLACK = 512            /* bytes by which an index may grow, and a
+                                   namespace cost that begins in a shard */
+};
 
 /* The first eight bytes of a name as a word, letters in lower case. */
 static inline uint64_t exec__name_word(struct str name) {
@@ -166,30 +170,38 @@ static void exec__publish(struct lane *l, const struct event *e,
     struct str local = str_of(names + e->at + e->nslen, e->n);
     struct str none = str_of("", 0), what = str_c(e->name);
     struct kvns *k = l->k;
+    struct str scope = e->is_default ? STR("default") : ns;
+    const struct tenant *t = tenant_find(&k->ks, scope);
+    int all = k->ks.opt.notify_all, bound = 0;
 
+    /* only who has settings has users */
+    if (t != NULL) bound = t->notify >= 0 ? t->notify : all;
+    if ((all & e->class) == 0) all = 0;
+    if ((bound & e->class) == 0) bound = 0;
     buf_reset(key);
     key_print(key, e->is_default, ns, local);
     for (int to = 0; to < 2; to++) {
         bool keys = to == 0;
+        int bit = keys ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT;
         size_t n;
 
-        if ((k->ks.opt.notify &
-             (keys ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT)) == 0)
-            continue;
+        if (((all | bound) & bit) == 0) continue;
         buf_reset(channel);
         buf_printf(channel, "__%s@%d__:", keys ? "keyspace" : "keyevent",
                    e->db);
         n = channel->n;
         if (keys) buf_put(channel, key->p, key->n);
         else buf_put(channel, what.p, what.n);
-        pubsub_publish(k, l, CHANNEL, none, str_of(channel->p, channel->n),
-                       keys ? what : str_of(key->p, key->n));
-        if (e->is_default) continue;
+        if ((all & bit) != 0)
+            pubsub_publish(k, l, CHANNEL, none,
+                           str_of(channel->p, channel->n),
+                           keys ? what : str_of(key->p, key->n));
+        if ((bound & bit) == 0) continue;
         /* bound clients hear of their own namespace, by local names */
         channel->n = n;
         if (keys) buf_put(channel, local.p, local.n);
         else buf_put(channel, what.p, what.n);
-        pubsub_publish(k, l, CHANNEL, ns, str_of(channel->p, channel->n),
+        pubsub_publish(k, l, CHANNEL, scope, str_of(channel->p, channel->n),
                        keys ? what : local);
     }
 }
@@ -520,8 +532,8 @@ static void exec__admit_key(void *ctx, size_t i) {
     if (a->full || a->refused != NULL) return;
     key_split(&a->x->w, a->x->argv[i], &ns, &local);
     t = ks->tenants == NULL ? NULL : tenant_find(ks, ns);
-    if (t != NULL && t->has_limit && !exec__room(a->x, ns, t, t->limit,
-                                                 a->need))
+    if (t != NULL && t->has_limit &&
+        !exec__room(a->x, ns, t, t->limit, a->need + EXEC_SLACK))
         a->refused = t->name;
     else if (!exec__room(a->x, ns, NULL, ks->opt.memory_limit, a->need))
         a->full = true;

@@ -4,8 +4,8 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot connection clientcmd
- *   configcmd commandcmd info observe debug server exec tx
+ *   set zset zrange zpop zstore sort channels snapshot namespace connection
+ *   clientcmd configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -27,6 +27,7 @@ static const struct {
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
+    { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
     { config_commands, ROWS(config_commands) },
@@ -65,6 +66,7 @@ static bool rows_join(struct kvns *k) {
         uint32_t h = exec__name_hash(word, name.n);
 
         if (strchr(row->name, '|') != NULL) row->flags |= SUBCOMMAND;
+        if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
         while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
         k->row_index[h] = (struct row_slot){ word, name.n, row };
     }

@@ -17,7 +17,7 @@ struct sha256 {
 };
 
 /* Forget a secret, in a way no compiler leaves out. */
-static void sha256__wipe(void *p, size_t n) {
+static void sha256_wipe(void *p, size_t n) {
     volatile unsigned char *b = p;
 
     while (n-- > 0) *b++ = 0;
@@ -125,7 +125,7 @@ static void sha256__sum(struct sha256 *s, unsigned char out[SHA256_SIZE]) {
 /* Write the hash of all that was put, and forget it. */
 static void sha256_end(struct sha256 *s, unsigned char out[SHA256_SIZE]) {
     sha256__sum(s, out);
-    sha256__wipe(s, sizeof *s);
+    sha256_wipe(s, sizeof *s);
 }
 
 /* SHA-256 of n bytes. */
@@ -151,7 +151,7 @@ static void sha256__keyed(struct sha256 *inner, struct sha256 *outer,
     for (size_t i = 0; i < sizeof block; i++) block[i] ^= 0x36 ^ 0x5c;
     sha256_init(outer);
     sha256_put(outer, block, sizeof block);
-    sha256__wipe(block, sizeof block);
+    sha256_wipe(block, sizeof block);
 }
 
 /* End an HMAC whose message went into inner; both are used up. */
@@ -171,13 +171,13 @@ static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
     sha256__keyed(&inner, &outer, key, key_n);
     sha256_put(&inner, p, n);
     sha256__finish(&inner, &outer, out);
-    sha256__wipe(&inner, sizeof inner);
-    sha256__wipe(&outer, sizeof outer);
+    sha256_wipe(&inner, sizeof inner);
+    sha256_wipe(&outer, sizeof outer);
 }
 
 /* PBKDF2-HMAC-SHA-256: n bytes made from a password and a salt in that many
  * rounds, at least one. */
-TESTED_ONLY static void sha256_pbkdf2(struct str password, struct str salt,
+static void sha256_pbkdf2(struct str password, struct str salt,
                           uint32_t rounds, void *out, size_t n) {
     struct sha256 inner, outer, in, ex;
     unsigned char sum[SHA256_SIZE], last[SHA256_SIZE], index[4];
@@ -205,12 +205,12 @@ TESTED_ONLY static void sha256_pbkdf2(struct str password, struct str salt,
         to += some;
         n -= some;
     }
-    sha256__wipe(&inner, sizeof inner);
-    sha256__wipe(&outer, sizeof outer);
-    sha256__wipe(&in, sizeof in);
-    sha256__wipe(&ex, sizeof ex);
-    sha256__wipe(sum, sizeof sum);
-    sha256__wipe(last, sizeof last);
+    sha256_wipe(&inner, sizeof inner);
+    sha256_wipe(&outer, sizeof outer);
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+    sha256_wipe(sum, sizeof sum);
+    sha256_wipe(last, sizeof last);
 }
 
 /* Are n bytes the same?  The time taken does not tell where they differ. */

@@ -43,22 +43,31 @@ enum {
     EVENT_TO_KEYSPACE = 2048, EVENT_TO_KEYEVENT = 4096
 };
 
-/* Settings of a namespace, if it has any; one for all shards and databases.
- * Created and changed under all locks, never freed while the server runs. */
-struct tenant {
-    struct tenant *next;
-    size_t limit;               /* bytes; SIZE_MAX: none */
-    enum policy policy;         /* POLICY_COUNT: the global one */
-    bool has_limit;
-    atomic_size_t bytes;        /* held in all shards and databases */
-    size_t nlen;
-    char name[];
-};
-
 /* What happened in a namespace. */
 struct tally {
     uint64_t hits, misses, expired, evicted, ear_evicted;
+    uint64_t commands;          /* that named a key of it */
 };
+
+/* Settings of a namespace, if it has any, or users; one for all shards and
+ * databases.  Created and changed with the world at rest, never freed while
+ * the server runs. */
+struct tenant {
+    struct tenant *next;        /* of all */
+    struct tenant *next_slot;   /* of those with the same hash */
+    size_t limit;               /* bytes; SIZE_MAX: none */
+    enum policy policy;         /* POLICY_COUNT: the global one */
+    bool has_limit;
+    bool limit_option;          /* the limit is one of the option ns-limits */
+    bool policy_option;         /* the policy is one of ns-eviction */
+    int notify;                 /* EVENT_ bits for its users; -1: as for all */
+    atomic_size_t bytes;        /* held in all shards and databases */
+    struct tally ended;         /* of its spaces that ended; tenants_lock */
+    size_t nlen;
+    char name[];                /* and a '\0' */
+};
+
+enum { TENANT_SLOTS = 256 };
 
 /* The tally of namespaces that ended, of one name. */
 struct past {
@@ -178,7 +187,8 @@ struct keyspace_options {
     enum policy policy;
     uint32_t samples;
     uint32_t half_life;                     /* ticks; 0: hits never age */
-    int notify;                             /* EVENT_ bits */
+    int notify;                             /* EVENT_ bits anybody wants */
+    int notify_all;                         /* those for unbound clients */
     bool shared_values;
 };
 
@@ -190,6 +200,8 @@ struct keyspace {
     uint64_t seed, sip[2];
     struct keyspace_options opt;
     struct tenant *tenants;
+    struct tenant *tenant_slots[TENANT_SLOTS];
+    pthread_mutex_t tenants_lock;   /* a leaf; of what tenants sum up */
     struct snapshot *snapshot;  /* being taken, or NULL */
 };
 
@@ -208,6 +220,7 @@ struct work {
     int64_t now;                /* wall clock, ms */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
+    bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
     const struct key_hint *hint;    /* of the first key, or NULL */
 };
@@ -294,20 +307,24 @@ static struct space *space_find(const struct shard *s, const struct db *db,
     return NULL;
 }
 
+static struct tenant **tenant__slot(struct keyspace *ks, struct str ns) {
+    return &ks->tenant_slots[hash_fast(ns.p, ns.n, ks->seed) % TENANT_SLOTS];
+}
+
 /* The settings of a namespace, or NULL. */
-static struct tenant *tenant_find(const struct keyspace *ks, struct str ns) {
+static struct tenant *tenant_find(struct keyspace *ks, struct str ns) {
     struct tenant *t;
 
     if (ns.p == NULL) ns = STR("default");
-    for (t = ks->tenants; t != NULL; t = t->next)
+    for (t = *tenant__slot(ks, ns); t != NULL; t = t->next_slot)
         if (str_eq(str_of(t->name, t->nlen), ns)) return t;
     return NULL;
 }
 
 /* The settings of a namespace, made if there are none: no limit, the global
- * policy.  All shards are locked.  NULL: no memory. */
+ * policy.  The world is at rest.  NULL: no memory. */
 static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
-    struct tenant *t = tenant_find(ks, ns);
+    struct tenant *t = tenant_find(ks, ns), **slot = tenant__slot(ks, ns);
 
     if (t != NULL) return t;
     t = malloc(sizeof *t + ns.n + 1);
@@ -315,11 +332,14 @@ static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
     memset(t, 0, sizeof *t);
     t->limit = SIZE_MAX;
     t->policy = POLICY_COUNT;
+    t->notify = -1;
     atomic_init(&t->bytes, 0);
     t->nlen = ns.n;
-    memcpy(t->name, ns.p, ns.n);
+    if (ns.n > 0) memcpy(t->name, ns.p, ns.n);
     t->name[ns.n] = '\0';
     t->next = ks->tenants;
+    t->next_slot = *slot;
+    *slot = t;
     return ks->tenants = t;
 }
 
@@ -438,14 +458,33 @@ static void tally_add(struct tally *to, const struct tally *t) {
     to->expired += t->expired;
     to->evicted += t->evicted;
     to->ear_evicted += t->ear_evicted;
+    to->commands += t->commands;
+}
+
+static struct past **past__slot(struct shard *s, struct str name) {
+    return &s->past[hash_fast(name.p, name.n, s->ks->seed) % PAST_SLOTS];
+}
+
+/* What is kept of namespaces of that name that ended, or NULL. */
+static const struct past *past_find(struct shard *s, struct str name) {
+    const struct past *p;
+
+    name.n = size_min(name.n, PAST_NAME);
+    p = *past__slot(s, name);
+    while (p != NULL && !str_eq(str_of(p->name, p->nlen), name)) p = p->next;
+    return p;
 }
 
 /* Keep the tally of a namespace that ends. */
 static COLD void past_note(struct shard *s, const struct space *sp) {
     struct str name = { sp->name, size_min(sp->nlen, PAST_NAME) };
-    uint64_t hash = hash_fast(name.p, name.n, s->ks->seed);
-    struct past **slot = &s->past[hash % PAST_SLOTS], *p = *slot;
+    struct past **slot = past__slot(s, name), *p = *slot;
 
+    if (sp->tenant != NULL) {
+        pthread_mutex_lock(&s->ks->tenants_lock);
+        tally_add(&sp->tenant->ended, &sp->tally);
+        pthread_mutex_unlock(&s->ks->tenants_lock);
+    }
     while (p != NULL && !str_eq(str_of(p->name, p->nlen), name)) p = p->next;
     if (p == NULL && s->npast < PAST_MOST) {
         p = malloc(sizeof *p + name.n);
@@ -506,7 +545,7 @@ static inline void key_home(const struct work *w, struct str key,
 }
 
 /* Where a key lives, in database db. */
-static inline void key_ref_in(const struct work *w, struct str key, int db,
+static inline void key_ref_in(struct work *w, struct str key, int db,
                               struct keyref *ref) {
     struct table_at at;
 
@@ -515,9 +554,13 @@ static inline void key_ref_in(const struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
+    if (LIKELY(ref->space != NULL) && !w->counted) {
+        w->counted = true;
+        ref->space->tally.commands++;
+    }
 }
 
-static inline void key_ref(const struct work *w, struct str key,
+static inline void key_ref(struct work *w, struct str key,
                            struct keyref *ref) {
     key_ref_in(w, key, w->db, ref);
 }
@@ -730,6 +773,11 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     struct event *ev;
 
     if (LIKELY((s->ks->opt.notify & class) == 0)) return;
+    if ((s->ks->opt.notify_all & class) == 0) {
+        const struct tenant *t = tenant_find(s->ks, ns);
+
+        if (t == NULL || t->notify < 0 || (t->notify & class) == 0) return;
+    }
     if (s->nevents == s->events_cap) {
         size_t cap = s->events_cap * 2 + 16;
 

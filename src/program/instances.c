@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base clock rand buf log crc shard upkeep reply
- *   options instance apply measure slow pubsub exec rows
+ * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
+ *   instance users apply measure slow pubsub exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -40,6 +40,7 @@ static struct kvns *instances_new(struct options *opt) {
     log_init(&k->log);
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->gate, NULL);
+    pthread_mutex_init(&k->ks.tenants_lock, NULL);
     crc_init(&k->crc);
     rand_entropy(&k->ks.seed, sizeof k->ks.seed);
     rand_entropy(k->ks.sip, sizeof k->ks.sip);
@@ -96,6 +97,9 @@ static void instances_free(struct kvns *k) {
         next = t->next;
         free(t);
     }
+    users_free(k);
+    options_put_string(&k->applied_limits, STR(""), STR(""));
+    options_put_string(&k->applied_policies, STR(""), STR(""));
     hub_free(k->hub);
     free(k->ks.shards);
     free(k->lanes);
@@ -105,6 +109,7 @@ static void instances_free(struct kvns *k) {
     options_free(&k->opt);
     pthread_mutex_destroy(&k->lock);
     pthread_mutex_destroy(&k->gate);
+    pthread_mutex_destroy(&k->ks.tenants_lock);
     slow_free(k->slow);
     log_fini(&k->log);
     free(k);

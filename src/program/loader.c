@@ -11,8 +11,8 @@
  * they do not grow while loading.  A key that stands twice is found on the way
  * to its place in the table, which costs a line that is needed anyway.
  *
- * floor 8 - uses: base mem clock num files log table rdb rdb_file entry shard
- *   door load upkeep instance
+ * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
+ *   shard door load upkeep option instance users world apply
  */
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
@@ -33,13 +33,16 @@ struct loader {
     bool ours;                  /* written by kvns */
     bool in_key;                /* f.key says where it went wrong */
     const char *why;            /* instead of the reader's */
-    uint64_t keys, expired, empty;
+    struct buf settings;        /* of namespaces and users, not yet in force */
+    bool over;                  /* the log says that it is more than allowed */
+    uint64_t keys, expired, empty, evicted;
     int64_t began_us, said_us;
 };
 
 static void loader_free(struct loader *l) {
     if (l == NULL) return;
     load_free(&l->load);
+    buf_free(&l->settings);
     rdb_file_close(&l->f);
     rdb_in_free(&l->in);
     if (l->fd != -1) close(l->fd);
@@ -132,6 +135,40 @@ static bool loader__wrong(struct loader *l, const char *why) {
     return false;
 }
 
+/* A namespace holds more than it may, or all of them do: say so, once, and
+ * let go what its policy lets go.  What may not be evicted stays. */
+static void loader__shrink(struct loader *l, const struct keyref *ref) {
+    struct keyspace *ks = &l->k->ks;
+    const struct space *sp = ref->space;
+    const struct tenant *t = sp == NULL ? NULL : sp->tenant;
+    size_t limit = ks->opt.memory_limit;
+
+    for (;;) {
+        struct keyref now = *ref;
+        struct table_at at;
+
+        now.space = ref->ns.p == NULL ? ref->db->plain :
+                        space_find(ref->shard, ref->db, ref->ns, &at);
+        if (now.space == NULL) return;
+        if (keyspace_bytes(ks) <= limit &&
+            (t == NULL || !t->has_limit || atomic_load(&t->bytes) <= t->limit))
+            return;
+        if (!l->over)
+            log_line(&l->k->log, KLOG_WARNING, "the snapshot holds more than "
+                     "the memory limit of %zu bytes or that of a namespace: "
+                     "%s", limit,
+                     policy_evicts((enum policy)now.space->policy) ?
+                         "keys are evicted while it is loaded" :
+                         "it is loaded whole, and what needs memory is "
+                         "refused until there is room");
+        l->over = true;
+        if (!policy_evicts((enum policy)now.space->policy) ||
+            space_evict(&l->w, ref->shard, now.space, ref->local) == 0)
+            return;
+        l->evicted++;
+    }
+}
+
 /* Load the key at hand. */
 static bool loader__key(struct loader *l) {
     struct rdb_file *f = &l->f;
@@ -152,7 +189,8 @@ static bool loader__key(struct loader *l) {
         if (f->idle > 0 && f->idle < INT32_MAX)
             ed.e->used -= (uint32_t)(f->idle * 1000 / ENTRY_TICK);
         edit_commit(&ed, 0, NULL);
-        l->keys++;
+        if (l->keys++ % LOADER_KEYS == 0 || l->over)
+            loader__shrink(l, &ed.ref);
         l->in_key = false;
         return true;
     }
@@ -164,10 +202,78 @@ static bool loader__key(struct loader *l) {
     return true;
 }
 
+/* Take what stands before the next blank. */
+static struct str loader__word(struct str *rest) {
+    const char *end = memchr(rest->p, ' ', rest->n);
+    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
+    struct str word = str_of(rest->p, n);
+
+    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
+    return word;
+}
+
+/* "LIMIT POLICY NAME": what the options say of it goes before. */
+static void loader__tenant(struct loader *l, struct str s) {
+    struct str limit = loader__word(&s), policy = loader__word(&s);
+    struct tenant *t = tenant_make(&l->k->ks, s);
+    uint64_t bytes;
+
+    if (t == NULL) return;
+    if (!t->limit_option && num_parse_size(limit, &bytes)) {
+        t->has_limit = true;
+        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
+    }
+    if (!t->policy_option && !option_policy(policy, &t->policy))
+        t->policy = POLICY_COUNT;
+    apply_tenant(l->k, t);
+}
+
+/* "NAME HASH NAMESPACE": unless the options have a user of that name. */
+static void loader__user(struct loader *l, struct str s) {
+    struct str name = loader__word(&s), hash = loader__word(&s);
+    const struct user *old = user_find(l->k, name);
+
+    if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)
+        return;
+    user_put(l->k, name, hash, s);
+}
+
+/* Put the settings that were met into force, with the world at rest. */
+static void loader__settle(struct loader *l) {
+    struct str rest = buf_str(&l->settings);
+    uint32_t n;
+
+    if (rest.n == 0) return;
+    world_stop(l->k->lanes);
+    while (rest.n > 0) {
+        struct str s;
+
+        memcpy(&n, rest.p + 1, sizeof n);
+        s = str_of(rest.p + 1 + sizeof n, n);
+        if (rest.p[0] == 'u') loader__user(l, s);
+        else loader__tenant(l, s);
+        rest = str_of(s.p + n, rest.n - 1 - sizeof n - n);
+    }
+    world_go(l->k->lanes);
+    buf_reset(&l->settings);
+}
+
+/* Keep a setting until no lock is held. */
+static bool loader__keep(struct loader *l, char kind, struct str value) {
+    uint32_t n = (uint32_t)value.n;
+
+    buf_put_char(&l->settings, kind);
+    buf_put(&l->settings, &n, sizeof n);
+    if (buf_put_str(&l->settings, value)) return true;
+    return loader__wrong(l, "finds no memory");
+}
+
 static bool loader__aux(struct loader *l) {
     struct str key = l->f.key, value = l->f.value;
     int64_t n;
 
+    if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
+    if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
@@ -254,11 +360,13 @@ static enum loader_at loader_step(struct loader *l) {
     while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
         for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
             at = loader__record(l);
+        if (l->settings.n > 0) break;
         for (uint32_t i = 0; i < k->ks.nshards; i++)
             mem_refill(&k->ks.shards[i].mem);
     }
     k->ks.opt.notify = notify;
     keyspace_unlock(&k->ks);
+    loader__settle(l);
     loader__progress(l);
     if (at == LOADER_DONE && rdb_rest(&l->in) > 0) {
         l->why = "is followed by bytes that belong to nothing";

@@ -4,8 +4,8 @@
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver booklet net listen loader instances probe importer
+ * floor 8 - uses: base buf log shard options manual config instance users
+ *   world apply saver booklet net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -154,6 +154,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     struct kvns *k = instances_new(opt);
     struct loop **loops;
     struct sigaction sa;
+    char why[512];
     int status = 1;
 
     if (k == NULL) {
@@ -162,6 +163,11 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     }
     k->config_file = cfg->file;
     cfg->file = NULL;
+    if (!users_load(k, why, sizeof why)) {
+        fprintf(stderr, "kvns: %s\n", why);
+        instances_free(k);
+        return 2;
+    }
     apply_log(k);
     if (k->opt.log_file.n > 0 && !log_open(&k->log, k->opt.log_file.p)) {
         fprintf(stderr, "kvns: cannot open the log %s: %s\n",
@@ -183,6 +189,9 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
              k->ks.opt.memory_limit, k->limit_source);
     main__warnings(k, &cfg->warnings);
+    if (k->users != NULL && k->opt.password.n == 0)
+        log_line(&k->log, KLOG_WARNING, "there are users, but no password: "
+                 "who does not log in may do everything");
     main__raise_limits(k);
     loops = calloc(k->nlanes, sizeof *loops);
     KVNS_ASSERT(loops != NULL);

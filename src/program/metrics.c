@@ -477,7 +477,7 @@ static void metrics__memory(const struct kvns *k, struct buf *b) {
 
 /* What happened to keys, since the start or CONFIG RESETSTAT. */
 static void metrics__keys(const struct kvns *k, struct buf *b) {
-    struct tally sum = { 0, 0, 0, 0, 0 };
+    struct tally sum = { 0 };
     uint64_t changes = 0;
 
     for (uint32_t i = 0; i < k->ks.nshards; i++) {

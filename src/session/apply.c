@@ -3,7 +3,7 @@
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base num entry shard options option instance
+ * floor 5 - uses: base num table entry shard options option instance
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */
@@ -65,49 +65,99 @@ static void apply__keyspace(struct kvns *k) {
     o->half_life = (uint32_t)size_min((size_t)from->hits_half_life * 1000 /
                                           ENTRY_TICK, UINT32_MAX);
     o->shared_values = from->shared_values;
-    o->notify = from->notify_keyspace_events;
-    if ((o->notify & (EVENT_TO_KEYSPACE | EVENT_TO_KEYEVENT)) == 0)
-        o->notify = 0;
 }
 
-/* Give namespaces the limits and policies that the options name.  True when
- * there are any. */
-static bool apply__tenants(struct kvns *k) {
+/* Do the options name this namespace in a list like ns-limits? */
+static bool apply__names(struct str list, const struct tenant *t) {
+    struct str name, value;
+
+    while (option_pair(&list, &name, &value))
+        if (str_eq(name, str_of(t->name, t->nlen))) return true;
+    return false;
+}
+
+/* Give namespaces the limits and policies that the options name, and take
+ * from others those that they named before.  A list that says the same as
+ * when it was last put into force changes nothing: what NAMESPACE LIMIT has
+ * said since stays. */
+static void apply__tenants(struct kvns *k) {
+    bool limits = !str_eq(k->opt.ns_limits, k->applied_limits);
+    bool policies = !str_eq(k->opt.ns_eviction, k->applied_policies);
     struct str rest = k->opt.ns_limits, name, value;
     struct tenant *t;
     uint64_t bytes;
 
-    while (option_pair(&rest, &name, &value)) {
-        t = num_parse_size(value, &bytes) ? tenant_make(&k->ks, name) : NULL;
+    for (t = k->ks.tenants; t != NULL; t = t->next) {
+        if (limits && t->limit_option && !apply__names(rest, t))
+            t->limit_option = t->has_limit = false;
+        if (policies && t->policy_option &&
+            !apply__names(k->opt.ns_eviction, t)) {
+            t->policy_option = false;
+            t->policy = POLICY_COUNT;
+        }
+    }
+    while (limits && option_pair(&rest, &name, &value)) {
+        t = tenant_make(&k->ks, name);
         if (t == NULL) continue;
-        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
-        t->has_limit = true;
+        t->limit_option = true;
+        t->has_limit = num_parse_size(value, &bytes);
+        if (t->has_limit)
+            t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
     }
     rest = k->opt.ns_eviction;
-    while (option_pair(&rest, &name, &value)) {
+    while (policies && option_pair(&rest, &name, &value)) {
         t = tenant_make(&k->ks, name);
-        if (t != NULL && !option_policy(value, &t->policy))
-            t->policy = POLICY_COUNT;
+        if (t == NULL) continue;
+        t->policy_option = true;
+        if (!option_policy(value, &t->policy)) t->policy = POLICY_COUNT;
     }
-    return k->ks.tenants != NULL;
+    options_put_string(&k->applied_limits, k->opt.ns_limits, STR(""));
+    options_put_string(&k->applied_policies, k->opt.ns_eviction, STR(""));
 }
 
-/* Let every namespace know its settings and its policy. */
+/* Which events anybody wants to be told of. */
+static void apply_notify(struct kvns *k) {
+    int targets = EVENT_TO_KEYSPACE | EVENT_TO_KEYEVENT;
+    int all = k->opt.notify_keyspace_events;
+
+    if ((all & targets) == 0) all = 0;
+    k->ks.opt.notify_all = k->ks.opt.notify = all;
+    for (struct tenant *t = k->ks.tenants; t != NULL; t = t->next)
+        if (t->notify > 0 && (t->notify & targets) != 0)
+            k->ks.opt.notify |= t->notify;
+}
+
+/* Let the spaces of one namespace know its settings; the world is at rest and
+ * all shards are locked. */
+static void apply_tenant(struct kvns *k, struct tenant *t) {
+    struct str ns = str_of(t->name, t->nlen);
+    bool plain = str_eq(ns, STR("default"));
+    struct table_at at;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
+            struct space *sp = plain ? s->dbs[d]->plain :
+                                       space_find(s, s->dbs[d], ns, &at);
+
+            if (sp == NULL) continue;
+            if (sp->tenant == NULL) {
+                sp->tenant = t;
+                atomic_fetch_add(&t->bytes, sp->bytes);
+            }
+            space_settle(&k->ks, sp);
+        }
+    }
+}
+
+/* Let every namespace know the policy that rules it. */
 static void apply__settle(struct kvns *k) {
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         struct shard *s = k->ks.shards + i;
 
-        for (uint32_t j = 0; j < s->ids; j++) {
-            struct space *sp = s->by_id[j];
-
-            if (sp == NULL) continue;
-            if (sp->tenant == NULL) {
-                sp->tenant = tenant_find(&k->ks, space_name(sp));
-                if (sp->tenant != NULL)
-                    atomic_fetch_add(&sp->tenant->bytes, sp->bytes);
-            }
-            space_settle(&k->ks, sp);
-        }
+        for (uint32_t j = 0; j < s->ids; j++)
+            if (s->by_id[j] != NULL) space_settle(&k->ks, s->by_id[j]);
     }
 }
 
@@ -117,8 +167,11 @@ static void apply_options(struct kvns *k) {
     enum policy had = k->ks.opt.policy;
 
     apply__keyspace(k);
-    if (apply__tenants(k) || k->ks.opt.policy != had)
-        apply__settle(k);
+    apply__tenants(k);
+    apply_notify(k);
+    if (k->ks.opt.policy != had) apply__settle(k);
+    for (struct tenant *t = k->ks.tenants; t != NULL; t = t->next)
+        apply_tenant(k, t);
     /* a share of a batch's time is too coarse for such a threshold */
     if ((slow >= 0 && slow < 1000) || k->opt.latency_monitor_threshold > 0)
         atomic_fetch_or(&k->observed, OBSERVE_ALONE);

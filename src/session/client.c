@@ -141,6 +141,14 @@ static void client_free(struct client *c) {
     free(c);
 }
 
+/* Does a client know of another?  Who lives in a namespace knows only its
+ * own kind. */
+static bool client_may_see(const struct client *c, const struct client *d) {
+    return c->bound == NULL ||
+           (d->bound != NULL && str_eq(str_of(c->bound, c->bound_n),
+                                       str_of(d->bound, d->bound_n)));
+}
+
 /* Bytes that wait to be sent. */
 static inline size_t client_pending(const struct client *c) {
     return c->out.n - c->out_at + c->lent_bytes;

@@ -182,7 +182,7 @@ static bool config__read_all(int fd, size_t max, struct buf *b) {
 }
 
 /* Read the file at path, or standard input where path is NULL. */
-static bool config__slurp(const char *path, size_t max, struct buf *b) {
+static bool config_slurp(const char *path, size_t max, struct buf *b) {
     int fd = 0, saved;
     bool ok;
 
@@ -326,7 +326,7 @@ static bool config__put_secret(struct config__run *c,
 
     if (!options_put_string(&name, path, STR("")) || name.n == 0)
         return config__fail(c, "'' given, expected a path");
-    if (!config__slurp(name.p, CONFIG_SECRET_MAX, &b)) {
+    if (!config_slurp(name.p, CONFIG_SECRET_MAX, &b)) {
         config__fail(c, "cannot read '%.200s': %s", name.p,
                      strerror(errno));
     } else {
@@ -460,7 +460,7 @@ static bool config__file(struct config__run *c, const char *path) {
     if (inner.depth > CONFIG_DEPTH)
         config__fail(c, "files within files, more than %d deep",
                      CONFIG_DEPTH);
-    else if (!config__slurp(path, CONFIG_FILE_MAX, &b))
+    else if (!config_slurp(path, CONFIG_FILE_MAX, &b))
         config__fail(c, "cannot read '%.200s': %s", inner.where,
                      strerror(errno));
     else
@@ -934,7 +934,7 @@ static bool config_rewrite(const struct options *o, const char *file,
     errno = ENAMETOOLONG;
     if (!config__follow(file, path, sizeof path)) goto out;
     snprintf(tmp, sizeof tmp, "%s.%ld.tmp", path, (long)getpid());
-    if (!config__slurp(path, CONFIG_FILE_MAX, &old) && errno != ENOENT)
+    if (!config_slurp(path, CONFIG_FILE_MAX, &old) && errno != ENOENT)
         goto out;
     config__edit(o, buf_str(&old), &new);
     errno = ENOMEM;

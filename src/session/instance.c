@@ -55,9 +55,7 @@ enum {
     MOVABLE = 1 << 17,          /* keys are where first, last, step don't say */
     NO_MONITOR = 1 << 18,
     TRANSACTION = 1 << 19,      /* runs at once inside MULTI */
-    /* for a client bound to a namespace; default: allowed as it is, keys and
-     * channels being its own */
-    UNBOUND = 1 << 20,          /* refused */
+    UNBOUND = 1 << 20,          /* refused to bound clients; see row_scope */
     /* where the keys are, if MOVABLE */
     KEYS_NUM = 1 << 21,         /* count at `first`, keys follow it */
     KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
@@ -67,7 +65,9 @@ enum {
                                    a BARRIER or a subcommand */
     REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
                                    holds it: PUBLISH */
-    SUBCOMMAND = 1 << 27        /* "name|sub"; set when the rows are joined */
+    SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
+    SCOPED = 1 << 28            /* for a bound client: within its namespace,
+                                   though nothing else of the row says so */
 };
 
 enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
@@ -90,6 +90,34 @@ struct command {
     enum group group;
     const char *since, *cost, *usage, *summary;
 };
+
+/* What a command does for a client bound to a namespace. */
+enum scope {
+    SCOPE_ALLOW,                /* the same as for everybody */
+    SCOPE_SCOPED,               /* its work, within the namespace */
+    SCOPE_REFUSE                /* nothing: -NOPERM */
+};
+
+/* What a row does for bound clients: ADMIN ones are refused unless they are
+ * SCOPED; what names keys or channels, or looks at all shards, is scoped. */
+static enum scope row_scope(const struct command *row) {
+    if ((row->flags & UNBOUND) != 0) return SCOPE_REFUSE;
+    if ((row->flags & SCOPED) != 0) return SCOPE_SCOPED;
+    if ((row->flags & ADMIN) != 0) return SCOPE_REFUSE;
+    if (row->first != 0 || (row->flags & (MOVABLE | PUBSUB | ALL_SHARDS)) != 0)
+        return SCOPE_SCOPED;
+    return SCOPE_ALLOW;
+}
+
+/* The word for it in the documentation. */
+static const char *row_scope_text(const struct command *row) {
+    static const char *const texts[] = {
+        [SCOPE_ALLOW] = "allow", [SCOPE_SCOPED] = "scope",
+        [SCOPE_REFUSE] = "refuse"
+    };
+
+    return texts[row_scope(row)];
+}
 
 /* Durations in classes: eight to each doubling from 64 ns on, so that a class
  * is at most an eighth wide; the last one has no end. */
@@ -319,6 +347,8 @@ struct kvns {
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
     struct hub *hub;
+    struct user *users;         /* bound to namespaces; see users */
+    struct str applied_limits, applied_policies;    /* options in force */
     pthread_mutex_t lock;       /* guards persist and what follows it */
     struct persist persist;
     struct saver *saver;        /* of the snapshot in progress, or NULL */

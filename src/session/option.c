@@ -176,6 +176,15 @@ static bool option_policy(struct str name, enum policy *policy) {
     return true;
 }
 
+/* Append the names of all policies that are offered: "none, lru, ...". */
+static void option_policies(struct buf *b) {
+    for (const struct option_word *w = option_words_eviction; w->text != NULL;
+         w++) {
+        if (w->also) continue;
+        buf_printf(b, "%s%s", w == option_words_eviction ? "" : ", ", w->text);
+    }
+}
+
 /* The name of a policy: ours or, if redis, Redis' where it has one. */
 static const char *option_policy_text(enum policy policy, bool redis) {
     const struct option_word *w =

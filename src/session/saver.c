@@ -14,7 +14,8 @@
  * The thread owns what is below the line in struct saver until `ended`; the
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
- * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep instance
+ * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep option
+ *   instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
@@ -130,6 +131,35 @@ static void saver__aux(struct buf *b, const char *name, long long n) {
     rdb_put_aux(b, str_c(name), str_c(text));
 }
 
+/* The settings of namespaces, and who may live in them, see
+ * docs/snapshot.md.  Of passwords their hashes, and only where the file stays
+ * with us. */
+static void saver_settings(const struct kvns *k, bool users, struct buf *b) {
+    struct buf text = { 0 };
+
+    for (const struct tenant *t = k->ks.tenants; t != NULL; t = t->next) {
+        if (!t->has_limit && t->policy == POLICY_COUNT) continue;
+        buf_reset(&text);
+        if (t->has_limit) buf_printf(&text, "%zu ", t->limit);
+        else buf_printf(&text, "none ");
+        buf_printf(&text, "%s ", t->policy == POLICY_COUNT ? "default" :
+                                     option_policy_text(t->policy, false));
+        buf_put(&text, t->name, t->nlen);
+        rdb_put_aux(b, STR("kvns-namespace"), buf_str(&text));
+    }
+    for (const struct user *u = k->users; users && u != NULL; u = u->next) {
+        buf_reset(&text);
+        buf_put_str(&text, u->name);
+        buf_put_char(&text, ' ');
+        user_encode(u, &text);
+        buf_put_char(&text, ' ');
+        buf_put_str(&text, u->space);
+        rdb_put_aux(b, STR("kvns-user"), buf_str(&text));
+    }
+    b->failed = b->failed || text.failed;
+    buf_free(&text);
+}
+
 /* What stands before the keys: who writes, and how many keys each database
  * has.  All shards are locked. */
 static void saver__head(const struct kvns *k, struct buf *b) {
@@ -140,6 +170,7 @@ static void saver__head(const struct kvns *k, struct buf *b) {
     saver__aux(b, "used-mem", (long long)keyspace_bytes(&k->ks));
     saver__aux(b, "aof-base", 0);
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
+    saver_settings(k, true, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
         size_t keys = 0, expiring = 0;
 

@@ -451,7 +451,7 @@ static struct str config_test_read(const char *path) {
     static struct buf b;
 
     buf_free(&b);
-    CHECK(config__slurp(path, 1 << 20, &b) && buf_put_char(&b, '\0'));
+    CHECK(config_slurp(path, 1 << 20, &b) && buf_put_char(&b, '\0'));
     return str_of(b.p, b.n - 1);
 }
 
