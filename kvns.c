@@ -2349,7 +2349,7 @@ struct sha256 {
 };
 
 /* Forget a secret, in a way no compiler leaves out. */
-static void sha256__wipe(void *p, size_t n) {
+static void sha256_wipe(void *p, size_t n) {
     volatile unsigned char *b = p;
 
     while (n-- > 0) *b++ = 0;
@@ -2457,7 +2457,7 @@ static void sha256__sum(struct sha256 *s, unsigned char out[SHA256_SIZE]) {
 /* Write the hash of all that was put, and forget it. */
 static void sha256_end(struct sha256 *s, unsigned char out[SHA256_SIZE]) {
     sha256__sum(s, out);
-    sha256__wipe(s, sizeof *s);
+    sha256_wipe(s, sizeof *s);
 }
 
 /* SHA-256 of n bytes. */
@@ -2483,7 +2483,7 @@ static void sha256__keyed(struct sha256 *inner, struct sha256 *outer,
     for (size_t i = 0; i < sizeof block; i++) block[i] ^= 0x36 ^ 0x5c;
     sha256_init(outer);
     sha256_put(outer, block, sizeof block);
-    sha256__wipe(block, sizeof block);
+    sha256_wipe(block, sizeof block);
 }
 
 /* End an HMAC whose message went into inner; both are used up. */
@@ -2503,13 +2503,13 @@ static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
     sha256__keyed(&inner, &outer, key, key_n);
     sha256_put(&inner, p, n);
     sha256__finish(&inner, &outer, out);
-    sha256__wipe(&inner, sizeof inner);
-    sha256__wipe(&outer, sizeof outer);
+    sha256_wipe(&inner, sizeof inner);
+    sha256_wipe(&outer, sizeof outer);
 }
 
 /* PBKDF2-HMAC-SHA-256: n bytes made from a password and a salt in that many
  * rounds, at least one. */
-TESTED_ONLY static void sha256_pbkdf2(struct str password, struct str salt,
+static void sha256_pbkdf2(struct str password, struct str salt,
                           uint32_t rounds, void *out, size_t n) {
     struct sha256 inner, outer, in, ex;
     unsigned char sum[SHA256_SIZE], last[SHA256_SIZE], index[4];
@@ -2537,12 +2537,12 @@ TESTED_ONLY static void sha256_pbkdf2(struct str password, struct str salt,
         to += some;
         n -= some;
     }
-    sha256__wipe(&inner, sizeof inner);
-    sha256__wipe(&outer, sizeof outer);
-    sha256__wipe(&in, sizeof in);
-    sha256__wipe(&ex, sizeof ex);
-    sha256__wipe(sum, sizeof sum);
-    sha256__wipe(last, sizeof last);
+    sha256_wipe(&inner, sizeof inner);
+    sha256_wipe(&outer, sizeof outer);
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+    sha256_wipe(sum, sizeof sum);
+    sha256_wipe(last, sizeof last);
 }
 
 /* Are n bytes the same?  The time taken does not tell where they differ. */
@@ -8354,22 +8354,31 @@ enum {
     EVENT_TO_KEYSPACE = 2048, EVENT_TO_KEYEVENT = 4096
 };
 
-/* Settings of a namespace, if it has any; one for all shards and databases.
- * Created and changed under all locks, never freed while the server runs. */
-struct tenant {
-    struct tenant *next;
-    size_t limit;               /* bytes; SIZE_MAX: none */
-    enum policy policy;         /* POLICY_COUNT: the global one */
-    bool has_limit;
-    atomic_size_t bytes;        /* held in all shards and databases */
-    size_t nlen;
-    char name[];
-};
-
 /* What happened in a namespace. */
 struct tally {
     uint64_t hits, misses, expired, evicted, ear_evicted;
+    uint64_t commands;          /* that named a key of it */
 };
+
+/* Settings of a namespace, if it has any, or users; one for all shards and
+ * databases.  Created and changed with the world at rest, never freed while
+ * the server runs. */
+struct tenant {
+    struct tenant *next;        /* of all */
+    struct tenant *next_slot;   /* of those with the same hash */
+    size_t limit;               /* bytes; SIZE_MAX: none */
+    enum policy policy;         /* POLICY_COUNT: the global one */
+    bool has_limit;
+    bool limit_option;          /* the limit is one of the option ns-limits */
+    bool policy_option;         /* the policy is one of ns-eviction */
+    int notify;                 /* EVENT_ bits for its users; -1: as for all */
+    atomic_size_t bytes;        /* held in all shards and databases */
+    struct tally ended;         /* of its spaces that ended; tenants_lock */
+    size_t nlen;
+    char name[];                /* and a '\0' */
+};
+
+enum { TENANT_SLOTS = 256 };
 
 /* The tally of namespaces that ended, of one name. */
 struct past {
@@ -8489,7 +8498,8 @@ struct keyspace_options {
     enum policy policy;
     uint32_t samples;
     uint32_t half_life;                     /* ticks; 0: hits never age */
-    int notify;                             /* EVENT_ bits */
+    int notify;                             /* EVENT_ bits anybody wants */
+    int notify_all;                         /* those for unbound clients */
     bool shared_values;
 };
 
@@ -8501,6 +8511,8 @@ struct keyspace {
     uint64_t seed, sip[2];
     struct keyspace_options opt;
     struct tenant *tenants;
+    struct tenant *tenant_slots[TENANT_SLOTS];
+    pthread_mutex_t tenants_lock;   /* a leaf; of what tenants sum up */
     struct snapshot *snapshot;  /* being taken, or NULL */
 };
 
@@ -8519,6 +8531,7 @@ struct work {
     int64_t now;                /* wall clock, ms */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
+    bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
     const struct key_hint *hint;    /* of the first key, or NULL */
 };
@@ -8605,20 +8618,24 @@ static struct space *space_find(const struct shard *s, const struct db *db,
     return NULL;
 }
 
+static struct tenant **tenant__slot(struct keyspace *ks, struct str ns) {
+    return &ks->tenant_slots[hash_fast(ns.p, ns.n, ks->seed) % TENANT_SLOTS];
+}
+
 /* The settings of a namespace, or NULL. */
-static struct tenant *tenant_find(const struct keyspace *ks, struct str ns) {
+static struct tenant *tenant_find(struct keyspace *ks, struct str ns) {
     struct tenant *t;
 
     if (ns.p == NULL) ns = STR("default");
-    for (t = ks->tenants; t != NULL; t = t->next)
+    for (t = *tenant__slot(ks, ns); t != NULL; t = t->next_slot)
         if (str_eq(str_of(t->name, t->nlen), ns)) return t;
     return NULL;
 }
 
 /* The settings of a namespace, made if there are none: no limit, the global
- * policy.  All shards are locked.  NULL: no memory. */
+ * policy.  The world is at rest.  NULL: no memory. */
 static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
-    struct tenant *t = tenant_find(ks, ns);
+    struct tenant *t = tenant_find(ks, ns), **slot = tenant__slot(ks, ns);
 
     if (t != NULL) return t;
     t = malloc(sizeof *t + ns.n + 1);
@@ -8626,11 +8643,14 @@ static struct tenant *tenant_make(struct keyspace *ks, struct str ns) {
     memset(t, 0, sizeof *t);
     t->limit = SIZE_MAX;
     t->policy = POLICY_COUNT;
+    t->notify = -1;
     atomic_init(&t->bytes, 0);
     t->nlen = ns.n;
-    memcpy(t->name, ns.p, ns.n);
+    if (ns.n > 0) memcpy(t->name, ns.p, ns.n);
     t->name[ns.n] = '\0';
     t->next = ks->tenants;
+    t->next_slot = *slot;
+    *slot = t;
     return ks->tenants = t;
 }
 
@@ -8749,14 +8769,33 @@ static void tally_add(struct tally *to, const struct tally *t) {
     to->expired += t->expired;
     to->evicted += t->evicted;
     to->ear_evicted += t->ear_evicted;
+    to->commands += t->commands;
+}
+
+static struct past **past__slot(struct shard *s, struct str name) {
+    return &s->past[hash_fast(name.p, name.n, s->ks->seed) % PAST_SLOTS];
+}
+
+/* What is kept of namespaces of that name that ended, or NULL. */
+static const struct past *past_find(struct shard *s, struct str name) {
+    const struct past *p;
+
+    name.n = size_min(name.n, PAST_NAME);
+    p = *past__slot(s, name);
+    while (p != NULL && !str_eq(str_of(p->name, p->nlen), name)) p = p->next;
+    return p;
 }
 
 /* Keep the tally of a namespace that ends. */
 static COLD void past_note(struct shard *s, const struct space *sp) {
     struct str name = { sp->name, size_min(sp->nlen, PAST_NAME) };
-    uint64_t hash = hash_fast(name.p, name.n, s->ks->seed);
-    struct past **slot = &s->past[hash % PAST_SLOTS], *p = *slot;
+    struct past **slot = past__slot(s, name), *p = *slot;
 
+    if (sp->tenant != NULL) {
+        pthread_mutex_lock(&s->ks->tenants_lock);
+        tally_add(&sp->tenant->ended, &sp->tally);
+        pthread_mutex_unlock(&s->ks->tenants_lock);
+    }
     while (p != NULL && !str_eq(str_of(p->name, p->nlen), name)) p = p->next;
     if (p == NULL && s->npast < PAST_MOST) {
         p = malloc(sizeof *p + name.n);
@@ -8817,7 +8856,7 @@ static inline void key_home(const struct work *w, struct str key,
 }
 
 /* Where a key lives, in database db. */
-static inline void key_ref_in(const struct work *w, struct str key, int db,
+static inline void key_ref_in(struct work *w, struct str key, int db,
                               struct keyref *ref) {
     struct table_at at;
 
@@ -8826,9 +8865,13 @@ static inline void key_ref_in(const struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
+    if (LIKELY(ref->space != NULL) && !w->counted) {
+        w->counted = true;
+        ref->space->tally.commands++;
+    }
 }
 
-static inline void key_ref(const struct work *w, struct str key,
+static inline void key_ref(struct work *w, struct str key,
                            struct keyref *ref) {
     key_ref_in(w, key, w->db, ref);
 }
@@ -9041,6 +9084,11 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     struct event *ev;
 
     if (LIKELY((s->ks->opt.notify & class) == 0)) return;
+    if ((s->ks->opt.notify_all & class) == 0) {
+        const struct tenant *t = tenant_find(s->ks, ns);
+
+        if (t == NULL || t->notify < 0 || (t->notify & class) == 0) return;
+    }
     if (s->nevents == s->events_cap) {
         size_t cap = s->events_cap * 2 + 16;
 
@@ -10507,6 +10555,10 @@ static bool edit_put(struct edit *ed, struct entry *e) {
         was = s->mem.used;
         if (sp == NULL) {
             sp = space_new(&ed->ref);
+            if (sp != NULL && !ed->w->counted) {
+                ed->w->counted = true;
+                sp->tally.commands++;
+            }
             ed->before += s->mem.used - was;    /* charged already */
             was = s->mem.used;
         }
@@ -16404,6 +16456,15 @@ static bool option_policy(struct str name, enum policy *policy) {
     return true;
 }
 
+/* Append the names of all policies that are offered: "none, lru, ...". */
+static void option_policies(struct buf *b) {
+    for (const struct option_word *w = option_words_eviction; w->text != NULL;
+         w++) {
+        if (w->also) continue;
+        buf_printf(b, "%s%s", w == option_words_eviction ? "" : ", ", w->text);
+    }
+}
+
 /* The name of a policy: ours or, if redis, Redis' where it has one. */
 static const char *option_policy_text(enum policy policy, bool redis) {
     const struct option_word *w =
@@ -17526,7 +17587,7 @@ static bool config__read_all(int fd, size_t max, struct buf *b) {
 }
 
 /* Read the file at path, or standard input where path is NULL. */
-static bool config__slurp(const char *path, size_t max, struct buf *b) {
+static bool config_slurp(const char *path, size_t max, struct buf *b) {
     int fd = 0, saved;
     bool ok;
 
@@ -17670,7 +17731,7 @@ static bool config__put_secret(struct config__run *c,
 
     if (!options_put_string(&name, path, STR("")) || name.n == 0)
         return config__fail(c, "'' given, expected a path");
-    if (!config__slurp(name.p, CONFIG_SECRET_MAX, &b)) {
+    if (!config_slurp(name.p, CONFIG_SECRET_MAX, &b)) {
         config__fail(c, "cannot read '%.200s': %s", name.p,
                      strerror(errno));
     } else {
@@ -17804,7 +17865,7 @@ static bool config__file(struct config__run *c, const char *path) {
     if (inner.depth > CONFIG_DEPTH)
         config__fail(c, "files within files, more than %d deep",
                      CONFIG_DEPTH);
-    else if (!config__slurp(path, CONFIG_FILE_MAX, &b))
+    else if (!config_slurp(path, CONFIG_FILE_MAX, &b))
         config__fail(c, "cannot read '%.200s': %s", inner.where,
                      strerror(errno));
     else
@@ -18278,7 +18339,7 @@ static bool config_rewrite(const struct options *o, const char *file,
     errno = ENAMETOOLONG;
     if (!config__follow(file, path, sizeof path)) goto out;
     snprintf(tmp, sizeof tmp, "%s.%ld.tmp", path, (long)getpid());
-    if (!config__slurp(path, CONFIG_FILE_MAX, &old) && errno != ENOENT)
+    if (!config_slurp(path, CONFIG_FILE_MAX, &old) && errno != ENOENT)
         goto out;
     config__edit(o, buf_str(&old), &new);
     errno = ENOMEM;
@@ -18352,9 +18413,7 @@ enum {
     MOVABLE = 1 << 17,          /* keys are where first, last, step don't say */
     NO_MONITOR = 1 << 18,
     TRANSACTION = 1 << 19,      /* runs at once inside MULTI */
-    /* for a client bound to a namespace; default: allowed as it is, keys and
-     * channels being its own */
-    UNBOUND = 1 << 20,          /* refused */
+    UNBOUND = 1 << 20,          /* refused to bound clients; see row_scope */
     /* where the keys are, if MOVABLE */
     KEYS_NUM = 1 << 21,         /* count at `first`, keys follow it */
     KEYS_DEST_NUM = 1 << 22,    /* also the key at 1 */
@@ -18364,7 +18423,9 @@ enum {
                                    a BARRIER or a subcommand */
     REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
                                    holds it: PUBLISH */
-    SUBCOMMAND = 1 << 27        /* "name|sub"; set when the rows are joined */
+    SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
+    SCOPED = 1 << 28            /* for a bound client: within its namespace,
+                                   though nothing else of the row says so */
 };
 
 enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
@@ -18387,6 +18448,34 @@ struct command {
     enum group group;
     const char *since, *cost, *usage, *summary;
 };
+
+/* What a command does for a client bound to a namespace. */
+enum scope {
+    SCOPE_ALLOW,                /* the same as for everybody */
+    SCOPE_SCOPED,               /* its work, within the namespace */
+    SCOPE_REFUSE                /* nothing: -NOPERM */
+};
+
+/* What a row does for bound clients: ADMIN ones are refused unless they are
+ * SCOPED; what names keys or channels, or looks at all shards, is scoped. */
+static enum scope row_scope(const struct command *row) {
+    if ((row->flags & UNBOUND) != 0) return SCOPE_REFUSE;
+    if ((row->flags & SCOPED) != 0) return SCOPE_SCOPED;
+    if ((row->flags & ADMIN) != 0) return SCOPE_REFUSE;
+    if (row->first != 0 || (row->flags & (MOVABLE | PUBSUB | ALL_SHARDS)) != 0)
+        return SCOPE_SCOPED;
+    return SCOPE_ALLOW;
+}
+
+/* The word for it in the documentation. */
+static const char *row_scope_text(const struct command *row) {
+    static const char *const texts[] = {
+        [SCOPE_ALLOW] = "allow", [SCOPE_SCOPED] = "scope",
+        [SCOPE_REFUSE] = "refuse"
+    };
+
+    return texts[row_scope(row)];
+}
 
 /* Durations in classes: eight to each doubling from 64 ns on, so that a class
  * is at most an eighth wide; the last one has no end. */
@@ -18616,6 +18705,8 @@ struct kvns {
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
     struct hub *hub;
+    struct user *users;         /* bound to namespaces; see users */
+    struct str applied_limits, applied_policies;    /* options in force */
     pthread_mutex_t lock;       /* guards persist and what follows it */
     struct persist persist;
     struct saver *saver;        /* of the snapshot in progress, or NULL */
@@ -18707,6 +18798,288 @@ static uint64_t instance_dirty(const struct kvns *k) {
     return n;
 }
 /* ---- end session/instance.c ----------------------------------------- */
+/* who lives inside a namespace */
+/* ---- begin session/users.c ------------------------------------------ */
+/* ==== users - clients that live inside a namespace =========================
+ *
+ * A user has a name, a password and a namespace.  Who logs in as one sees
+ * that namespace and nothing else.  Users come from the option users, from
+ * users-file, from the snapshot and from NAMESPACE USER ADD.
+ *
+ * Of a password only PBKDF2-HMAC-SHA-256 (RFC 8018) is kept, with a salt of
+ * its own.  Wherever a password is given, what we keep of one may stand in its
+ * place, so that a file need not hold it in the clear:
+ *
+ *   pbkdf2-sha256$ROUNDS$SALT$HASH      salt and hash in hexadecimal digits
+ *
+ * The loop waits while a password is tried: a few milliseconds, so ROUNDS is
+ * what RFC 7677 asks for at least, and never more than USERS_ROUNDS_MOST.
+ * Names that nobody has cost the same, so that the time tells nothing.
+ *
+ * The list is changed with the world at rest, and read by anybody.
+ *
+ * floor 5 - uses: base rand num buf sha256 shard options option config
+ *   instance
+ */
+enum {
+    USERS_ROUNDS = 4096,
+    USERS_ROUNDS_MOST = 100000, /* of hashes that were made elsewhere */
+    USERS_SALT = 16,
+    USERS_NAME_MOST = 255,      /* bytes */
+    USERS_FILE_MOST = 16 << 20
+};
+
+struct user {
+    struct user *next;
+    unsigned char salt[64];
+    unsigned char hash[SHA256_SIZE];
+    size_t salt_n;
+    uint32_t rounds;
+    bool by_option;             /* the options name it: no snapshot does */
+    struct str name;            /* both behind the structure, '\0' after each */
+    struct str space;
+};
+
+static const char users_scheme[] = "pbkdf2-sha256$";
+
+/* Find a user by name, or NULL. */
+static const struct user *user_find(const struct kvns *k, struct str name) {
+    const struct user *u = k->users;
+
+    while (u != NULL && !str_eq(u->name, name)) u = u->next;
+    return u;
+}
+
+static int users__hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c = base_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Read hexadecimal digits; returns how many bytes, or 0 if that is wrong. */
+static size_t users__hex(struct str s, unsigned char *to, size_t room) {
+    if (s.n % 2 != 0 || s.n / 2 > room) return 0;
+    for (size_t i = 0; i < s.n / 2; i++) {
+        int a = users__hex_digit(s.p[2 * i]);
+        int b = users__hex_digit(s.p[2 * i + 1]);
+
+        if (a < 0 || b < 0) return 0;
+        to[i] = (unsigned char)(a << 4 | b);
+    }
+    return s.n / 2;
+}
+
+/* Take what stands before the next '$', or all. */
+static struct str users__part(struct str *rest) {
+    const char *end = memchr(rest->p, '$', rest->n);
+    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
+    struct str part = str_of(rest->p, n);
+
+    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
+    return part;
+}
+
+/* Read a password that is given as its hash.  False: it is none. */
+static bool users__decode(struct user *u, struct str s) {
+    size_t n = sizeof users_scheme - 1;
+    int64_t rounds;
+
+    if (s.n <= n || memcmp(s.p, users_scheme, n) != 0) return false;
+    s = str_of(s.p + n, s.n - n);
+    if (!num_parse_int(users__part(&s), &rounds) || rounds < 1 ||
+        rounds > USERS_ROUNDS_MOST)
+        return false;
+    u->rounds = (uint32_t)rounds;
+    u->salt_n = users__hex(users__part(&s), u->salt, sizeof u->salt);
+    return u->salt_n > 0 &&
+           users__hex(s, u->hash, sizeof u->hash) == sizeof u->hash;
+}
+
+/* Append a user's password as it is kept. */
+static void user_encode(const struct user *u, struct buf *b) {
+    buf_printf(b, "%s%u$", users_scheme, (unsigned)u->rounds);
+    for (size_t i = 0; i < u->salt_n; i++) buf_printf(b, "%02x", u->salt[i]);
+    buf_put_char(b, '$');
+    for (size_t i = 0; i < sizeof u->hash; i++)
+        buf_printf(b, "%02x", u->hash[i]);
+}
+
+static void users__free(struct user *u) {
+    sha256_wipe(u, sizeof *u);
+    free(u);
+}
+
+/* Forget all users. */
+static void users_free(struct kvns *k) {
+    for (struct user *u = k->users, *next; u != NULL; u = next) {
+        next = u->next;
+        users__free(u);
+    }
+    k->users = NULL;
+}
+
+/* Remove a user.  False: there is none of that name. */
+static bool user_drop(struct kvns *k, struct str name) {
+    struct user **p = &k->users, *u;
+
+    while (*p != NULL && !str_eq((*p)->name, name)) p = &(*p)->next;
+    u = *p;
+    if (u == NULL) return false;
+    *p = u->next;
+    users__free(u);
+    return true;
+}
+
+/* What is wrong with what a user is to be, or NULL. */
+static const char *user_fault(struct str name, struct str password,
+                              struct str space) {
+    if (name.n == 0 || name.n > USERS_NAME_MOST)
+        return "a user's name has 1 to 255 bytes";
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] <= ' ' || name.p[i] == ':' ||
+            name.p[i] == ',' || name.p[i] == 0x7f)
+            return "a user's name has no blanks, commas or colons";
+    if (str_eq(name, STR("default")))
+        return "the user default belongs to no namespace";
+    if (space.n == 0) return "a user's namespace has a name";
+    if (memchr(space.p, '/', space.n) != NULL)
+        return "a namespace's name has no '/'";
+    if (password.n == 0) return "a user has a password";
+    if (memchr(password.p, '\0', password.n) != NULL)
+        return "a password has no zero byte";
+    return NULL;
+}
+
+/* Make a user, or change the one of that name; name and space are as
+ * user_fault wants them.  False: no memory, or a hash that is none. */
+static bool user_put(struct kvns *k, struct str name, struct str password,
+                     struct str space) {
+    struct user *u = calloc(1, sizeof *u + name.n + space.n + 2);
+    char *p;
+
+    if (u == NULL || tenant_make(&k->ks, space) == NULL) goto refused;
+    if (password.n >= sizeof users_scheme - 1 &&
+        memcmp(password.p, users_scheme, sizeof users_scheme - 1) == 0) {
+        if (!users__decode(u, password)) goto refused;
+    } else {
+        u->rounds = USERS_ROUNDS;
+        u->salt_n = USERS_SALT;
+        rand_entropy(u->salt, u->salt_n);
+        sha256_pbkdf2(password, str_of((const char *)u->salt, u->salt_n),
+                      u->rounds, u->hash, sizeof u->hash);
+    }
+    p = (char *)(u + 1);
+    memcpy(p, name.p, name.n);
+    memcpy(p + name.n + 1, space.p, space.n);
+    u->name = str_of(p, name.n);
+    u->space = str_of(p + name.n + 1, space.n);
+    user_drop(k, name);
+    u->next = k->users;
+    k->users = u;
+    return true;
+refused:
+    free(u);
+    return false;
+}
+
+/* The user of that name if the password is right, or NULL. */
+static const struct user *user_check(const struct kvns *k, struct str name,
+                                     struct str password) {
+    static const struct user nobody = {
+        .salt_n = USERS_SALT, .rounds = USERS_ROUNDS
+    };
+    const struct user *u = user_find(k, name), *of = u == NULL ? &nobody : u;
+    unsigned char hash[SHA256_SIZE];
+    bool same;
+
+    sha256_pbkdf2(password, str_of((const char *)of->salt, of->salt_n),
+                  of->rounds, hash, sizeof hash);
+    same = sha256_same(hash, of->hash, sizeof hash);
+    sha256_wipe(hash, sizeof hash);
+    /* HMAC fills keys up with zero bytes: such a password is like one without
+     * them, so there is none */
+    if (memchr(password.p, '\0', password.n) != NULL) same = false;
+    return same ? u : NULL;
+}
+
+/* Take in one user.  False with *why. */
+static bool users__take(struct kvns *k, struct str name, struct str password,
+                        struct str space, const char **why) {
+    *why = user_fault(name, password, space);
+    if (*why != NULL) return false;
+    *why = "no memory, or a hash that is none";
+    if (!user_put(k, name, password, space)) return false;
+    k->users->by_option = true;
+    return true;
+}
+
+/* Take in a list name:password:namespace,...  False with *why. */
+static bool users__list(struct kvns *k, struct str list, const char **why) {
+    struct str name, password, space;
+
+    while (option_user(&list, &name, &password, &space))
+        if (!users__take(k, name, password, space, why)) return false;
+    return true;
+}
+
+/* Take in a line of a file: the password is all between the first colon and
+ * the last. */
+static bool users__line(struct kvns *k, struct str s, const char **why) {
+    size_t a = 0, b = s.n;
+
+    while (a < s.n && s.p[a] != ':') a++;
+    while (b > a && s.p[b - 1] != ':') b--;
+    if (b <= a + 1) {
+        *why = "expected name:password:namespace";
+        return false;
+    }
+    return users__take(k, str_of(s.p, a), str_of(s.p + a + 1, b - a - 2),
+                       str_of(s.p + b, s.n - b), why);
+}
+
+/* Take in a file: a user a line, what begins with # aside. */
+static bool users__file(struct kvns *k, struct str text, int *line,
+                        const char **why) {
+    while (text.n > 0) {
+        const char *end = memchr(text.p, '\n', text.n);
+        size_t n = end == NULL ? text.n : (size_t)(end - text.p);
+        struct str row = str_of(text.p, n);
+
+        text = str_of(text.p + n + (end != NULL), text.n - n - (end != NULL));
+        ++*line;
+        while (row.n > 0 && option_is_blank(row.p[row.n - 1])) row.n--;
+        if (row.n == 0 || row.p[0] == '#') continue;
+        if (!users__line(k, row, why)) return false;
+    }
+    return true;
+}
+
+/* Take in the users that the options name, and forget the passwords they were
+ * given.  False: err says what is wrong. */
+static bool users_load(struct kvns *k, char *err, size_t room) {
+    struct str *list = &k->opt.users;
+    struct buf b = { 0 };
+    const char *why = NULL;
+    int line = 0;
+    bool ok = users__list(k, *list, &why);
+
+    if (!ok) snprintf(err, room, "users: %s", why);
+    if (list->n > 0) sha256_wipe((char *)list->p, list->n);
+    options_put_string(list, STR(""), STR(""));
+    if (!ok || k->opt.users_file.n == 0) return ok;
+    if (!config_slurp(k->opt.users_file.p, USERS_FILE_MOST, &b)) {
+        snprintf(err, room, "users-file: cannot read '%.200s': %s",
+                 k->opt.users_file.p, strerror(errno));
+        ok = false;
+    } else if (!users__file(k, buf_str(&b), &line, &why)) {
+        snprintf(err, room, "%.200s:%d: %s", k->opt.users_file.p, line, why);
+        ok = false;
+    }
+    if (b.n > 0) sha256_wipe(b.p, b.n);
+    buf_free(&b);
+    return ok;
+}
+/* ---- end session/users.c -------------------------------------------- */
 /* every lane at rest */
 /* ---- begin session/world.c ------------------------------------------ */
 /* ==== world - every lane at rest ===========================================
@@ -18785,7 +19158,7 @@ static void world_wake(struct lane *l) {
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base num entry shard options option instance
+ * floor 5 - uses: base num table entry shard options option instance
  */
 
 /* Bytes this process may use; 0 where nobody says.  *source: who says. */
@@ -18847,49 +19220,99 @@ static void apply__keyspace(struct kvns *k) {
     o->half_life = (uint32_t)size_min((size_t)from->hits_half_life * 1000 /
                                           ENTRY_TICK, UINT32_MAX);
     o->shared_values = from->shared_values;
-    o->notify = from->notify_keyspace_events;
-    if ((o->notify & (EVENT_TO_KEYSPACE | EVENT_TO_KEYEVENT)) == 0)
-        o->notify = 0;
 }
 
-/* Give namespaces the limits and policies that the options name.  True when
- * there are any. */
-static bool apply__tenants(struct kvns *k) {
+/* Do the options name this namespace in a list like ns-limits? */
+static bool apply__names(struct str list, const struct tenant *t) {
+    struct str name, value;
+
+    while (option_pair(&list, &name, &value))
+        if (str_eq(name, str_of(t->name, t->nlen))) return true;
+    return false;
+}
+
+/* Give namespaces the limits and policies that the options name, and take
+ * from others those that they named before.  A list that says the same as
+ * when it was last put into force changes nothing: what NAMESPACE LIMIT has
+ * said since stays. */
+static void apply__tenants(struct kvns *k) {
+    bool limits = !str_eq(k->opt.ns_limits, k->applied_limits);
+    bool policies = !str_eq(k->opt.ns_eviction, k->applied_policies);
     struct str rest = k->opt.ns_limits, name, value;
     struct tenant *t;
     uint64_t bytes;
 
-    while (option_pair(&rest, &name, &value)) {
-        t = num_parse_size(value, &bytes) ? tenant_make(&k->ks, name) : NULL;
+    for (t = k->ks.tenants; t != NULL; t = t->next) {
+        if (limits && t->limit_option && !apply__names(rest, t))
+            t->limit_option = t->has_limit = false;
+        if (policies && t->policy_option &&
+            !apply__names(k->opt.ns_eviction, t)) {
+            t->policy_option = false;
+            t->policy = POLICY_COUNT;
+        }
+    }
+    while (limits && option_pair(&rest, &name, &value)) {
+        t = tenant_make(&k->ks, name);
         if (t == NULL) continue;
-        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
-        t->has_limit = true;
+        t->limit_option = true;
+        t->has_limit = num_parse_size(value, &bytes);
+        if (t->has_limit)
+            t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
     }
     rest = k->opt.ns_eviction;
-    while (option_pair(&rest, &name, &value)) {
+    while (policies && option_pair(&rest, &name, &value)) {
         t = tenant_make(&k->ks, name);
-        if (t != NULL && !option_policy(value, &t->policy))
-            t->policy = POLICY_COUNT;
+        if (t == NULL) continue;
+        t->policy_option = true;
+        if (!option_policy(value, &t->policy)) t->policy = POLICY_COUNT;
     }
-    return k->ks.tenants != NULL;
+    options_put_string(&k->applied_limits, k->opt.ns_limits, STR(""));
+    options_put_string(&k->applied_policies, k->opt.ns_eviction, STR(""));
 }
 
-/* Let every namespace know its settings and its policy. */
+/* Which events anybody wants to be told of. */
+static void apply_notify(struct kvns *k) {
+    int targets = EVENT_TO_KEYSPACE | EVENT_TO_KEYEVENT;
+    int all = k->opt.notify_keyspace_events;
+
+    if ((all & targets) == 0) all = 0;
+    k->ks.opt.notify_all = k->ks.opt.notify = all;
+    for (struct tenant *t = k->ks.tenants; t != NULL; t = t->next)
+        if (t->notify > 0 && (t->notify & targets) != 0)
+            k->ks.opt.notify |= t->notify;
+}
+
+/* Let the spaces of one namespace know its settings; the world is at rest and
+ * all shards are locked. */
+static void apply_tenant(struct kvns *k, struct tenant *t) {
+    struct str ns = str_of(t->name, t->nlen);
+    bool plain = str_eq(ns, STR("default"));
+    struct table_at at;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
+            struct space *sp = plain ? s->dbs[d]->plain :
+                                       space_find(s, s->dbs[d], ns, &at);
+
+            if (sp == NULL) continue;
+            if (sp->tenant == NULL) {
+                sp->tenant = t;
+                atomic_fetch_add(&t->bytes, sp->bytes);
+            }
+            space_settle(&k->ks, sp);
+        }
+    }
+}
+
+/* Let every namespace know the policy that rules it. */
 static void apply__settle(struct kvns *k) {
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         struct shard *s = k->ks.shards + i;
 
-        for (uint32_t j = 0; j < s->ids; j++) {
-            struct space *sp = s->by_id[j];
-
-            if (sp == NULL) continue;
-            if (sp->tenant == NULL) {
-                sp->tenant = tenant_find(&k->ks, space_name(sp));
-                if (sp->tenant != NULL)
-                    atomic_fetch_add(&sp->tenant->bytes, sp->bytes);
-            }
-            space_settle(&k->ks, sp);
-        }
+        for (uint32_t j = 0; j < s->ids; j++)
+            if (s->by_id[j] != NULL) space_settle(&k->ks, s->by_id[j]);
     }
 }
 
@@ -18899,8 +19322,11 @@ static void apply_options(struct kvns *k) {
     enum policy had = k->ks.opt.policy;
 
     apply__keyspace(k);
-    if (apply__tenants(k) || k->ks.opt.policy != had)
-        apply__settle(k);
+    apply__tenants(k);
+    apply_notify(k);
+    if (k->ks.opt.policy != had) apply__settle(k);
+    for (struct tenant *t = k->ks.tenants; t != NULL; t = t->next)
+        apply_tenant(k, t);
     /* a share of a batch's time is too coarse for such a threshold */
     if ((slow >= 0 && slow < 1000) || k->opt.latency_monitor_threshold > 0)
         atomic_fetch_or(&k->observed, OBSERVE_ALONE);
@@ -18932,7 +19358,8 @@ static void apply_log(struct kvns *k) {
  * The thread owns what is below the line in struct saver until `ended`; the
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
- * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep instance
+ * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep option
+ *   instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
@@ -19048,6 +19475,35 @@ static void saver__aux(struct buf *b, const char *name, long long n) {
     rdb_put_aux(b, str_c(name), str_c(text));
 }
 
+/* The settings of namespaces, and who may live in them, see
+ * docs/snapshot.md.  Of passwords their hashes, and only where the file stays
+ * with us. */
+static void saver_settings(const struct kvns *k, bool users, struct buf *b) {
+    struct buf text = { 0 };
+
+    for (const struct tenant *t = k->ks.tenants; t != NULL; t = t->next) {
+        if (!t->has_limit && t->policy == POLICY_COUNT) continue;
+        buf_reset(&text);
+        if (t->has_limit) buf_printf(&text, "%zu ", t->limit);
+        else buf_printf(&text, "none ");
+        buf_printf(&text, "%s ", t->policy == POLICY_COUNT ? "default" :
+                                     option_policy_text(t->policy, false));
+        buf_put(&text, t->name, t->nlen);
+        rdb_put_aux(b, STR("kvns-namespace"), buf_str(&text));
+    }
+    for (const struct user *u = k->users; users && u != NULL; u = u->next) {
+        buf_reset(&text);
+        buf_put_str(&text, u->name);
+        buf_put_char(&text, ' ');
+        user_encode(u, &text);
+        buf_put_char(&text, ' ');
+        buf_put_str(&text, u->space);
+        rdb_put_aux(b, STR("kvns-user"), buf_str(&text));
+    }
+    b->failed = b->failed || text.failed;
+    buf_free(&text);
+}
+
 /* What stands before the keys: who writes, and how many keys each database
  * has.  All shards are locked. */
 static void saver__head(const struct kvns *k, struct buf *b) {
@@ -19058,6 +19514,7 @@ static void saver__head(const struct kvns *k, struct buf *b) {
     saver__aux(b, "used-mem", (long long)keyspace_bytes(&k->ks));
     saver__aux(b, "aof-base", 0);
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
+    saver_settings(k, true, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
         size_t keys = 0, expiring = 0;
 
@@ -19390,6 +19847,14 @@ static void client_free(struct client *c) {
     free(c->lib_name);
     free(c->lib_ver);
     free(c);
+}
+
+/* Does a client know of another?  Who lives in a namespace knows only its
+ * own kind. */
+static bool client_may_see(const struct client *c, const struct client *d) {
+    return c->bound == NULL ||
+           (d->bound != NULL && str_eq(str_of(c->bound, c->bound_n),
+                                       str_of(d->bound, d->bound_n)));
 }
 
 /* Bytes that wait to be sent. */
@@ -22959,7 +23424,7 @@ static enum outcome cmd_object_encoding(struct call *x) {
 }
 
 /* The policy in force where a key lives. */
-static enum policy object_policy(const struct call *x) {
+static enum policy object_policy(struct call *x) {
     struct keyref ref;
 
     key_ref(&x->w, x->argv[2], &ref);
@@ -23095,14 +23560,12 @@ static void key__touch_watchers(struct call *x, struct shard *s, int a,
     } while (cursor != 0);
 }
 
-/* Empty one database, or all for -1; all shards are locked. */
-static enum outcome key_flush(struct call *x, int db) {
+/* Remove what the client may see of one database, or of all for -1; all
+ * shards are locked.  False: no memory; then some may be left. */
+static bool key_empty(struct call *x, int db) {
     struct keyspace *ks = &x->k->ks;
     bool ok = true;
 
-    if (x->argc > 2 || (x->argc == 2 && !str_is(x->argv[1], "async") &&
-                        !str_is(x->argv[1], "sync")))
-        return reply_err(x, ERR_SYNTAX);
     for (uint32_t i = 0; i < ks->nshards; i++) {
         struct shard *s = ks->shards + i;
 
@@ -23117,17 +23580,24 @@ static enum outcome key_flush(struct call *x, int db) {
         }
         s->dirty++;
     }
-    if (!ok) return reply_err(x, ERR_MEMORY);
+    return ok;
+}
+
+static enum outcome key__flush(struct call *x, int db) {
+    if (x->argc > 2 || (x->argc == 2 && !str_is(x->argv[1], "async") &&
+                        !str_is(x->argv[1], "sync")))
+        return reply_err(x, ERR_SYNTAX);
+    if (!key_empty(x, db)) return reply_err(x, ERR_MEMORY);
     reply_ok(x->r);
     return DONE;
 }
 
 static enum outcome cmd_flushall(struct call *x) {
-    return key_flush(x, -1);
+    return key__flush(x, -1);
 }
 
 static enum outcome cmd_flushdb(struct call *x) {
-    return key_flush(x, x->w.db);
+    return key__flush(x, x->w.db);
 }
 
 /* Redis reads both numbers before it looks whether there are such. */
@@ -27671,12 +28141,393 @@ static const struct command snapshot_commands[] = {
       "Takes a snapshot; answers when it is on the disk." },
 };
 /* ---- end commands/snapshot.c ---------------------------------------- */
+/* tenants */
+/* ---- begin commands/namespace.c ------------------------------------- */
+/* ==== namespace - NAMESPACE: tenants ========================================
+ *
+ * A namespace is there as soon as a key is in it; what is said of it here, a
+ * limit, a policy, who lives in it, it keeps without keys and over restarts.
+ * All of it concerns the namespace in every database.
+ *
+ * FLUSH and DROP detach the namespace's tables and return: memory comes back
+ * in slices, see upkeep.  What changes settings runs with every lane at rest.
+ *
+ * floor 6 - uses: base hash num glob buf table shard reply option instance
+ *   users apply client arg help key
+ */
+
+/* Is this the name of a namespace?  Answers where not. */
+static bool namespace__name_or_reply(struct call *x, struct str ns) {
+    if (memchr(ns.p, '/', ns.n) == NULL) return true;
+    reply_error(x->r, "ERR a namespace's name has no '/'");
+    return false;
+}
+
+/* ---- who is there -------------------------------------------------------- */
+
+/* A set of names, open addressing; p NULL: free. */
+struct namespace_set {
+    struct str *slots;
+    size_t mask, n;
+    uint64_t seed;
+};
+
+static void namespace__add(struct namespace_set *set, struct str name) {
+    size_t i = hash_fast(name.p, name.n, set->seed) & set->mask;
+
+    while (set->slots[i].p != NULL) {
+        if (str_eq(set->slots[i], name)) return;
+        i = (i + 1) & set->mask;
+    }
+    set->slots[i] = name;
+    set->n++;
+}
+
+static void namespace__see(void *ctx, void *item) {
+    const struct space *sp = item;
+
+    if (sp->keys.count > 0) namespace__add(ctx, space_name(sp));
+}
+
+static bool namespace__has_settings(const struct kvns *k,
+                                    const struct tenant *t) {
+    if (t->has_limit || t->policy != POLICY_COUNT) return true;
+    for (const struct user *u = k->users; u != NULL; u = u->next)
+        if (str_eq(u->space, str_of(t->name, t->nlen))) return true;
+    return false;
+}
+
+/* All namespaces that have keys or settings; the names are lent, the slots
+ * the caller's.  All shards are locked.  False: no memory. */
+static bool namespace__all(struct kvns *k, struct namespace_set *set) {
+    const struct keyspace *ks = &k->ks;
+    size_t room = 16, need = 1;
+    uint32_t cursor = 0;
+
+    for (const struct tenant *t = ks->tenants; t != NULL; t = t->next) need++;
+    for (uint32_t i = 0; i < ks->nshards; i++) need += ks->shards[i].ids;
+    while (room < 2 * need) room *= 2;
+    *set = (struct namespace_set){ calloc(room, sizeof *set->slots), room - 1,
+                                   0, ks->seed };
+    if (set->slots == NULL) return false;
+    for (const struct tenant *t = ks->tenants; t != NULL; t = t->next)
+        if (namespace__has_settings(k, t))
+            namespace__add(set, str_of(t->name, t->nlen));
+    for (uint32_t i = 0; i < ks->nshards; i++)
+        for (uint32_t d = 0; d < ks->opt.databases; d++) {
+            const struct db *db = ks->shards[i].dbs[d];
+
+            if (db->plain != NULL) namespace__see(set, db->plain);
+            do {
+                cursor = table_scan(&db->spaces, cursor, namespace__see, set);
+            } while (cursor != 0);
+        }
+    return true;
+}
+
+static enum outcome cmd_namespace_list(struct call *x) {
+    struct str pattern = STR("*");
+    struct namespace_set set;
+    bool all;
+    size_t n = 0, mark;
+
+    if (x->argc == 4 && str_is(x->argv[2], "match")) pattern = x->argv[3];
+    else if (x->argc != 2) return reply_err(x, ERR_SYNTAX);
+    if (!namespace__all(x->k, &set)) return reply_err(x, ERR_MEMORY);
+    all = str_eq(pattern, STR("*"));    /* the name "", too: see glob */
+    mark = reply_array_later(x->r);
+    for (size_t i = 0; i <= set.mask && !x->r->failed; i++) {
+        if (set.slots[i].p == NULL) continue;
+        if (!all && !glob_match(pattern, set.slots[i], false)) continue;
+        reply_bulk(x->r, set.slots[i]);
+        n++;
+    }
+    reply_array_set(x->r, mark, n);
+    free(set.slots);
+    return DONE;
+}
+
+/* ---- one of them --------------------------------------------------------- */
+
+/* What a namespace comes to in all shards and databases. */
+struct namespace_sum {
+    size_t keys, expiring, bytes;
+    struct tally tally;
+};
+
+/* Sum up a namespace; all shards are locked, or the world is at rest. */
+static struct namespace_sum namespace_sum(struct kvns *k, struct str ns) {
+    bool plain = str_eq(ns, STR("default"));
+    struct tenant *t = tenant_find(&k->ks, ns);
+    struct namespace_sum sum = { 0 };
+    struct table_at at;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+        const struct past *p = t == NULL ? past_find(s, ns) : NULL;
+
+        if (p != NULL) tally_add(&sum.tally, &p->tally);
+        for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
+            const struct space *sp = plain ? s->dbs[d]->plain :
+                                             space_find(s, s->dbs[d], ns, &at);
+
+            if (sp == NULL) continue;
+            sum.keys += sp->keys.count;
+            sum.expiring += sp->expiring;
+            sum.bytes += sp->bytes;
+            tally_add(&sum.tally, &sp->tally);
+        }
+    }
+    if (t != NULL) {
+        pthread_mutex_lock(&k->ks.tenants_lock);
+        tally_add(&sum.tally, &t->ended);
+        pthread_mutex_unlock(&k->ks.tenants_lock);
+    }
+    return sum;
+}
+
+/* The policy that rules a namespace. */
+static enum policy namespace_policy(struct kvns *k, struct str ns) {
+    const struct tenant *t = tenant_find(&k->ks, ns);
+
+    return t == NULL || t->policy == POLICY_COUNT ? k->ks.opt.policy :
+                                                    t->policy;
+}
+
+static enum outcome cmd_namespace_info(struct call *x) {
+    struct str ns = x->argv[2];
+    const struct tenant *t = tenant_find(&x->k->ks, ns);
+    struct namespace_sum sum;
+
+    if (!namespace__name_or_reply(x, ns)) return FAILED;
+    sum = namespace_sum(x->k, ns);
+    reply_map(x->r, 10);
+    reply_bulk(x->r, STR("keys"));
+    reply_int(x->r, (int64_t)sum.keys);
+    reply_bulk(x->r, STR("expiring"));
+    reply_int(x->r, (int64_t)sum.expiring);
+    reply_bulk(x->r, STR("bytes"));
+    reply_int(x->r, (int64_t)sum.bytes);
+    reply_bulk(x->r, STR("limit"));
+    if (t == NULL || !t->has_limit) reply_null(x->r);
+    else reply_int(x->r, (int64_t)size_min(t->limit, INT64_MAX));
+    reply_bulk(x->r, STR("policy"));
+    reply_bulk(x->r, str_c(option_policy_text(namespace_policy(x->k, ns),
+                                              false)));
+    reply_bulk(x->r, STR("hits"));
+    reply_int(x->r, (int64_t)sum.tally.hits);
+    reply_bulk(x->r, STR("misses"));
+    reply_int(x->r, (int64_t)sum.tally.misses);
+    reply_bulk(x->r, STR("evictions"));
+    reply_int(x->r, (int64_t)(sum.tally.evicted + sum.tally.ear_evicted));
+    reply_bulk(x->r, STR("expired"));
+    reply_int(x->r, (int64_t)sum.tally.expired);
+    reply_bulk(x->r, STR("commands"));
+    reply_int(x->r, (int64_t)sum.tally.commands);
+    return DONE;
+}
+
+/* ---- settings ------------------------------------------------------------ */
+
+/* Put changed settings into force; they are to be saved. */
+static void namespace__changed(struct call *x, struct tenant *t) {
+    apply_tenant(x->k, t);
+    x->k->ks.shards[0].dirty++;
+}
+
+static enum outcome cmd_namespace_limit(struct call *x) {
+    struct str ns = x->argv[2], value = x->argv[3];
+    bool none = str_is(value, "none");
+    struct tenant *t;
+    uint64_t bytes;
+
+    if (!namespace__name_or_reply(x, ns)) return FAILED;
+    if (!none && !num_parse_size(value, &bytes)) {
+        reply_error(x->r, "ERR a limit is a number of bytes, like 1048576 or "
+                          "100mb, or none");
+        return FAILED;
+    }
+    t = tenant_make(&x->k->ks, ns);
+    if (t == NULL) return reply_err(x, ERR_MEMORY);
+    t->has_limit = !none;
+    t->limit = none || bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
+    namespace__changed(x, t);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_namespace_policy(struct call *x) {
+    struct str ns = x->argv[2], name = x->argv[3];
+    enum policy policy = POLICY_COUNT;
+    struct tenant *t;
+
+    if (!namespace__name_or_reply(x, ns)) return FAILED;
+    if (!str_is(name, "default") && !option_policy(name, &policy)) {
+        struct buf b = { 0 };
+
+        option_policies(&b);
+        reply_errorf(x->r, "ERR no such policy; there are default, %.*s",
+                     (int)b.n, b.p);
+        buf_free(&b);
+        return FAILED;
+    }
+    t = tenant_make(&x->k->ks, ns);
+    if (t == NULL) return reply_err(x, ERR_MEMORY);
+    t->policy = policy;
+    namespace__changed(x, t);
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* ---- to empty one -------------------------------------------------------- */
+
+static void namespace__empty(struct call *x, struct str ns) {
+    struct call y = *x;
+
+    y.w.bound = ns;             /* what a bound client would empty */
+    key_empty(&y, -1);
+}
+
+static enum outcome cmd_namespace_flush(struct call *x) {
+    if (!namespace__name_or_reply(x, x->argv[2])) return FAILED;
+    namespace__empty(x, x->argv[2]);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_namespace_drop(struct call *x) {
+    struct tenant *t = tenant_find(&x->k->ks, x->argv[2]);
+
+    if (!namespace__name_or_reply(x, x->argv[2])) return FAILED;
+    namespace__empty(x, x->argv[2]);
+    if (t != NULL) {
+        t->has_limit = false;
+        t->policy = POLICY_COUNT;
+        t->notify = -1;
+        apply_notify(x->k);
+        namespace__changed(x, t);
+    }
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* ---- users --------------------------------------------------------------- */
+
+/* Close the connections of a user. */
+static void namespace__cut(struct call *x, struct str user) {
+    for (uint32_t i = 0; i < x->k->nlanes; i++) {
+        struct lane *l = x->k->lanes + i;
+        bool any = false;
+
+        for (struct client *c = l->clients; c != NULL; c = c->next) {
+            if (c->user == NULL || !str_eq(str_c(c->user), user)) continue;
+            if ((c->flags & CLIENT_EMBEDDED) != 0) continue;
+            client_cut(c);
+            any = true;
+        }
+        if (any && l != x->lane) lane_wake(l);
+    }
+}
+
+static enum outcome namespace__user_add(struct call *x) {
+    struct str name = x->argv[3], password = x->argv[4], ns = x->argv[5];
+    const char *fault = user_fault(name, password, ns);
+    const struct user *old = user_find(x->k, name);
+    bool moves = old != NULL && !str_eq(old->space, ns);
+
+    if (fault != NULL) {
+        reply_errorf(x->r, "ERR %s", fault);
+        return FAILED;
+    }
+    if (!user_put(x->k, name, password, ns)) {
+        reply_error(x->r, "ERR no memory, or a hash that is none");
+        return FAILED;
+    }
+    if (moves) namespace__cut(x, name);
+    namespace__changed(x, tenant_find(&x->k->ks, ns));
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome namespace__user_remove(struct call *x) {
+    struct str name = x->argv[3];
+    bool was = user_drop(x->k, name);
+
+    if (was) {
+        namespace__cut(x, name);
+        x->k->ks.shards[0].dirty++;
+    }
+    reply_int(x->r, was);
+    return DONE;
+}
+
+static enum outcome namespace__user_list(struct call *x) {
+    size_t n = 0, mark = reply_array_later(x->r);
+
+    for (const struct user *u = x->k->users; u != NULL; u = u->next, n++) {
+        reply_array(x->r, 2);
+        reply_bulk(x->r, u->name);
+        reply_bulk(x->r, u->space);
+    }
+    reply_array_set(x->r, mark, n);
+    return DONE;
+}
+
+static enum outcome cmd_namespace_user(struct call *x) {
+    if (x->argc == 6 && str_is(x->argv[2], "add"))
+        return namespace__user_add(x);
+    if (x->argc == 4 && str_is(x->argv[2], "remove"))
+        return namespace__user_remove(x);
+    if (x->argc == 3 && str_is(x->argv[2], "list"))
+        return namespace__user_list(x);
+    return reply_err(x, ERR_SYNTAX);
+}
+
+enum { NAMESPACE_FLAGS = NOSCRIPT | UNBOUND };
+
+static const struct command namespace_commands[] = {
+    { "namespace", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "Depends on subcommand.", "", "About namespaces as tenants." },
+    { "namespace|drop", cmd_namespace_drop, 3,
+      NAMESPACE_FLAGS | ADMIN | WRITE | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(1); memory comes back later", "namespace",
+      "Removes the keys of a namespace in all databases, its limit and its "
+      "policy." },
+    { "namespace|flush", cmd_namespace_flush, 3,
+      NAMESPACE_FLAGS | WRITE | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(1); memory comes back later", "namespace",
+      "Removes the keys of a namespace in all databases." },
+    { "namespace|help", cmd_help, 2, LOADING | STALE | UNBOUND, 0, 0, 0,
+      GROUP_NAMESPACE, "1.0.0", "O(1)", "", "What NAMESPACE can do." },
+    { "namespace|info", cmd_namespace_info, 3,
+      NAMESPACE_FLAGS | READONLY | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(1)", "namespace",
+      "What a namespace holds, may hold, and has seen." },
+    { "namespace|limit", cmd_namespace_limit, 4,
+      NAMESPACE_FLAGS | ADMIN | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(1)", "namespace <bytes | NONE>",
+      "Sets how many bytes a namespace may hold." },
+    { "namespace|list", cmd_namespace_list, -2,
+      NAMESPACE_FLAGS | READONLY | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(N) for N namespaces", "[MATCH pattern]",
+      "The namespaces that have keys or settings." },
+    { "namespace|policy", cmd_namespace_policy, 4,
+      NAMESPACE_FLAGS | ADMIN | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(1)", "namespace <policy | DEFAULT>",
+      "Sets what goes when a namespace is full." },
+    { "namespace|user", cmd_namespace_user, -3,
+      NAMESPACE_FLAGS | ADMIN | ALL_LANES | SECRET, 0, 0, 0, GROUP_NAMESPACE,
+      "1.0.0", "O(N) for N users; a few milliseconds to add one",
+      "<ADD name password namespace | REMOVE name | LIST>",
+      "Who may log in to live in one namespace." },
+};
+/* ---- end commands/namespace.c --------------------------------------- */
 /* HELLO, AUTH, SELECT */
 /* ---- begin commands/connection.c ------------------------------------ */
 /* ==== connection - who is there, and in which protocol =====================
  *
- * floor 6 - uses: base num sha256 reply instance client monitor pubsub watch
- *   arg
+ * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
+ *   watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -27723,21 +28574,61 @@ static enum outcome cmd_select(struct call *x) {
 
 /* ---- who is it ----------------------------------------------------------- */
 
+/* Let the client be this user's, in that user's namespace, or the default
+ * user's where u is NULL.  What it subscribed to and watched was elsewhere.
+ * False: answered. */
+static bool connection__become_or_reply(struct call *x, const struct user *u) {
+    struct client *c = x->c;
+    struct str was = str_of(c->bound == NULL ? "" : c->bound, c->bound_n);
+    struct str space = u == NULL ? str_of("", 0) : u->space;
+    char *bound = NULL;
+
+    if (!str_eq(was, space)) {
+        if (x->no_block) {
+            /* EXEC holds the locks of the other namespace */
+            reply_error(x->r, "ERR the namespace cannot be left inside a "
+                              "transaction");
+            return false;
+        }
+        if (!client_set_text(&bound, space)) goto refused;
+        watch_clear(c, false);
+        pubsub_part_all(c);
+        monitor_leave(c);
+        free(c->bound);
+        c->bound = bound;
+        c->bound_n = space.n;
+    }
+    if (client_set_text(&c->user, u == NULL ? str_of("", 0) : u->name))
+        return true;
+refused:
+    reply_err(x, ERR_MEMORY);
+    return false;
+}
+
 /* Let the client in as this user, if the password is right; answers where it
  * is not. */
 static bool connection__auth_or_reply(struct call *x, struct str user,
                                       struct str password) {
     struct str want = x->k->opt.password;
+    const struct user *u = NULL;
     unsigned char a[32], b[32];
+    bool right;
 
-    sha256_of(password.p, password.n, a);
-    sha256_of(want.p, want.n, b);
-    if (!str_eq(user, STR("default")) ||
-        (want.n > 0 && !sha256_same(a, b, sizeof a))) {
+    if (str_eq(user, STR("default"))) {
+        sha256_of(password.p, password.n, a);
+        sha256_of(want.p, want.n, b);
+        right = want.n == 0 || sha256_same(a, b, sizeof a);
+    } else {
+        /* a server without users tells so at once: there is no secret */
+        if (x->k->users != NULL) u = user_check(x->k, user, password);
+        right = u != NULL;
+    }
+    if (!right) {
         reply_error(x->r, "WRONGPASS invalid username-password pair or user "
                           "is disabled.");
         return false;
     }
+    if (!connection__become_or_reply(x, u)) return false;
     x->c->flags |= CLIENT_NAMED_AUTH;
     return true;
 }
@@ -27908,7 +28799,7 @@ static const struct command connection_commands[] = {
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options option instance world client
+ * floor 6 - uses: base num buf reply options instance users world client
  *   waiters arg help connection
  */
 
@@ -27982,9 +28873,11 @@ static int clients__order(const void *a, const void *b) {
     return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
-/* All clients that are not about to go, oldest first; the caller frees the
- * array.  The world is at rest.  NULL: no memory. */
-static struct client **clients__all(struct kvns *k, size_t *n) {
+/* All clients that x's may know of and that are not about to go, oldest
+ * first; the caller frees the array.  The world is at rest.  NULL: no
+ * memory. */
+static struct client **clients__all(const struct call *x, size_t *n) {
+    struct kvns *k = x->k;
     size_t room = atomic_load(&k->nclients) + 1;
     struct client **all = malloc(room * sizeof *all);
 
@@ -27992,7 +28885,9 @@ static struct client **clients__all(struct kvns *k, size_t *n) {
     if (all == NULL) return NULL;
     for (uint32_t i = 0; i < k->nlanes; i++)
         for (struct client *c = k->lanes[i].clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE && *n < room) all[(*n)++] = c;
+            if (c->state != CLIENT_GONE && client_may_see(x->c, c) &&
+                *n < room)
+                all[(*n)++] = c;
     qsort(all, *n, sizeof *all, clients__order);
     return all;
 }
@@ -28050,7 +28945,7 @@ static enum outcome cmd_client_list(struct call *x) {
     } else if (x->argc != 2) {
         return reply_err(x, ERR_SYNTAX);
     }
-    all = clients__all(x->k, &n);
+    all = clients__all(x, &n);
     if (all == NULL) return reply_err(x, ERR_MEMORY);
     for (size_t i = 0; ids > 0 && i < ids; i++)
         for (size_t j = 0; j < n; j++)
@@ -28090,11 +28985,8 @@ struct clients__filter {
 
 /* Is there such a user? */
 static bool clients__user_or_reply(struct call *x, struct str user) {
-    struct str rest = x->k->opt.users, name, password, space;
-
-    if (str_eq(user, STR("default"))) return true;
-    while (option_user(&rest, &name, &password, &space))
-        if (str_eq(user, name)) return true;
+    if (str_eq(user, STR("default")) || user_find(x->k, user) != NULL)
+        return true;
     reply_errorf(x->r, "ERR No such user '%.*s'",
                  (int)size_min(user.n, 128), user.p);
     return false;
@@ -28156,7 +29048,7 @@ static enum outcome cmd_client_kill(struct call *x) {
     f.skip_me = x->argc > 3;
     if (x->argc == 3) f.addr = x->argv[2];
     else if (!clients__filter_or_reply(x, &f)) return FAILED;
-    all = clients__all(x->k, &n);
+    all = clients__all(x, &n);
     if (all == NULL) return reply_err(x, ERR_MEMORY);
     for (size_t i = 0; i < n; i++) {
         struct client *c = all[i];
@@ -28201,7 +29093,8 @@ static enum outcome cmd_client_unblock(struct call *x) {
                                                        (uint64_t)id);
         char how = (char)error;
 
-        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED)
+        if (c == NULL || c->waiting == NULL || c->state != CLIENT_BLOCKED ||
+            !client_may_see(x->c, c))
             continue;
         /* inside EXEC shards may be locked, which the waiter has to leave */
         if (x->no_block) {
@@ -28353,7 +29246,8 @@ static enum outcome cmd_client_trackinginfo(struct call *x) {
 
 enum {
     CLIENTS_FLAGS = NOSCRIPT | LOADING | STALE,
-    CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES | UNBOUND
+    CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES,
+    CLIENTS_OTHERS = CLIENTS_ADMIN | SCOPED
 };
 
 static const struct command client_commands[] = {
@@ -28374,18 +29268,18 @@ static const struct command client_commands[] = {
     { "client|info", cmd_client_info, 2, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
       "What CLIENT LIST says of this connection." },
-    { "client|kill", cmd_client_kill, -3, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|kill", cmd_client_kill, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
       "Closes the connections that all filters match." },
-    { "client|list", cmd_client_list, -2, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|list", cmd_client_list, -2, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[ID client-id [client-id ...]]",
       "A line about each connection." },
     { "client|no-evict", cmd_client_no_evict, 3,
-      CLIENTS_FLAGS | ADMIN | UNBOUND, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
+      CLIENTS_FLAGS | ADMIN, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
       "7.0.0", "O(1)", "<ON | OFF>",
       "Spares the connection when memory of clients is reclaimed." },
     { "client|no-touch", cmd_client_no_touch, 3, CLIENTS_FLAGS, 0, 0, 0,
@@ -28408,7 +29302,7 @@ static const struct command client_commands[] = {
     { "client|trackinginfo", cmd_client_trackinginfo, 2, CLIENTS_FLAGS,
       0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
       "How tracking is set up for this connection." },
-    { "client|unblock", cmd_client_unblock, -3, CLIENTS_ADMIN, 0, 0, 0,
+    { "client|unblock", cmd_client_unblock, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)",
       "client-id [TIMEOUT | ERROR]",
       "Ends the wait of a blocked connection." },
@@ -28427,27 +29321,76 @@ static const struct command client_commands[] = {
  * floor 6 - uses: base glob buf log shard reply options option config instance
  *   apply measure arg help
  */
+/* What a bound client may ask for: what applications look at, and nothing
+ * that names a path, an address, a secret or another namespace. */
+static const char *const config_harmless[] = {
+    "appendonly", "appendfsync", "client-output-buffer-limit",
+    "client-query-buffer-limit", "cluster-enabled", "databases",
+    "eviction-policy", "hash-max-listpack-entries", "hash-max-listpack-value",
+    "hits-half-life", "hll-sparse-max-bytes", "hz", "lazyfree-lazy-eviction",
+    "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
+    "lazyfree-lazy-user-del", "lazyfree-lazy-user-flush", "lfu-decay-time",
+    "lfu-log-factor", "list-compress-depth", "list-max-listpack-size",
+    "lua-time-limit", "max-clients", "max-resp-args", "max-resp-bulk-len",
+    "maxmemory-policy", "maxmemory-samples", "memory-limit",
+    "notify-keyspace-events", "replica-read-only", "save",
+    "set-max-intset-entries", "set-max-listpack-entries",
+    "set-max-listpack-value", "slowlog-log-slower-than", "slowlog-max-len",
+    "stream-node-max-bytes", "stream-node-max-entries", "tcp-keepalive",
+    "timeout", "zset-max-listpack-entries", "zset-max-listpack-value",
+};
+
+static bool config__is_harmless(const struct option *row) {
+    for (size_t i = 0; i < ROWS(config_harmless); i++)
+        if (strcmp(row->name, config_harmless[i]) == 0) return true;
+    return false;
+}
+
+/* The options as x's client may see them: those of its namespace where it
+ * has such.  Copies them into *own if they differ.  NULL: no memory. */
+static const struct options *config__seen(struct call *x,
+                                          struct options *own) {
+    const struct tenant *t;
+
+    memset(own, 0, sizeof *own);
+    if (x->w.bound.p == NULL) return &x->k->opt;
+    if (!options_copy(own, &x->k->opt)) return NULL;
+    t = tenant_find(&x->k->ks, x->w.bound);
+    if (t == NULL) return own;
+    if (t->has_limit) own->memory_limit = t->limit;
+    if (t->policy != POLICY_COUNT) own->eviction_policy = (int)t->policy;
+    if (t->notify >= 0) own->notify_keyspace_events = t->notify;
+    return own;
+}
+
 static enum outcome cmd_config_get(struct call *x) {
-    size_t n = 0, i = 0, mark = reply_map_later(x->r);
+    size_t n = 0, i = 0, mark;
     const struct option *row;
+    const struct options *o;
     struct buf b = { 0 };
+    struct options own;
     struct str name;
 
+    o = config__seen(x, &own);
+    if (o == NULL) return reply_err(x, ERR_MEMORY);
+    mark = reply_map_later(x->r);
     while (options_next(&i, &name, &row)) {
         const struct str *hit = NULL;
         struct str literal;
 
+        if (x->w.bound.p != NULL && !config__is_harmless(row)) continue;
         for (size_t j = 2; j < x->argc && hit == NULL; j++)
             if (glob_match(x->argv[j], name, true)) hit = &x->argv[j];
         if (hit == NULL) continue;
         buf_reset(&b);
-        option_get(&x->k->opt, row, &b);
+        option_get(o, row, &b);
         /* a name without wildcards comes back as it was spelt */
         reply_bulk(x->r, glob_literal_prefix(*hit, &literal) ? *hit : name);
         reply_bulk(x->r, buf_str(&b));
         n++;
     }
     reply_map_set(x->r, mark, n);
+    if (o == &own) options_free(&own);
     buf_free(&b);
     return DONE;
 }
@@ -28459,12 +29402,41 @@ static void config__keep_clients(struct kvns *k) {
             c->flags |= CLIENT_NAMED_AUTH;
 }
 
+/* A bound client may choose which events of its namespace are told. */
+static enum outcome config__set_bound(struct call *x) {
+    struct tenant *t = tenant_find(&x->k->ks, x->w.bound);
+    char err[OPTION_ERR + 256];
+    struct options own;
+    bool ok;
+
+    for (size_t i = 2; i < x->argc; i += 2)
+        if (t == NULL || !str_is(x->argv[i], "notify-keyspace-events")) {
+            reply_errorf(x->r, "NOPERM User %s may not change '%.*s'",
+                         x->c->user, (int)size_min(x->argv[i].n, 128),
+                         x->argv[i].p);
+            return FAILED;
+        }
+    memset(&own, 0, sizeof own);
+    if (!options_copy(&own, &x->k->opt)) return reply_err(x, ERR_MEMORY);
+    ok = options_change(&own, (x->argc - 2) / 2, x->argv + 2, err, sizeof err);
+    if (ok) {
+        t->notify = own.notify_keyspace_events;
+        apply_notify(x->k);
+        reply_ok(x->r);
+    } else {
+        reply_errorf(x->r, "%s", err);
+    }
+    options_free(&own);
+    return ok ? DONE : FAILED;
+}
+
 static enum outcome cmd_config_set(struct call *x) {
     struct kvns *k = x->k;
     bool open = k->opt.password.n == 0;
     char err[OPTION_ERR + 256];
 
     if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
+    if (x->w.bound.p != NULL) return config__set_bound(x);
     if (!options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
                         sizeof err)) {
         reply_errorf(x->r, "%s", err);
@@ -28502,12 +29474,12 @@ static enum outcome cmd_config_rewrite(struct call *x) {
     return DONE;
 }
 
-enum { CONFIG_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE | UNBOUND };
+enum { CONFIG_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE };
 
 static const struct command config_commands[] = {
-    { "config", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
+    { "config", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "2.0.0", "Depends on subcommand.", "", "The server's options." },
-    { "config|get", cmd_config_get, -3, CONFIG_FLAGS, 0, 0, 0,
+    { "config|get", cmd_config_get, -3, CONFIG_FLAGS | SCOPED, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "2.0.0", "O(N) for N options",
       "parameter [parameter ...]", "The options whose names match." },
     { "config|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
@@ -28518,8 +29490,9 @@ static const struct command config_commands[] = {
     { "config|rewrite", cmd_config_rewrite, 2, CONFIG_FLAGS | ALL_LANES,
       0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.0", "O(1)", "",
       "Writes what was changed into the configuration file." },
-    { "config|set", cmd_config_set, -4, CONFIG_FLAGS | ALL_LANES | SECRET,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.0.0", "O(N) for N options",
+    { "config|set", cmd_config_set, -4,
+      CONFIG_FLAGS | ALL_LANES | SECRET | SCOPED, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "2.0.0", "O(N) for N options",
       "parameter value [parameter value ...]",
       "Changes options while the server runs: all of them or none." },
 };
@@ -29616,20 +30589,22 @@ static const struct command command_commands[] = {
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
  * floor 6 - uses: base clock buf shard reply options option instance client
- *   measure pubsub arg
+ *   measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
 
-struct info__sums {
+struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
     size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t hits, misses, expired, evicted;
     size_t used, held;          /* of the arenas */
+    size_t data, limit;         /* bytes of keys and values, and at most */
+    enum policy policy;
 };
 
-static void info__add_client(struct info__sums *s, const struct client *c) {
+static void info__add_client(struct info_sums *s, const struct client *c) {
     s->clients++;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
@@ -29638,7 +30613,25 @@ static void info__add_client(struct info__sums *s, const struct client *c) {
     s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
 }
 
-static void info__sum(const struct kvns *k, struct info__sums *s) {
+/* To a bound client, its namespace is the server. */
+static void info__sum_bound(const struct call *x, struct info_sums *s) {
+    struct str ns = x->w.bound;
+    const struct tenant *t = tenant_find(&x->k->ks, ns);
+    struct namespace_sum sum = namespace_sum(x->k, ns);
+
+    s->hits = sum.tally.hits;
+    s->misses = sum.tally.misses;
+    s->expired = sum.tally.expired;
+    s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
+    s->data = sum.bytes;
+    s->policy = namespace_policy(x->k, ns);
+    if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
+}
+
+/* Add up what concerns x's client; every lane is at rest. */
+static void info_sum(const struct call *x, struct info_sums *s) {
+    struct kvns *k = x->k;
+
     memset(s, 0, sizeof *s);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
@@ -29655,7 +30648,8 @@ static void info__sum(const struct kvns *k, struct info__sums *s) {
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;
         for (const struct client *c = l->clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE) info__add_client(s, c);
+            if (c->state != CLIENT_GONE && client_may_see(x->c, c))
+                info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         const struct shard *sh = k->ks.shards + i;
@@ -29667,6 +30661,10 @@ static void info__sum(const struct kvns *k, struct info__sums *s) {
         s->used += sh->mem.used;
         s->held += sh->mem.held;
     }
+    s->data = keyspace_bytes(&k->ks);
+    s->limit = k->ks.opt.memory_limit;
+    s->policy = k->ks.opt.policy;
+    if (x->w.bound.p != NULL) info__sum_bound(x, s);
 }
 
 /* Bytes of memory the process has; 0 where nobody says. */
@@ -29706,7 +30704,7 @@ struct info__to {
     struct buf *b;
     struct call *x;
     struct kvns *k;
-    struct info__sums s;
+    struct info_sums s;
 };
 
 static void info__server(struct info__to *t) {
@@ -29753,13 +30751,12 @@ static void info__clients(struct info__to *t) {
 
 static void info__memory(struct info__to *t) {
     struct kvns *k = t->k;
-    size_t used = keyspace_bytes(&k->ks), rss = info_rss(), limit;
-    struct buf *b = t->b, policy = { 0 };
+    size_t used = t->s.data, rss = info_rss();
+    size_t limit = t->s.limit >= SIZE_MAX / 2 ? 0 : t->s.limit;
+    struct buf *b = t->b;
 
-    k->peak = size_max(k->peak, used);
+    k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (rss == 0) rss = t->s.held;
-    limit = k->ks.opt.memory_limit >= SIZE_MAX / 2 ? 0 :
-                k->ks.opt.memory_limit;
     info__bytes(b, "used_memory", used);
     info__bytes(b, "used_memory_rss", rss);
     info__bytes(b, "used_memory_peak", k->peak);
@@ -29780,8 +30777,7 @@ static void info__memory(struct info__to *t) {
                   "used_memory_vm_total:0\r\nused_memory_functions:0\r\n");
     info__bytes(b, "used_memory_scripts", 0);
     info__bytes(b, "maxmemory", limit);
-    option_get(&k->opt, options_find(STR("maxmemory-policy"), false), &policy);
-    buf_printf(b, "maxmemory_policy:%.*s\r\n"
+    buf_printf(b, "maxmemory_policy:%s\r\n"
                   "allocator_frag_ratio:%.2f\r\n"
                   "allocator_frag_bytes:%zu\r\n"
                   "mem_fragmentation_ratio:%.2f\r\n"
@@ -29791,7 +30787,7 @@ static void info__memory(struct info__to *t) {
                   ":0\r\nmem_clients_slaves:0\r\nmem_clients_normal:%zu\r\n"
                   "mem_cluster_links:0\r\nmem_aof_buffer:0\r\n"
                   "mem_allocator:kvns-slabs\r\nactive_defrag_running:0\r\n",
-               (int)policy.n, policy.p,
+               option_policy_text(t->s.policy, true),
                t->s.used == 0 ? 1.0 : (double)t->s.held / (double)t->s.used,
                t->s.held - t->s.used,
                used == 0 ? 1.0 : (double)rss / (double)used,
@@ -29799,7 +30795,6 @@ static void info__memory(struct info__to *t) {
                t->s.client_bytes);
     buf_printf(b, "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n"
                   "kvns_memory_limit_source:%s\r\n", k->limit_source);
-    buf_free(&policy);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -29864,7 +30859,7 @@ static void info__persistence(struct info__to *t) {
 }
 
 static void info__stats(struct info__to *t) {
-    const struct info__sums *s = &t->s;
+    const struct info_sums *s = &t->s;
     struct hub *h = t->k->hub;
     size_t counts[CHANNEL_KINDS];
 
@@ -30010,8 +31005,17 @@ static void info__keyspace(struct info__to *t) {
         size_t keys = 0, expiring = 0;
 
         for (uint32_t i = 0; i < ks->nshards; i++) {
-            keys += ks->shards[i].dbs[d]->keys;
-            expiring += ks->shards[i].dbs[d]->expiring;
+            const struct shard *s = ks->shards + i;
+            const struct space *sp = t->x->w.bound.p == NULL ? NULL :
+                                         key_bound_space(t->x, s, (int)d);
+
+            if (sp != NULL) {
+                keys += sp->keys.count;
+                expiring += sp->expiring;
+            } else if (t->x->w.bound.p == NULL) {
+                keys += s->dbs[d]->keys;
+                expiring += s->dbs[d]->expiring;
+            }
         }
         if (keys > 0)
             buf_printf(t->b, "db%u:keys=%zu,expires=%zu,avg_ttl=0\r\n",
@@ -30130,22 +31134,23 @@ static const struct {
     const char *name, *title;
     void (*write)(struct info__to *t);
     int in;                     /* which groups of sections it belongs to */
+    bool bound;                 /* for bound clients, too */
 } info_sections[] = {
-    { "server", "Server", info__server, 7 },
-    { "clients", "Clients", info__clients, 7 },
-    { "memory", "Memory", info__memory, 7 },
-    { "persistence", "Persistence", info__persistence, 7 },
-    { "stats", "Stats", info__stats, 7 },
-    { "replication", "Replication", info__replication, 7 },
-    { "cpu", "CPU", info__cpu, 7 },
-    { "module_list", "Modules", info__modules, 7 },
-    { "modules", "Modules", info__modules, 4 },
-    { "commandstats", "Commandstats", info__commandstats, 6 },
-    { "errorstats", "Errorstats", info__errorstats, 7 },
-    { "latencystats", "Latencystats", info__latencystats, 6 },
-    { "cluster", "Cluster", info__cluster, 7 },
-    { "keyspace", "Keyspace", info__keyspace, 7 },
-    { "namespaces", "Namespaces", info__namespaces, 4 },
+    { "server", "Server", info__server, 7, true },
+    { "clients", "Clients", info__clients, 7, true },
+    { "memory", "Memory", info__memory, 7, true },
+    { "persistence", "Persistence", info__persistence, 7, true },
+    { "stats", "Stats", info__stats, 7, true },
+    { "replication", "Replication", info__replication, 7, true },
+    { "cpu", "CPU", info__cpu, 7, true },
+    { "module_list", "Modules", info__modules, 7, true },
+    { "modules", "Modules", info__modules, 4, true },
+    { "commandstats", "Commandstats", info__commandstats, 6, false },
+    { "errorstats", "Errorstats", info__errorstats, 7, false },
+    { "latencystats", "Latencystats", info__latencystats, 6, false },
+    { "cluster", "Cluster", info__cluster, 7, true },
+    { "keyspace", "Keyspace", info__keyspace, 7, true },
+    { "namespaces", "Namespaces", info__namespaces, 4, false },
 };
 
 /* Is section i asked for? */
@@ -30168,9 +31173,10 @@ static enum outcome cmd_info(struct call *x) {
     struct info__to t = { .b = &b, .x = x, .k = x->k };
     const char *before = "";
 
-    info__sum(x->k, &t.s);
+    info_sum(x, &t.s);
     for (size_t i = 0; i < ROWS(info_sections); i++) {
         if (!info__wants(x, i)) continue;
+        if (x->w.bound.p != NULL && !info_sections[i].bound) continue;
         if (strcmp(before, info_sections[i].title) == 0) continue;
         if (before[0] != '\0') buf_put(&b, "\r\n", 2);
         before = info_sections[i].title;
@@ -30187,7 +31193,7 @@ static enum outcome cmd_info(struct call *x) {
 }
 
 static const struct command info_commands[] = {
-    { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | UNBOUND,
+    { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | SCOPED,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
       "[section [section ...]]", "How the server is." },
 };
@@ -30733,10 +31739,10 @@ static enum outcome cmd_memory_stats(struct call *x) {
     struct keyspace *ks = &x->k->ks;
     size_t used = keyspace_bytes(ks), keys = 0, rss = info_rss(), index = 0;
     size_t mark = reply_map_later(x->r), n = 0;
-    struct info__sums s;
+    struct info_sums s;
     char name[32];
 
-    info__sum(x->k, &s);
+    info_sum(x, &s);
     x->k->peak = size_max(x->k->peak, used);
     memory__number(x->r, "peak.allocated", x->k->peak);
     memory__number(x->r, "total.allocated", used);
@@ -30794,10 +31800,10 @@ static enum outcome cmd_memory_stats(struct call *x) {
 
 static enum outcome cmd_memory_doctor(struct call *x) {
     size_t used = keyspace_bytes(&x->k->ks), limit;
-    struct info__sums s;
+    struct info_sums s;
     struct buf b = { 0 };
 
-    info__sum(x->k, &s);
+    info_sum(x, &s);
     limit = x->k->ks.opt.memory_limit;
     if (used >= (size_t)((double)limit * x->k->ks.opt.threshold))
         buf_printf(&b, "The data fills the memory limit: keys are evicted, "
@@ -31181,11 +32187,11 @@ static const struct command server_commands[] = {
       "Refused: there is no append-only file." },
     { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
-    { "module", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
+    { "module", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "4.0.0", "Depends on subcommand.", "", "About modules." },
     { "module|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "", "What MODULE can do." },
-    { "module|list", cmd_module_list, 2, ADMIN | NOSCRIPT | UNBOUND, 0, 0, 0,
+    { "module|list", cmd_module_list, 2, ADMIN | NOSCRIPT | SCOPED, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "", "None: there are none." },
     { "readonly", cmd_no_cluster, 1, FAST | LOADING | STALE, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
@@ -31237,7 +32243,11 @@ static const struct command server_commands[] = {
  *   reply instance world client measure slow monitor pubsub watch waiters arg
  */
 
-enum { EXEC_SHARDS = 4096 };    /* the most shards there may be */
+enum {
+    EXEC_SHARDS = 4096,         /* the most shards there may be */
+    EXEC_SLACK = 512            /* bytes by which an index may grow, and a
+                                   namespace cost that begins in a shard */
+};
 
 /* The first eight bytes of a name as a word, letters in lower case. */
 static inline uint64_t exec__name_word(struct str name) {
@@ -31385,30 +32395,38 @@ static void exec__publish(struct lane *l, const struct event *e,
     struct str local = str_of(names + e->at + e->nslen, e->n);
     struct str none = str_of("", 0), what = str_c(e->name);
     struct kvns *k = l->k;
+    struct str scope = e->is_default ? STR("default") : ns;
+    const struct tenant *t = tenant_find(&k->ks, scope);
+    int all = k->ks.opt.notify_all, bound = 0;
 
+    /* only who has settings has users */
+    if (t != NULL) bound = t->notify >= 0 ? t->notify : all;
+    if ((all & e->class) == 0) all = 0;
+    if ((bound & e->class) == 0) bound = 0;
     buf_reset(key);
     key_print(key, e->is_default, ns, local);
     for (int to = 0; to < 2; to++) {
         bool keys = to == 0;
+        int bit = keys ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT;
         size_t n;
 
-        if ((k->ks.opt.notify &
-             (keys ? EVENT_TO_KEYSPACE : EVENT_TO_KEYEVENT)) == 0)
-            continue;
+        if (((all | bound) & bit) == 0) continue;
         buf_reset(channel);
         buf_printf(channel, "__%s@%d__:", keys ? "keyspace" : "keyevent",
                    e->db);
         n = channel->n;
         if (keys) buf_put(channel, key->p, key->n);
         else buf_put(channel, what.p, what.n);
-        pubsub_publish(k, l, CHANNEL, none, str_of(channel->p, channel->n),
-                       keys ? what : str_of(key->p, key->n));
-        if (e->is_default) continue;
+        if ((all & bit) != 0)
+            pubsub_publish(k, l, CHANNEL, none,
+                           str_of(channel->p, channel->n),
+                           keys ? what : str_of(key->p, key->n));
+        if ((bound & bit) == 0) continue;
         /* bound clients hear of their own namespace, by local names */
         channel->n = n;
         if (keys) buf_put(channel, local.p, local.n);
         else buf_put(channel, what.p, what.n);
-        pubsub_publish(k, l, CHANNEL, ns, str_of(channel->p, channel->n),
+        pubsub_publish(k, l, CHANNEL, scope, str_of(channel->p, channel->n),
                        keys ? what : local);
     }
 }
@@ -31739,8 +32757,8 @@ static void exec__admit_key(void *ctx, size_t i) {
     if (a->full || a->refused != NULL) return;
     key_split(&a->x->w, a->x->argv[i], &ns, &local);
     t = ks->tenants == NULL ? NULL : tenant_find(ks, ns);
-    if (t != NULL && t->has_limit && !exec__room(a->x, ns, t, t->limit,
-                                                 a->need))
+    if (t != NULL && t->has_limit &&
+        !exec__room(a->x, ns, t, t->limit, a->need + EXEC_SLACK))
         a->refused = t->name;
     else if (!exec__room(a->x, ns, NULL, ks->opt.memory_limit, a->need))
         a->full = true;
@@ -32260,8 +33278,8 @@ static const struct command tx_commands[] = {
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot connection clientcmd
- *   configcmd commandcmd info observe debug server exec tx
+ *   set zset zrange zpop zstore sort channels snapshot namespace connection
+ *   clientcmd configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -32283,6 +33301,7 @@ static const struct {
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
+    { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
     { config_commands, ROWS(config_commands) },
@@ -32321,6 +33340,7 @@ static bool rows_join(struct kvns *k) {
         uint32_t h = exec__name_hash(word, name.n);
 
         if (strchr(row->name, '|') != NULL) row->flags |= SUBCOMMAND;
+        if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
         while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
         k->row_index[h] = (struct row_slot){ word, name.n, row };
     }
@@ -32383,15 +33403,13 @@ static void booklet__code(struct buf *out, const char *s) {
 }
 
 static void booklet__row(struct buf *out, const struct command *row) {
-    bool refused = (row->flags & UNBOUND) != 0;
-
     buf_printf(out, "| ");
     booklet__name(out, row->name);
     buf_printf(out, " | ");
     booklet__code(out, row->usage);
     buf_printf(out, "%s| %d | %s | %s | %s | ", row->usage[0] == '\0' ? "" :
                " ", row->arity, row->since, row->cost,
-               refused ? "no" : "yes");
+               row_scope_text(row));
     booklet__cell(out, row->summary);
     buf_printf(out, " |\n");
 }
@@ -33140,7 +34158,7 @@ static void metrics__memory(const struct kvns *k, struct buf *b) {
 
 /* What happened to keys, since the start or CONFIG RESETSTAT. */
 static void metrics__keys(const struct kvns *k, struct buf *b) {
-    struct tally sum = { 0, 0, 0, 0, 0 };
+    struct tally sum = { 0 };
     uint64_t changes = 0;
 
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
@@ -34716,8 +35734,8 @@ static bool listen_all(struct kvns *k, struct loop *l) {
  * they do not grow while loading.  A key that stands twice is found on the way
  * to its place in the table, which costs a line that is needed anyway.
  *
- * floor 8 - uses: base mem clock num files log table rdb rdb_file entry shard
- *   door load upkeep instance
+ * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
+ *   shard door load upkeep option instance users world apply
  */
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
@@ -34738,13 +35756,16 @@ struct loader {
     bool ours;                  /* written by kvns */
     bool in_key;                /* f.key says where it went wrong */
     const char *why;            /* instead of the reader's */
-    uint64_t keys, expired, empty;
+    struct buf settings;        /* of namespaces and users, not yet in force */
+    bool over;                  /* the log says that it is more than allowed */
+    uint64_t keys, expired, empty, evicted;
     int64_t began_us, said_us;
 };
 
 static void loader_free(struct loader *l) {
     if (l == NULL) return;
     load_free(&l->load);
+    buf_free(&l->settings);
     rdb_file_close(&l->f);
     rdb_in_free(&l->in);
     if (l->fd != -1) close(l->fd);
@@ -34837,6 +35858,40 @@ static bool loader__wrong(struct loader *l, const char *why) {
     return false;
 }
 
+/* A namespace holds more than it may, or all of them do: say so, once, and
+ * let go what its policy lets go.  What may not be evicted stays. */
+static void loader__shrink(struct loader *l, const struct keyref *ref) {
+    struct keyspace *ks = &l->k->ks;
+    const struct space *sp = ref->space;
+    const struct tenant *t = sp == NULL ? NULL : sp->tenant;
+    size_t limit = ks->opt.memory_limit;
+
+    for (;;) {
+        struct keyref now = *ref;
+        struct table_at at;
+
+        now.space = ref->ns.p == NULL ? ref->db->plain :
+                        space_find(ref->shard, ref->db, ref->ns, &at);
+        if (now.space == NULL) return;
+        if (keyspace_bytes(ks) <= limit &&
+            (t == NULL || !t->has_limit || atomic_load(&t->bytes) <= t->limit))
+            return;
+        if (!l->over)
+            log_line(&l->k->log, KLOG_WARNING, "the snapshot holds more than "
+                     "the memory limit of %zu bytes or that of a namespace: "
+                     "%s", limit,
+                     policy_evicts((enum policy)now.space->policy) ?
+                         "keys are evicted while it is loaded" :
+                         "it is loaded whole, and what needs memory is "
+                         "refused until there is room");
+        l->over = true;
+        if (!policy_evicts((enum policy)now.space->policy) ||
+            space_evict(&l->w, ref->shard, now.space, ref->local) == 0)
+            return;
+        l->evicted++;
+    }
+}
+
 /* Load the key at hand. */
 static bool loader__key(struct loader *l) {
     struct rdb_file *f = &l->f;
@@ -34857,7 +35912,8 @@ static bool loader__key(struct loader *l) {
         if (f->idle > 0 && f->idle < INT32_MAX)
             ed.e->used -= (uint32_t)(f->idle * 1000 / ENTRY_TICK);
         edit_commit(&ed, 0, NULL);
-        l->keys++;
+        if (l->keys++ % LOADER_KEYS == 0 || l->over)
+            loader__shrink(l, &ed.ref);
         l->in_key = false;
         return true;
     }
@@ -34869,10 +35925,78 @@ static bool loader__key(struct loader *l) {
     return true;
 }
 
+/* Take what stands before the next blank. */
+static struct str loader__word(struct str *rest) {
+    const char *end = memchr(rest->p, ' ', rest->n);
+    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
+    struct str word = str_of(rest->p, n);
+
+    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
+    return word;
+}
+
+/* "LIMIT POLICY NAME": what the options say of it goes before. */
+static void loader__tenant(struct loader *l, struct str s) {
+    struct str limit = loader__word(&s), policy = loader__word(&s);
+    struct tenant *t = tenant_make(&l->k->ks, s);
+    uint64_t bytes;
+
+    if (t == NULL) return;
+    if (!t->limit_option && num_parse_size(limit, &bytes)) {
+        t->has_limit = true;
+        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
+    }
+    if (!t->policy_option && !option_policy(policy, &t->policy))
+        t->policy = POLICY_COUNT;
+    apply_tenant(l->k, t);
+}
+
+/* "NAME HASH NAMESPACE": unless the options have a user of that name. */
+static void loader__user(struct loader *l, struct str s) {
+    struct str name = loader__word(&s), hash = loader__word(&s);
+    const struct user *old = user_find(l->k, name);
+
+    if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)
+        return;
+    user_put(l->k, name, hash, s);
+}
+
+/* Put the settings that were met into force, with the world at rest. */
+static void loader__settle(struct loader *l) {
+    struct str rest = buf_str(&l->settings);
+    uint32_t n;
+
+    if (rest.n == 0) return;
+    world_stop(l->k->lanes);
+    while (rest.n > 0) {
+        struct str s;
+
+        memcpy(&n, rest.p + 1, sizeof n);
+        s = str_of(rest.p + 1 + sizeof n, n);
+        if (rest.p[0] == 'u') loader__user(l, s);
+        else loader__tenant(l, s);
+        rest = str_of(s.p + n, rest.n - 1 - sizeof n - n);
+    }
+    world_go(l->k->lanes);
+    buf_reset(&l->settings);
+}
+
+/* Keep a setting until no lock is held. */
+static bool loader__keep(struct loader *l, char kind, struct str value) {
+    uint32_t n = (uint32_t)value.n;
+
+    buf_put_char(&l->settings, kind);
+    buf_put(&l->settings, &n, sizeof n);
+    if (buf_put_str(&l->settings, value)) return true;
+    return loader__wrong(l, "finds no memory");
+}
+
 static bool loader__aux(struct loader *l) {
     struct str key = l->f.key, value = l->f.value;
     int64_t n;
 
+    if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
+    if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
@@ -34959,11 +36083,13 @@ static enum loader_at loader_step(struct loader *l) {
     while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
         for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
             at = loader__record(l);
+        if (l->settings.n > 0) break;
         for (uint32_t i = 0; i < k->ks.nshards; i++)
             mem_refill(&k->ks.shards[i].mem);
     }
     k->ks.opt.notify = notify;
     keyspace_unlock(&k->ks);
+    loader__settle(l);
     loader__progress(l);
     if (at == LOADER_DONE && rdb_rest(&l->in) > 0) {
         l->why = "is followed by bytes that belong to nothing";
@@ -35039,8 +36165,8 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ---- begin program/instances.c -------------------------------------- */
 /* ==== instances - a server from its options, and its end ===================
  *
- * floor 8 - uses: base clock rand buf log crc shard upkeep reply
- *   options instance apply measure slow pubsub exec rows
+ * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
+ *   instance users apply measure slow pubsub exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -35079,6 +36205,7 @@ static struct kvns *instances_new(struct options *opt) {
     log_init(&k->log);
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->gate, NULL);
+    pthread_mutex_init(&k->ks.tenants_lock, NULL);
     crc_init(&k->crc);
     rand_entropy(&k->ks.seed, sizeof k->ks.seed);
     rand_entropy(k->ks.sip, sizeof k->ks.sip);
@@ -35135,6 +36262,9 @@ static void instances_free(struct kvns *k) {
         next = t->next;
         free(t);
     }
+    users_free(k);
+    options_put_string(&k->applied_limits, STR(""), STR(""));
+    options_put_string(&k->applied_policies, STR(""), STR(""));
     hub_free(k->hub);
     free(k->ks.shards);
     free(k->lanes);
@@ -35144,6 +36274,7 @@ static void instances_free(struct kvns *k) {
     options_free(&k->opt);
     pthread_mutex_destroy(&k->lock);
     pthread_mutex_destroy(&k->gate);
+    pthread_mutex_destroy(&k->ks.tenants_lock);
     slow_free(k->slow);
     log_fini(&k->log);
     free(k);
@@ -35853,8 +36984,8 @@ static int importer_run(const struct options *o, const char *file,
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base buf log shard options manual config instance world
- *   apply saver booklet net listen loader instances probe importer
+ * floor 8 - uses: base buf log shard options manual config instance users
+ *   world apply saver booklet net listen loader instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -36003,6 +37134,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     struct kvns *k = instances_new(opt);
     struct loop **loops;
     struct sigaction sa;
+    char why[512];
     int status = 1;
 
     if (k == NULL) {
@@ -36011,6 +37143,11 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     }
     k->config_file = cfg->file;
     cfg->file = NULL;
+    if (!users_load(k, why, sizeof why)) {
+        fprintf(stderr, "kvns: %s\n", why);
+        instances_free(k);
+        return 2;
+    }
     apply_log(k);
     if (k->opt.log_file.n > 0 && !log_open(&k->log, k->opt.log_file.p)) {
         fprintf(stderr, "kvns: cannot open the log %s: %s\n",
@@ -36032,6 +37169,9 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
              k->ks.opt.memory_limit, k->limit_source);
     main__warnings(k, &cfg->warnings);
+    if (k->users != NULL && k->opt.password.n == 0)
+        log_line(&k->log, KLOG_WARNING, "there are users, but no password: "
+                 "who does not log in may do everything");
     main__raise_limits(k);
     loops = calloc(k->nlanes, sizeof *loops);
     KVNS_ASSERT(loops != NULL);
