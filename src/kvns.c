@@ -22,6 +22,7 @@
 #include "ground/files.c"           /* whole, or as they were */
 #include "ground/log.c"             /* one line an event */
 #include "ground/sha256.c"          /* passwords */
+#include "ground/host.c"            /* how much memory there is for us */
 
 /* floor 1, structures: bytes and order, not Redis */
 #include "structures/table.c"       /* the index of everything */

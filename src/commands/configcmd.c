@@ -118,6 +118,7 @@ static enum outcome config__set_bound(struct call *x) {
 static enum outcome cmd_config_set(struct call *x) {
     struct kvns *k = x->k;
     bool open = k->opt.password.n == 0;
+    size_t limit = k->ks.opt.memory_limit;
     char err[OPTION_ERR + 256];
 
     if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
@@ -129,6 +130,9 @@ static enum outcome cmd_config_set(struct call *x) {
     }
     apply_options(k);
     apply_log(k);
+    if (k->ks.opt.memory_limit != limit)
+        log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
+                 k->ks.opt.memory_limit, k->limit_source);
     if (open && k->opt.password.n > 0) config__keep_clients(k);
     reply_ok(x->r);
     return DONE;

@@ -58,6 +58,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#if !defined(KVNS_PLAIN) && !defined(__linux__) && \
+    (defined(__APPLE__) || defined(__NetBSD__) || defined(__FreeBSD__) || \
+     defined(__OpenBSD__) || defined(__DragonFly__))
+#include <sys/sysctl.h>
+#define BASE_SYSCTL 1
+#endif
 #if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
@@ -220,4 +226,30 @@ static inline void store_be(void *p, uint64_t v, int n) {
         b[n] = (unsigned char)v;
         v >>= 8;
     }
+}
+
+/* Bytes of memory the machine has; 0 where it does not say. */
+static uint64_t base_physical_memory(void) {
+#if defined(BASE_SYSCTL) && defined(HW_MEMSIZE)
+    int name[2] = { CTL_HW, HW_MEMSIZE };
+#elif defined(BASE_SYSCTL) && defined(HW_PHYSMEM64)
+    int name[2] = { CTL_HW, HW_PHYSMEM64 };
+#elif defined(BASE_SYSCTL)
+    int name[2] = { CTL_HW, HW_PHYSMEM };
+#endif
+#if defined(BASE_SYSCTL)
+    unsigned char value[8];
+    size_t n = sizeof value;
+
+    /* a long or 64 bits, as the system has it */
+    if (sysctl(name, 2, value, &n, NULL, 0) == -1) return 0;
+    if (n == 8) return load64(value);
+    return n == 4 ? load32(value) : 0;
+#elif defined(_SC_PHYS_PAGES)
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+    return pages <= 0 || size <= 0 ? 0 : (uint64_t)pages * (uint64_t)size;
+#else
+    return 0;
+#endif
 }

@@ -3,48 +3,38 @@
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base num table entry shard options option instance
+ * floor 5 - uses: base num host table entry shard options option instance
  */
 
-/* Bytes this process may use; 0 where nobody says.  *source: who says. */
-static size_t apply__host_memory(const char **source) {
-    long pages = -1, size = -1;
+/* The memory limit in force: as asked for, 0 for as much as there may be; at
+ * most 70 % of what this process may use.  why: the words for it. */
+static size_t apply_limit(uint64_t want, bool redis,
+                          const struct host_memory *m, char why[256]) {
+    uint64_t cap = m->bytes / 100 * 70 + m->bytes % 100 * 70 / 100;
+    const uint64_t most = SIZE_MAX / 2;
 
-#if defined(_SC_PHYS_PAGES)
-    pages = sysconf(_SC_PHYS_PAGES);
-    size = sysconf(_SC_PAGESIZE);
-#endif
-    *source = "physical memory";
-    if (pages <= 0 || size <= 0) return 0;
-    return (size_t)pages * (size_t)size;
-}
-
-/* The memory limit in force: as asked for, at most 70 % of what there is. */
-static size_t apply__limit(struct kvns *k) {
-    uint64_t want = k->opt.memory_limit;
-    const char *source;
-    size_t host = apply__host_memory(&source);
-    uint64_t cap = (uint64_t)(host / 100) * 70;
-
-    k->host_memory = host;
-    k->limit_source = "as configured";
-    if (want == 0 && k->opt.redis) {
-        k->limit_source = "none";
-        return SIZE_MAX / 2;
+    if (want == 0 && redis) {
+        snprintf(why, 256, "none, as Redis has it");
+        return (size_t)most;
     }
-    if (host != 0 && (want == 0 || want > cap)) {
-        k->limit_source = "70 % of physical memory";
+    if (m->bytes == 0) {
+        if (want == 0) want = UINT64_C(1) << 30;
+        snprintf(why, 256, "as given; nobody says how much memory there is");
+    } else if (want == 0 || want > cap) {
+        snprintf(why, 256, "70 %% of %" PRIu64 " bytes, %.160s", m->bytes,
+                 m->source);
         want = cap;
-    } else if (want == 0) {
-        k->limit_source = "default, host memory unknown";
-        want = (uint64_t)1 << 30;
+    } else {
+        snprintf(why, 256, "as given; at most 70 %% of %" PRIu64
+                 " bytes, %.140s", m->bytes, m->source);
     }
-    return (size_t)(want < SIZE_MAX / 2 ? want : SIZE_MAX / 2);
+    return (size_t)(want < most ? want : most);
 }
 
 static void apply__keyspace(struct kvns *k) {
     struct keyspace_options *o = &k->ks.opt;
     const struct options *from = &k->opt;
+    struct host_memory m = host_memory("");
 
     o->databases = (uint32_t)from->databases;
     o->hash_entries = (uint32_t)from->hash_max_listpack_entries;
@@ -58,7 +48,9 @@ static void apply__keyspace(struct kvns *k) {
     o->hll_sparse_max = (uint32_t)from->hll_sparse_max_bytes;
     o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
     o->stream_entries = (uint32_t)from->stream_node_max_entries;
-    o->memory_limit = apply__limit(k);
+    o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,
+                                  k->limit_source);
+    k->host_memory = (size_t)(m.bytes < SIZE_MAX ? m.bytes : SIZE_MAX);
     o->threshold = from->eviction_threshold;
     o->policy = (enum policy)from->eviction_policy;
     o->samples = (uint32_t)from->maxmemory_samples;

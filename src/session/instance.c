@@ -17,7 +17,7 @@
  * A command is a row; the rows are data, joined by dispatch and hung here so
  * that COMMAND, a command, can read them.
  *
- * floor 5 - uses: base clock buf log crc shard resp reply options
+ * floor 5 - uses: base clock buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
 #define KVNS_REDIS_VERSION "7.2.4"  /* what our command set answers to */
@@ -356,7 +356,7 @@ struct kvns {
     char *config_file;
     int64_t started_ms;
     int hangups;                /* SIGHUPs dealt with */
-    const char *limit_source;   /* where the memory limit comes from */
+    char limit_source[256];     /* where the memory limit comes from */
     size_t host_memory;         /* bytes this process may use; 0: unknown */
     pthread_mutex_t gate;       /* of whoever has all lanes rest */
     atomic_uint resting;        /* how many want them to */

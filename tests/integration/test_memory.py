@@ -93,3 +93,27 @@ def test_an_expired_key_is_swept(fresh_server):
     while r.dbsize() > 0 and time.time() < limit:
         time.sleep(0.05)
     assert r.dbsize() == 0
+
+
+def test_the_limit_and_its_cap(fresh_server):
+    s = fresh_server(memory_limit="0")
+    r = connect(s)
+    m = r.info("memory")
+    cap = m["total_system_memory"] * 70 // 100
+    assert m["maxmemory"] == cap
+    assert ("memory limit %d bytes (70 %% of %d bytes, "
+            % (cap, m["total_system_memory"])).encode() in s.log()
+    r.config_set("maxmemory", "10mb")
+    assert r.info("memory")["maxmemory"] == 10 << 20
+    assert b"memory limit 10485760 bytes (as given; " in s.log()
+    r.config_set("memory-limit", str(1 << 60))
+    assert r.info("memory")["maxmemory"] == cap
+    r.config_set("maxmemory", "100kb")
+    room = 0
+    with pytest.raises(redis.exceptions.OutOfMemoryError, match=OOM):
+        for room in range(1000):
+            r.set("k%d" % room, "x" * 1000)
+    assert 60 < room < 100
+    assert r.dbsize() == room
+    assert r.get("k0") == b"x" * 1000 and r.delete("k0", "k1") == 2
+    assert r.set("k0", "x" * 1000)

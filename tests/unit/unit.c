@@ -18,6 +18,7 @@
 #include "test_buf.c"
 #include "test_log.c"
 #include "test_sha256.c"
+#include "test_host.c"
 #include "test_table.c"
 #include "test_pack.c"
 #include "test_item.c"
@@ -54,6 +55,7 @@ static const struct unit_test {
     TESTS_BUF
     TESTS_LOG
     TESTS_SHA256
+    TESTS_HOST
     TESTS_TABLE
     TESTS_PACK
     TESTS_ITEM
