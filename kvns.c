@@ -71,6 +71,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#if !defined(KVNS_PLAIN) && !defined(__linux__) && \
+    (defined(__APPLE__) || defined(__NetBSD__) || defined(__FreeBSD__) || \
+     defined(__OpenBSD__) || defined(__DragonFly__))
+#include <sys/sysctl.h>
+#define BASE_SYSCTL 1
+#endif
 #if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
@@ -233,6 +239,32 @@ static inline void store_be(void *p, uint64_t v, int n) {
         b[n] = (unsigned char)v;
         v >>= 8;
     }
+}
+
+/* Bytes of memory the machine has; 0 where it does not say. */
+static uint64_t base_physical_memory(void) {
+#if defined(BASE_SYSCTL) && defined(HW_MEMSIZE)
+    int name[2] = { CTL_HW, HW_MEMSIZE };
+#elif defined(BASE_SYSCTL) && defined(HW_PHYSMEM64)
+    int name[2] = { CTL_HW, HW_PHYSMEM64 };
+#elif defined(BASE_SYSCTL)
+    int name[2] = { CTL_HW, HW_PHYSMEM };
+#endif
+#if defined(BASE_SYSCTL)
+    unsigned char value[8];
+    size_t n = sizeof value;
+
+    /* a long or 64 bits, as the system has it */
+    if (sysctl(name, 2, value, &n, NULL, 0) == -1) return 0;
+    if (n == 8) return load64(value);
+    return n == 4 ? load32(value) : 0;
+#elif defined(_SC_PHYS_PAGES)
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+    return pages <= 0 || size <= 0 ? 0 : (uint64_t)pages * (uint64_t)size;
+#else
+    return 0;
+#endif
 }
 /* ---- end ground/base.c ---------------------------------------------- */
 /* what the world may call */
@@ -2555,6 +2587,144 @@ static bool sha256_same(const void *a, const void *b, size_t n) {
     return differ == 0;
 }
 /* ---- end ground/sha256.c -------------------------------------------- */
+/* how much memory there is for us */
+/* ---- begin ground/host.c -------------------------------------------- */
+/* ==== host - how much memory this process may use ==========================
+ *
+ * The least of what the machine has, what the process was granted (RLIMIT_AS,
+ * RLIMIT_DATA) and what its control group may use.  A group is bounded by all
+ * groups above it, so the whole way up is looked at:
+ *
+ *   /proc/self/cgroup        0::/a/b               9:memory:/a/b
+ *   version 2, /sys/fs/cgroup[/unified]/a/b/memory.max, /a/memory.max, ...
+ *   version 1, /sys/fs/cgroup/memory/a/b/memory.limit_in_bytes, ...
+ *
+ * Inside a container the way may be told as the host sees it, while only the
+ * container's own group is mounted, at the top: what is not there is left
+ * out.  A limit that is near the largest number is none.
+ *
+ * All files lie below a root, which is "" but in tests.
+ *
+ * floor 0 - uses: base num
+ */
+enum { HOST_PATH = 1024 };
+
+struct host_memory {
+    uint64_t bytes;             /* 0: nobody says */
+    char source[160];           /* who says so */
+};
+
+/* A number at the beginning of a file, or false: no file, no number, or none
+ * that limits anything. */
+static bool host__number(const char *path, uint64_t *n) {
+    char text[32];
+    ssize_t got;
+    size_t len = 0;
+    int64_t v;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1) return false;
+    got = read(fd, text, sizeof text);
+    close(fd);
+    while (got > 0 && len < (size_t)got && isdigit((unsigned char)text[len]))
+        len++;
+    if (!num_parse_int(str_of(text, len), &v)) return false;
+    if (v >= INT64_MAX - (1 << 20)) return false;
+    *n = (uint64_t)v;
+    return true;
+}
+
+static void host__least(struct host_memory *m, uint64_t n,
+                        const char *format, const char *what) {
+    if (m->bytes != 0 && n >= m->bytes) return;
+    m->bytes = n > 0 ? n : 1;
+    snprintf(m->source, sizeof m->source, format, what);
+}
+
+/* Look at a group and all above it: file in root, dir and group. */
+static void host__group(struct host_memory *m, const char *root,
+                        const char *dir, const char *group, const char *file,
+                        const char *format) {
+    char way[HOST_PATH], path[2 * HOST_PATH];
+    size_t n = (size_t)snprintf(way, sizeof way, "%s", group);
+    uint64_t bytes;
+
+    if (n >= sizeof way) return;
+    for (;;) {
+        while (n > 0 && way[n - 1] == '/') way[--n] = '\0';
+        snprintf(path, sizeof path, "%s%s%s/%s", root, dir, way, file);
+        if (host__number(path, &bytes))
+            host__least(m, bytes, format, n == 0 ? "/" : way);
+        if (n == 0) return;
+        while (n > 0 && way[n - 1] != '/') way[--n] = '\0';
+    }
+}
+
+/* A line of /proc/self/cgroup: number:controllers:/the/group. */
+static void host__cgroup_line(struct host_memory *m, const char *root,
+                              char *line) {
+    char *names = strchr(line, ':'), *group, *name, *rest;
+
+    if (names == NULL) return;
+    *names++ = '\0';
+    group = strchr(names, ':');
+    if (group == NULL) return;
+    *group++ = '\0';
+    if (names[0] == '\0') {
+        static const char format[] = "the limit of control group %.120s";
+
+        host__group(m, root, "/sys/fs/cgroup", group, "memory.max", format);
+        host__group(m, root, "/sys/fs/cgroup/unified", group, "memory.max",
+                    format);
+        return;
+    }
+    for (name = names; name != NULL; name = rest) {
+        rest = strchr(name, ',');
+        if (rest != NULL) *rest++ = '\0';
+        if (strcmp(name, "memory") != 0) continue;
+        host__group(m, root, "/sys/fs/cgroup/memory", group,
+                    "memory.limit_in_bytes",
+                    "the limit of control group %.120s (version 1)");
+    }
+}
+
+static void host__cgroups(struct host_memory *m, const char *root) {
+    char path[2 * HOST_PATH], line[HOST_PATH];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    f = fopen(path, "r");
+    if (f == NULL) return;
+    while (fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        host__cgroup_line(m, root, line);
+    }
+    fclose(f);
+}
+
+static void host__granted(struct host_memory *m, int which,
+                          const char *name) {
+    struct rlimit r;
+
+    if (getrlimit(which, &r) == -1 || r.rlim_cur == RLIM_INFINITY) return;
+    if ((uint64_t)r.rlim_cur >= (uint64_t)INT64_MAX - (1 << 20)) return;
+    host__least(m, (uint64_t)r.rlim_cur, "%s", name);
+}
+
+/* How much memory this process may use, and who says so. */
+static struct host_memory host_memory(const char *root) {
+    struct host_memory m = { 0, "" };
+    uint64_t physical = base_physical_memory();
+
+    if (physical != 0) host__least(&m, physical, "%s", "physical memory");
+    host__cgroups(&m, root);
+#if defined(RLIMIT_AS)
+    host__granted(&m, RLIMIT_AS, "RLIMIT_AS, the address space granted");
+#endif
+    host__granted(&m, RLIMIT_DATA, "RLIMIT_DATA, the data granted");
+    return m;
+}
+/* ---- end ground/host.c ---------------------------------------------- */
 
 /* floor 1, structures: bytes and order, not Redis */
 /* the index of everything */
@@ -18375,7 +18545,7 @@ out:
  * A command is a row; the rows are data, joined by dispatch and hung here so
  * that COMMAND, a command, can read them.
  *
- * floor 5 - uses: base clock buf log crc shard resp reply options
+ * floor 5 - uses: base clock buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
 #define KVNS_REDIS_VERSION "7.2.4"  /* what our command set answers to */
@@ -18714,7 +18884,7 @@ struct kvns {
     char *config_file;
     int64_t started_ms;
     int hangups;                /* SIGHUPs dealt with */
-    const char *limit_source;   /* where the memory limit comes from */
+    char limit_source[256];     /* where the memory limit comes from */
     size_t host_memory;         /* bytes this process may use; 0: unknown */
     pthread_mutex_t gate;       /* of whoever has all lanes rest */
     atomic_uint resting;        /* how many want them to */
@@ -19158,48 +19328,38 @@ static void world_wake(struct lane *l) {
  * What the options say in terms of the keyspace, the log and the lanes: once
  * at the start, and again after CONFIG SET with the world at rest.
  *
- * floor 5 - uses: base num table entry shard options option instance
+ * floor 5 - uses: base num host table entry shard options option instance
  */
 
-/* Bytes this process may use; 0 where nobody says.  *source: who says. */
-static size_t apply__host_memory(const char **source) {
-    long pages = -1, size = -1;
+/* The memory limit in force: as asked for, 0 for as much as there may be; at
+ * most 70 % of what this process may use.  why: the words for it. */
+static size_t apply_limit(uint64_t want, bool redis,
+                          const struct host_memory *m, char why[256]) {
+    uint64_t cap = m->bytes / 100 * 70 + m->bytes % 100 * 70 / 100;
+    const uint64_t most = SIZE_MAX / 2;
 
-#if defined(_SC_PHYS_PAGES)
-    pages = sysconf(_SC_PHYS_PAGES);
-    size = sysconf(_SC_PAGESIZE);
-#endif
-    *source = "physical memory";
-    if (pages <= 0 || size <= 0) return 0;
-    return (size_t)pages * (size_t)size;
-}
-
-/* The memory limit in force: as asked for, at most 70 % of what there is. */
-static size_t apply__limit(struct kvns *k) {
-    uint64_t want = k->opt.memory_limit;
-    const char *source;
-    size_t host = apply__host_memory(&source);
-    uint64_t cap = (uint64_t)(host / 100) * 70;
-
-    k->host_memory = host;
-    k->limit_source = "as configured";
-    if (want == 0 && k->opt.redis) {
-        k->limit_source = "none";
-        return SIZE_MAX / 2;
+    if (want == 0 && redis) {
+        snprintf(why, 256, "none, as Redis has it");
+        return (size_t)most;
     }
-    if (host != 0 && (want == 0 || want > cap)) {
-        k->limit_source = "70 % of physical memory";
+    if (m->bytes == 0) {
+        if (want == 0) want = UINT64_C(1) << 30;
+        snprintf(why, 256, "as given; nobody says how much memory there is");
+    } else if (want == 0 || want > cap) {
+        snprintf(why, 256, "70 %% of %" PRIu64 " bytes, %.160s", m->bytes,
+                 m->source);
         want = cap;
-    } else if (want == 0) {
-        k->limit_source = "default, host memory unknown";
-        want = (uint64_t)1 << 30;
+    } else {
+        snprintf(why, 256, "as given; at most 70 %% of %" PRIu64
+                 " bytes, %.140s", m->bytes, m->source);
     }
-    return (size_t)(want < SIZE_MAX / 2 ? want : SIZE_MAX / 2);
+    return (size_t)(want < most ? want : most);
 }
 
 static void apply__keyspace(struct kvns *k) {
     struct keyspace_options *o = &k->ks.opt;
     const struct options *from = &k->opt;
+    struct host_memory m = host_memory("");
 
     o->databases = (uint32_t)from->databases;
     o->hash_entries = (uint32_t)from->hash_max_listpack_entries;
@@ -19213,7 +19373,9 @@ static void apply__keyspace(struct kvns *k) {
     o->hll_sparse_max = (uint32_t)from->hll_sparse_max_bytes;
     o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
     o->stream_entries = (uint32_t)from->stream_node_max_entries;
-    o->memory_limit = apply__limit(k);
+    o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,
+                                  k->limit_source);
+    k->host_memory = (size_t)(m.bytes < SIZE_MAX ? m.bytes : SIZE_MAX);
     o->threshold = from->eviction_threshold;
     o->policy = (enum policy)from->eviction_policy;
     o->samples = (uint32_t)from->maxmemory_samples;
@@ -29433,6 +29595,7 @@ static enum outcome config__set_bound(struct call *x) {
 static enum outcome cmd_config_set(struct call *x) {
     struct kvns *k = x->k;
     bool open = k->opt.password.n == 0;
+    size_t limit = k->ks.opt.memory_limit;
     char err[OPTION_ERR + 256];
 
     if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
@@ -29444,6 +29607,9 @@ static enum outcome cmd_config_set(struct call *x) {
     }
     apply_options(k);
     apply_log(k);
+    if (k->ks.opt.memory_limit != limit)
+        log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
+                 k->ks.opt.memory_limit, k->limit_source);
     if (open && k->opt.password.n > 0) config__keep_clients(k);
     reply_ok(x->r);
     return DONE;
