@@ -112,6 +112,9 @@ benchmark-compare: ## classic against sharded, with a table of ratios
 benchmark-memory: ## resident bytes per key
 	$(PYTHON) tests/bench/memory.py $(ARGS)
 
+benchmark-stalls: ## the longest wait of a client while others do much
+	$(PYTHON) tests/bench/stalls.py $(ARGS)
+
 benchmark-instructions: ## callgrind's instructions per GET and SET
 	sh tests/bench/instructions.sh $(ARGS)
 
@@ -153,6 +156,6 @@ clean: ## remove what was built, the venv of the tests included
 .PHONY: all build help run release install uninstall amalgamation docs test \
     gates unit checks lint fmt fmt-check kvns-asan kvns-tsan kvns-plain bench \
     benchmark benchmark-sharded benchmark-compare benchmark-memory \
-    benchmark-instructions podman-build podman-run podman-compose-up \
-    podman-compose-logs podman-compose-down podman-login-ghcr \
-    podman-push-ghcr clean
+    benchmark-stalls benchmark-instructions podman-build podman-run \
+    podman-compose-up podman-compose-logs podman-compose-down \
+    podman-login-ghcr podman-push-ghcr clean

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""The longest wait of a client while another does something large.
+
+    stalls.py [--servers kvns,redis] [--only del,expire] [--n 1000000]
+
+    quiet     nobody else is there
+    del       DEL of a set of n members
+    expire    n keys expire within one second
+    keys      KEYS * over n keys
+    random    SRANDMEMBER with a count that asks for 60 MB
+    blocked   9,000 clients wait in BLPOP
+    idle      10,000 clients say nothing
+
+The waits are those of GETs of a further client (prober.c): the median, the
+99.9th percentile and the longest, in milliseconds.  A busy machine adds its
+own; compare with "quiet" and repeat.
+"""
+
+import argparse
+import os
+import resource
+import socket
+import subprocess
+import time
+
+from common import cpu_ns, pipe, save, start, table
+from harness.resp import Raw, encode
+from harness.server import build
+
+
+class Probe:
+    def __init__(self, server, seconds):
+        self.process = subprocess.Popen(
+            [build("prober"), str(server.port), str(seconds)],
+            stdout=subprocess.PIPE, text=True)
+
+    def result(self):
+        n, *us = self.process.communicate()[0].split()
+        return [int(n)] + [float(x) / 1000 for x in us]
+
+
+def read_all(raw, request):
+    """Send, and read what comes without keeping it; until it is over."""
+    raw.send(request + encode("ECHO", "over"))
+    tail = b""
+    while not tail.endswith(b"$4\r\nover\r\n"):
+        got = raw.sock.recv(1 << 20)
+        if not got:
+            raise EOFError
+        tail = (tail + got)[-32:]
+
+
+def during(server, act, seconds=0):
+    """Probe while act runs, and for a moment before and behind."""
+    probe = Probe(server, 0.6 + (seconds or 8))
+    time.sleep(0.3)
+    begun = time.monotonic()
+    extra = act()
+    if not seconds:
+        # the probe's end is fixed; say how long the act took
+        extra = "%.0f ms" % ((time.monotonic() - begun) * 1000)
+    return probe.result(), extra or ""
+
+
+def quiet(server, n):
+    return during(server, lambda: None, 3)
+
+
+def fill_set(server, n):
+    pipe(server.address, (["SADD", "s"] + ["member:%08d" % j for j in
+                          range(i, min(i + 500, n))]
+                          for i in range(0, n, 500)))
+
+
+def delete(server, n):
+    fill_set(server, n)
+    with Raw(server.address) as raw:
+        return during(server, lambda: raw.call("DEL", "s") and None, 2)
+
+
+def expire(server, n):
+    """All gone when, CPU for it."""
+    at = int(time.time() * 1000) + 3000 + n // 60
+    pipe(server.address, (["SET", "key:%08d" % i, "x" * 32, "PXAT",
+                           at + i * 1000 // n] for i in range(n)))
+    with Raw(server.address) as raw:
+        time.sleep(max(0, at / 1000 - time.time() - 0.5))
+        left = raw.call("DBSIZE")[1]
+        used = cpu_ns(server.pid)
+
+        def act():
+            gone = None
+            while time.time() < at / 1000 + 6:
+                if gone is None and raw.call("DBSIZE")[1] == 0:
+                    gone = time.time() - at / 1000 - 1
+                time.sleep(0.02)
+            spent = (cpu_ns(server.pid) - used) / 1e9
+            return "%d keys; gone %s s after the second; %.2f s CPU" % (
+                left, "%.2f" % gone if gone is not None else "> 5", spent)
+        return during(server, act, 6.5)
+
+
+def keys(server, n):
+    pipe(server.address, (["SET", "key:%08d" % i, "x"] for i in range(n)))
+    with Raw(server.address, timeout=60) as raw:
+        return during(server, lambda: read_all(raw, encode("KEYS", "*")), 3)
+
+
+def random(server, n):
+    fill_set(server, 1000)
+    count = 60000000 // 22
+    with Raw(server.address, timeout=60) as raw:
+        return during(server, lambda: read_all(
+            raw, encode("SRANDMEMBER", "s", -count)), 3)
+
+
+def crowd(server, count, request):
+    """So many clients, which send this and then nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    socks = []
+    for _ in range(count):
+        s = socket.create_connection(server.address)
+        if request:
+            s.sendall(request)
+        socks.append(s)
+    time.sleep(2)
+    return socks
+
+
+def with_crowd(server, count, request):
+    socks = crowd(server, count, request)
+    used, begun = cpu_ns(server.pid), time.monotonic()
+    time.sleep(2)
+    idle = (cpu_ns(server.pid) - used) / 1e9 / (time.monotonic() - begun)
+    with Raw(server.address) as raw:
+        info = raw.call("INFO", "clients")[1].decode()
+    said = dict(x.split(":") for x in info.split("\r\n") if ":" in x)
+    waits, _ = during(server, lambda: None, 3)
+    bench = subprocess.run(
+        ["redis-benchmark", "-p", str(server.port), "-t", "get", "-n",
+         "300000", "-c", "50", "--csv"], capture_output=True, text=True)
+    ops = float(bench.stdout.splitlines()[1].split(",")[1].strip('"'))
+    for s in socks:
+        s.close()
+    return waits, "%s connected, %s blocked; at rest %.1f %% CPU; GET " \
+        "%.0f ops/s with 50 clients" % (
+            said["connected_clients"], said["blocked_clients"], idle * 100,
+            ops)
+
+
+def nobody(server, n):
+    return with_crowd(server, 0, b"")
+
+
+def blocked(server, n):
+    return with_crowd(server, 9000, encode("BLPOP", "nothing", "0"))
+
+
+def idle(server, n):
+    return with_crowd(server, 9900, b"")
+
+
+WORKS = {"quiet": quiet, "del": delete, "expire": expire, "keys": keys,
+         "random": random, "alone": nobody, "blocked": blocked,
+         "idle": idle}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--servers", default="kvns,redis")
+    p.add_argument("--only", default=",".join(WORKS))
+    p.add_argument("--n", type=int, default=1000000)
+    args = p.parse_args()
+    rows = [["work", "server", "GETs", "median", "99.9 %", "longest", ""]]
+    found = []
+    for name in args.only.split(","):
+        for label in args.servers.split(","):
+            server = start(label)
+            if server is None:
+                continue
+            try:
+                waits, note = WORKS[name](server, args.n)
+            finally:
+                server.kill()
+                server.discard()
+            found.append({"work": name, "server": label, "waits": waits,
+                          "note": note})
+            rows.append([name, label, str(waits[0])]
+                        + ["%.2f" % x for x in waits[1:]] + [note])
+            print(" ".join(rows[-1]), flush=True)
+    print()
+    table(rows)
+    save("stalls.json", {"stalls": found})
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()
