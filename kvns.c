@@ -21814,8 +21814,9 @@ static enum outcome scanner_table(struct call *x, const struct scanner *sc,
  * floor 6 - uses: base pack reply instance arg
  */
 enum {
-    LOTS_MOST = 256 << 20,      /* bytes of a reply with repetitions */
-    LOTS_LEAST = 6              /* bytes of the shortest bulk */
+    LOTS_MOST = 64 << 20,       /* bytes of a reply with repetitions */
+    LOTS_LEAST = 16             /* bytes to count for an element at least: to
+                                   draw four million takes long enough */
 };
 
 /* An element, as a string. */
@@ -21843,7 +21844,7 @@ static bool lots_count_or_reply(struct call *x, size_t i, bool pairs,
 
 static COLD enum outcome lots__refuse(struct call *x) {
     reply_error(x->r, "ERR count is out of range, the reply would exceed "
-                      "256mb");
+                      "64mb");
     return FAILED;
 }
 
