@@ -104,6 +104,7 @@
 #include "commands/sort.c"
 #include "commands/channels.c"
 #include "commands/snapshot.c"
+#include "commands/sync.c"          /* redis-cli --rdb */
 #include "commands/namespace.c"     /* tenants */
 #include "commands/connection.c"    /* HELLO, AUTH, SELECT */
 #include "commands/clientcmd.c"     /* CLIENT */

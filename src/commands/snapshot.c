@@ -34,7 +34,12 @@ static enum outcome cmd_bgsave(struct call *x) {
         return reply_err(x, ERR_SYNTAX);
     if (x->k->saver != NULL) return snapshot_busy(x);
     if (!snapshot_path_or_reply(x)) return FAILED;
-    if (!saver_begin(x->k, false)) {
+    if (x->no_block) {          /* EXEC: not while a transaction is half done */
+        x->k->persist.again = true;
+        reply_simple(x->r, STR("Background saving scheduled"));
+        return DONE;
+    }
+    if (!saver_begin(x->k)) {
         reply_error(x->r, "ERR");
         return FAILED;
     }

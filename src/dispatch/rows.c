@@ -4,8 +4,8 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot namespace connection
- *   clientcmd configcmd commandcmd info observe debug server exec tx
+ *   set zset zrange zpop zstore sort channels snapshot sync namespace
+ *   connection clientcmd configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -27,6 +27,7 @@ static const struct {
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
+    { sync_commands, ROWS(sync_commands) },
     { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },

@@ -49,6 +49,7 @@ static struct kvns *instances_new(struct options *opt) {
         snprintf(k->run_id + 2 * i, 3, "%02x", id[i]);
     k->started_ms = k->persist.last_ms = clock_wall_us() / 1000;
     k->persist.last_ok = true;
+    k->persist.asker = -1;
     k->ks.active_expire = true;
     if (k->opt.sharded_mode) {
         lanes = k->opt.threads > 0 ? (uint32_t)k->opt.threads :
@@ -78,6 +79,7 @@ static struct kvns *instances_new(struct options *opt) {
 /* Free a server whose clients are gone and which saves nothing. */
 static void instances_free(struct kvns *k) {
     if (k == NULL) return;
+    if (k->persist.asker != -1) close(k->persist.asker);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         struct lane *l = k->lanes + i;
 

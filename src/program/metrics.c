@@ -396,6 +396,8 @@ static void metrics__snapshots(struct kvns *k, struct buf *b) {
                  "0 after a save that failed, otherwise 1.", p.last_ok);
     metrics__one(b, "kvns_snapshots_total", "counter", "Snapshots saved.",
                  p.saves);
+    metrics__one(b, "kvns_snapshots_failed_total", "counter",
+                 "Snapshots that failed.", p.failures);
     metrics__milli(b, "kvns_snapshot_age_seconds", "gauge",
                    "Time since the last good snapshot, or since the start.",
                    now - p.last_ms);

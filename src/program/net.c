@@ -17,8 +17,8 @@
  * behind its own for each poll, and served last in the turn.
  *
  * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
- *   options instance world client measure monitor pubsub watch waiters exec
- *   park webs
+ *   options instance world saver client measure monitor pubsub watch waiters
+ *   exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -525,7 +525,9 @@ static void net__drop(struct loop *l, struct client *c) {
         shutdown(c->fd, SHUT_RDWR);
         return;
     }
-    close(c->fd);
+    if ((c->flags & CLIENT_SYNC) == 0 || client_pending(c) > 0 ||
+        !saver_ask(l->k, c->fd))
+        close(c->fd);
     client_free(c);
 }
 

@@ -187,7 +187,10 @@ enum {
     CLIENT_FLUSH = 1024,        /* in the lane's list of those with output */
     CLIENT_LOCAL = 2048,        /* on this machine */
     CLIENT_PAUSED = 4096,       /* in the lane's list of those held back */
-    CLIENT_EMBEDDED = 8192      /* no socket: kvns_exec */
+    CLIENT_EMBEDDED = 8192,     /* no socket: kvns_exec */
+    CLIENT_TAKES_EOF = 16384,   /* REPLCONF capa eof */
+    CLIENT_REPLICA = 32768,     /* says that it is one */
+    CLIENT_SYNC = 65536         /* gets a snapshot, and then nothing more */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -318,13 +321,14 @@ enum {
 /* How saving goes; under kvns.lock. */
 struct persist {
     bool saving;                /* a snapshot is being taken */
-    bool again;                 /* BGSAVE SCHEDULE: once more afterwards */
+    bool again;                 /* once more, when no other is being taken */
     bool last_ok;
     int64_t last_ms;            /* wall clock of the last success, or start */
     int64_t began_ms, took_ms;
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
-    uint64_t saves;
+    uint64_t saves, failures;
+    int asker;                  /* socket that waits for one, or -1 */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */

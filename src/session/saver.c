@@ -11,15 +11,23 @@
  * One that is embedded, or gets no thread, writes in saver_turn; SAVE and the
  * end of the server drive the walk to its end themselves (saver_save).
  *
+ * A snapshot can also go to a socket instead of the disk, for a client that
+ * said SYNC: between two marks that the client is told first, as Redis sends
+ * one without knowing its length.  One of ours that is due has precedence over
+ * a client that takes long.
+ *
  * The thread owns what is below the line in struct saver until `ended`; the
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
- * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep option
- *   instance users
+ * floor 5 - uses: base clock rand buf files log crc rdb shard walk upkeep
+ *   option instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
     SAVER_RETRY = 5000,         /* ms until a rule tries again what failed */
+    SAVER_STALL = 60000,        /* ms a client may take nothing, or longer than
+                                   until one of ours is due */
+    SAVER_MARK = 40,            /* bytes of the mark behind one for a client */
     SAVER_LOOK = 100            /* ms between looks at the rules */
 };
 
@@ -30,7 +38,8 @@ struct saver {
     bool threaded;
     bool driven;                /* saver_save's: nobody else looks at it */
     struct buf head;            /* what stands before the keys */
-    char *path, *tmp, *dir;
+    char *path, *tmp, *dir;     /* NULL: it goes to a socket */
+    char mark[SAVER_MARK + 1];
     atomic_bool ended;          /* what follows is settled */
     /* ---- */
     int fd;
@@ -49,17 +58,57 @@ static bool saver__fail(struct saver *s, const char *step, int error) {
     return false;
 }
 
+/* Send all of it to the client; waits. */
+static bool saver__send(struct saver *s, const char *p, size_t n) {
+    struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+    int64_t since = clock_mono_ns();
+
+    while (n > 0) {
+        ssize_t sent;
+
+#if defined(MSG_NOSIGNAL)
+        sent = send(s->fd, p, n, MSG_NOSIGNAL);
+#else
+        sent = send(s->fd, p, n, 0);
+#endif
+        if (sent > 0) {
+            p += sent;
+            n -= (size_t)sent;
+            since = clock_mono_ns();
+            continue;
+        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return saver__fail(s, "send", errno);
+        if (atomic_load(&s->sn->failed)) return false;
+        if ((clock_mono_ns() - since) / 1000000 > SAVER_STALL)
+            return saver__fail(s, "send", ETIMEDOUT);
+        poll(&fd, 1, 100);
+    }
+    return true;
+}
+
 static bool saver__write(struct saver *s, struct str b) {
     if (s->step != NULL) return false;
     s->sum = crc64(&s->k->crc, s->sum, b.p, b.n);
-    if (!file_write(s->fd, b.p, b.n))
+    if (s->path == NULL) {
+        if (!saver__send(s, b.p, b.n)) return false;
+    } else if (!file_write(s->fd, b.p, b.n)) {
         return saver__fail(s, "write", errno);
+    }
     s->written += b.n;
     return true;
 }
 
-/* Make the temporary file, and begin it. */
+/* Make the temporary file, or tell the client, and begin. */
 static void saver__open(struct saver *s) {
+    char head[SAVER_MARK + 16];
+
+    if (s->path == NULL) {
+        snprintf(head, sizeof head, "$EOF:%s\r\n", s->mark);
+        if (saver__send(s, head, strlen(head)))
+            saver__write(s, buf_str(&s->head));
+        return;
+    }
     file_make_parents(s->path);
     s->fd = file_create(s->tmp);
     if (s->fd == -1) {
@@ -70,8 +119,8 @@ static void saver__open(struct saver *s) {
     saver__write(s, buf_str(&s->head));
 }
 
-/* End the file and put it in the old one's place. */
-static void saver__close(struct saver *s) {
+/* What ends any snapshot. */
+static void saver__end(struct saver *s) {
     struct buf b = { 0 };
 
     if (atomic_load(&s->sn->failed)) saver__fail(s, s->sn->why, 0);
@@ -83,6 +132,18 @@ static void saver__close(struct saver *s) {
     }
     if (b.failed) saver__fail(s, "end", ENOMEM);
     buf_free(&b);
+}
+
+/* End the file and put it in the old one's place; or let the client know that
+ * it has all. */
+static void saver__close(struct saver *s) {
+    saver__end(s);
+    if (s->path == NULL) {
+        if (s->step == NULL) saver__send(s, s->mark, SAVER_MARK);
+        close(s->fd);
+        atomic_store(&s->ended, true);
+        return;
+    }
     if (s->step == NULL && !file_sync(s->fd)) saver__fail(s, "fsync", errno);
     if (s->fd != -1 && !file_close(s->fd)) saver__fail(s, "close", errno);
     if (s->step == NULL && !file_rename(s->tmp, s->path))
@@ -161,8 +222,9 @@ static void saver_settings(const struct kvns *k, bool users, struct buf *b) {
 }
 
 /* What stands before the keys: who writes, and how many keys each database
- * has.  All shards are locked. */
-static void saver__head(const struct kvns *k, struct buf *b) {
+ * has.  Users, of whom there are hashes of passwords, stay with us.  All shards
+ * are locked. */
+static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     rdb_put_header(b, RDB_VERSION);
     rdb_put_aux(b, STR("redis-ver"), STR(KVNS_REDIS_VERSION));
     saver__aux(b, "redis-bits", sizeof(void *) * 8);
@@ -170,7 +232,7 @@ static void saver__head(const struct kvns *k, struct buf *b) {
     saver__aux(b, "used-mem", (long long)keyspace_bytes(&k->ks));
     saver__aux(b, "aof-base", 0);
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
-    saver_settings(k, true, b);
+    saver_settings(k, users, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
         size_t keys = 0, expiring = 0;
 
@@ -196,25 +258,39 @@ static void saver__free(struct saver *s) {
     free(s);
 }
 
-/* Begin a snapshot: the point in time is now, with all shards locked.  The
+/* Where it goes: to a client's socket, or with -1 to the disk. */
+static bool saver__aim(struct saver *s, int asker) {
+    struct str path = s->k->opt.persist_path;
+    unsigned char random[SAVER_MARK / 2];
+
+    s->fd = asker;
+    if (asker != -1) {
+        rand_entropy(random, sizeof random);
+        for (size_t i = 0; i < sizeof random; i++)
+            snprintf(s->mark + 2 * i, 3, "%02x", random[i]);
+        return true;
+    }
+    s->path = file_name(path, "");
+    s->tmp = file_name(path, ".tmp");
+    s->dir = file_name(file_dir(path), "");
+    return s->path != NULL && s->tmp != NULL && s->dir != NULL;
+}
+
+/* Begin a snapshot: the point in time is now, with all shards locked.  asker:
+ * the socket it is for, taken over if all goes well; -1: the disk.  The
  * program's turns bring it to its end, or the caller if it is `driven`.
  * False: no memory. */
-static bool saver_begin(struct kvns *k, bool driven) {
+static bool saver__begin(struct kvns *k, bool driven, int asker) {
     struct saver *s = calloc(1, sizeof *s);
     bool thread = !driven && k->loop == NULL;
-    struct str path = k->opt.persist_path;
 
     KVNS_ASSERT(k->saver == NULL);
     if (s == NULL) return false;
     s->k = k;
-    s->fd = -1;
     s->driven = driven;
-    s->path = file_name(path, "");
-    s->tmp = file_name(path, ".tmp");
-    s->dir = file_name(file_dir(path), "");
-    saver__head(k, &s->head);
-    if (s->path == NULL || s->tmp == NULL || s->dir == NULL || s->head.failed)
-        goto refused;
+    if (!saver__aim(s, asker)) goto refused;
+    saver__head(k, asker == -1, &s->head);
+    if (s->head.failed) goto refused;
     atomic_init(&s->ended, false);
     s->sn = snapshot_begin(&k->ks, SAVER_MOST);
     if (s->sn == NULL) goto refused;
@@ -227,30 +303,60 @@ static bool saver_begin(struct kvns *k, bool driven) {
     s->threaded = thread;       /* before the thread looks at it */
     if (thread && pthread_create(&s->thread, NULL, saver__thread, s) != 0)
         s->threaded = false;
-    if (!s->threaded) saver__open(s);
+    if (!s->threaded && asker != -1) {
+        saver__fail(s, "thread", EAGAIN);
+        saver__close(s);
+    } else if (!s->threaded) {
+        saver__open(s);
+    }
     return true;
 refused:
     saver__free(s);
+    log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
+    if (asker != -1) return false;
     pthread_mutex_lock(&k->lock);
     k->persist.last_ok = false;
+    k->persist.failures++;
     pthread_mutex_unlock(&k->lock);
-    log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
     return false;
+}
+
+/* Begin a snapshot to the disk, which later turns bring to its end; all shards
+ * are locked.  False: no memory. */
+static bool saver_begin(struct kvns *k) {
+    return saver__begin(k, false, -1);
+}
+
+/* A socket whose client asked for a snapshot: it gets the next one, and is
+ * closed then.  Taken over unless somebody waits already: false. */
+static bool saver_ask(struct kvns *k, int fd) {
+    bool free;
+
+    pthread_mutex_lock(&k->lock);
+    free = k->persist.asker == -1;
+    if (free) k->persist.asker = fd;
+    pthread_mutex_unlock(&k->lock);
+    lane_wake(k->lanes);
+    return free;
 }
 
 /* The snapshot is through: settle it; all shards are locked. */
 static void saver__settle(struct kvns *k) {
     struct saver *s = k->saver;
-    bool ok = s->step == NULL;
+    bool ok = s->step == NULL, ours = s->path != NULL;
     size_t keys = s->sn->keys;
     int64_t now = clock_wall_us() / 1000, took;
 
     pthread_mutex_lock(&k->lock);
     k->saver = NULL;            /* saver_turn looks no longer */
     k->persist.saving = false;
-    k->persist.last_ok = ok;
-    took = k->persist.took_ms = now - k->persist.began_ms;
-    if (ok) {
+    took = now - k->persist.began_ms;
+    if (ours) {
+        k->persist.took_ms = took;
+        k->persist.last_ok = ok;
+        k->persist.failures += !ok;
+    }
+    if (ours && ok) {
         k->persist.last_ms = now;
         k->persist.dirty_then = k->persist.dirty_begun;
         k->persist.saves++;
@@ -259,12 +365,13 @@ static void saver__settle(struct kvns *k) {
     if (s->threaded) pthread_join(s->thread, NULL);
     snapshot_end(&k->ks);
     if (ok)
-        log_line(&k->log, KLOG_NOTICE, "snapshot: %zu keys, %llu bytes in "
-                 "%lld ms", keys, (unsigned long long)s->written,
-                 (long long)took);
+        log_line(&k->log, KLOG_NOTICE, "snapshot%s: %zu keys, %llu bytes in "
+                 "%lld ms", ours ? "" : " for a client", keys,
+                 (unsigned long long)s->written, (long long)took);
     else
-        log_line(&k->log, KLOG_ERROR, "snapshot %s failed: %s%s%s", s->path,
-                 s->step, s->error != 0 ? ": " : "",
+        log_line(&k->log, KLOG_ERROR, "snapshot %s failed: %s%s%s",
+                 ours ? s->path : "for a client", s->step,
+                 s->error != 0 ? ": " : "",
                  s->error != 0 ? strerror(s->error) : "");
     saver__free(s);
 }
@@ -302,7 +409,7 @@ static void saver__drive(struct kvns *k) {
 /* Save now and wait for it; all shards are locked, and no snapshot is in
  * progress.  False: it failed, and the log says why. */
 static bool saver_save(struct kvns *k) {
-    if (!saver_begin(k, true)) return false;
+    if (!saver__begin(k, true, -1)) return false;
     saver__drive(k);
     return k->persist.last_ok;
 }
@@ -339,6 +446,26 @@ static bool saver__is_due(struct kvns *k, int64_t now) {
     return false;
 }
 
+/* Begin what is due; all shards are locked. */
+static void saver__look(struct kvns *k, int64_t now) {
+    struct persist *p = &k->persist;
+    bool due = p->again || saver__is_due(k, now);
+    struct saver *s = k->saver;
+
+    if (s != NULL && s->path == NULL && due && now - p->began_ms > SAVER_STALL)
+        snapshot_fail(s->sn, "one for the disk is due");
+    if (s != NULL) return;
+    if (due) {
+        p->again = false;
+        saver_begin(k);
+    } else if (p->asker != -1) {
+        if (!saver__begin(k, false, p->asker)) close(p->asker);
+        pthread_mutex_lock(&k->lock);
+        p->asker = -1;
+        pthread_mutex_unlock(&k->lock);
+    }
+}
+
 /* Called between turns, by the first lane's thread: begins what is due, ends
  * what is over. */
 static void saver_turn(struct kvns *k, int64_t now) {
@@ -356,6 +483,6 @@ static void saver_turn(struct kvns *k, int64_t now) {
         return;
     k->persist.looked_ms = now;
     keyspace_lock(&k->ks);
-    if (k->saver == NULL && saver__is_due(k, now)) saver_begin(k, false);
+    saver__look(k, now);
     keyspace_unlock(&k->ks);
 }
