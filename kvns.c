@@ -18715,7 +18715,10 @@ enum {
     CLIENT_FLUSH = 1024,        /* in the lane's list of those with output */
     CLIENT_LOCAL = 2048,        /* on this machine */
     CLIENT_PAUSED = 4096,       /* in the lane's list of those held back */
-    CLIENT_EMBEDDED = 8192      /* no socket: kvns_exec */
+    CLIENT_EMBEDDED = 8192,     /* no socket: kvns_exec */
+    CLIENT_TAKES_EOF = 16384,   /* REPLCONF capa eof */
+    CLIENT_REPLICA = 32768,     /* says that it is one */
+    CLIENT_SYNC = 65536         /* gets a snapshot, and then nothing more */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -18846,13 +18849,14 @@ enum {
 /* How saving goes; under kvns.lock. */
 struct persist {
     bool saving;                /* a snapshot is being taken */
-    bool again;                 /* BGSAVE SCHEDULE: once more afterwards */
+    bool again;                 /* once more, when no other is being taken */
     bool last_ok;
     int64_t last_ms;            /* wall clock of the last success, or start */
     int64_t began_ms, took_ms;
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
-    uint64_t saves;
+    uint64_t saves, failures;
+    int asker;                  /* socket that waits for one, or -1 */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */
@@ -19517,15 +19521,23 @@ static void apply_log(struct kvns *k) {
  * One that is embedded, or gets no thread, writes in saver_turn; SAVE and the
  * end of the server drive the walk to its end themselves (saver_save).
  *
+ * A snapshot can also go to a socket instead of the disk, for a client that
+ * said SYNC: between two marks that the client is told first, as Redis sends
+ * one without knowing its length.  One of ours that is due has precedence over
+ * a client that takes long.
+ *
  * The thread owns what is below the line in struct saver until `ended`; the
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
- * floor 5 - uses: base clock buf files log crc rdb shard walk upkeep option
- *   instance users
+ * floor 5 - uses: base clock rand buf files log crc rdb shard walk upkeep
+ *   option instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
     SAVER_RETRY = 5000,         /* ms until a rule tries again what failed */
+    SAVER_STALL = 60000,        /* ms a client may take nothing, or longer than
+                                   until one of ours is due */
+    SAVER_MARK = 40,            /* bytes of the mark behind one for a client */
     SAVER_LOOK = 100            /* ms between looks at the rules */
 };
 
@@ -19536,7 +19548,8 @@ struct saver {
     bool threaded;
     bool driven;                /* saver_save's: nobody else looks at it */
     struct buf head;            /* what stands before the keys */
-    char *path, *tmp, *dir;
+    char *path, *tmp, *dir;     /* NULL: it goes to a socket */
+    char mark[SAVER_MARK + 1];
     atomic_bool ended;          /* what follows is settled */
     /* ---- */
     int fd;
@@ -19555,17 +19568,57 @@ static bool saver__fail(struct saver *s, const char *step, int error) {
     return false;
 }
 
+/* Send all of it to the client; waits. */
+static bool saver__send(struct saver *s, const char *p, size_t n) {
+    struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+    int64_t since = clock_mono_ns();
+
+    while (n > 0) {
+        ssize_t sent;
+
+#if defined(MSG_NOSIGNAL)
+        sent = send(s->fd, p, n, MSG_NOSIGNAL);
+#else
+        sent = send(s->fd, p, n, 0);
+#endif
+        if (sent > 0) {
+            p += sent;
+            n -= (size_t)sent;
+            since = clock_mono_ns();
+            continue;
+        }
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return saver__fail(s, "send", errno);
+        if (atomic_load(&s->sn->failed)) return false;
+        if ((clock_mono_ns() - since) / 1000000 > SAVER_STALL)
+            return saver__fail(s, "send", ETIMEDOUT);
+        poll(&fd, 1, 100);
+    }
+    return true;
+}
+
 static bool saver__write(struct saver *s, struct str b) {
     if (s->step != NULL) return false;
     s->sum = crc64(&s->k->crc, s->sum, b.p, b.n);
-    if (!file_write(s->fd, b.p, b.n))
+    if (s->path == NULL) {
+        if (!saver__send(s, b.p, b.n)) return false;
+    } else if (!file_write(s->fd, b.p, b.n)) {
         return saver__fail(s, "write", errno);
+    }
     s->written += b.n;
     return true;
 }
 
-/* Make the temporary file, and begin it. */
+/* Make the temporary file, or tell the client, and begin. */
 static void saver__open(struct saver *s) {
+    char head[SAVER_MARK + 16];
+
+    if (s->path == NULL) {
+        snprintf(head, sizeof head, "$EOF:%s\r\n", s->mark);
+        if (saver__send(s, head, strlen(head)))
+            saver__write(s, buf_str(&s->head));
+        return;
+    }
     file_make_parents(s->path);
     s->fd = file_create(s->tmp);
     if (s->fd == -1) {
@@ -19576,8 +19629,8 @@ static void saver__open(struct saver *s) {
     saver__write(s, buf_str(&s->head));
 }
 
-/* End the file and put it in the old one's place. */
-static void saver__close(struct saver *s) {
+/* What ends any snapshot. */
+static void saver__end(struct saver *s) {
     struct buf b = { 0 };
 
     if (atomic_load(&s->sn->failed)) saver__fail(s, s->sn->why, 0);
@@ -19589,6 +19642,18 @@ static void saver__close(struct saver *s) {
     }
     if (b.failed) saver__fail(s, "end", ENOMEM);
     buf_free(&b);
+}
+
+/* End the file and put it in the old one's place; or let the client know that
+ * it has all. */
+static void saver__close(struct saver *s) {
+    saver__end(s);
+    if (s->path == NULL) {
+        if (s->step == NULL) saver__send(s, s->mark, SAVER_MARK);
+        close(s->fd);
+        atomic_store(&s->ended, true);
+        return;
+    }
     if (s->step == NULL && !file_sync(s->fd)) saver__fail(s, "fsync", errno);
     if (s->fd != -1 && !file_close(s->fd)) saver__fail(s, "close", errno);
     if (s->step == NULL && !file_rename(s->tmp, s->path))
@@ -19667,8 +19732,9 @@ static void saver_settings(const struct kvns *k, bool users, struct buf *b) {
 }
 
 /* What stands before the keys: who writes, and how many keys each database
- * has.  All shards are locked. */
-static void saver__head(const struct kvns *k, struct buf *b) {
+ * has.  Users, of whom there are hashes of passwords, stay with us.  All shards
+ * are locked. */
+static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     rdb_put_header(b, RDB_VERSION);
     rdb_put_aux(b, STR("redis-ver"), STR(KVNS_REDIS_VERSION));
     saver__aux(b, "redis-bits", sizeof(void *) * 8);
@@ -19676,7 +19742,7 @@ static void saver__head(const struct kvns *k, struct buf *b) {
     saver__aux(b, "used-mem", (long long)keyspace_bytes(&k->ks));
     saver__aux(b, "aof-base", 0);
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
-    saver_settings(k, true, b);
+    saver_settings(k, users, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
         size_t keys = 0, expiring = 0;
 
@@ -19702,25 +19768,39 @@ static void saver__free(struct saver *s) {
     free(s);
 }
 
-/* Begin a snapshot: the point in time is now, with all shards locked.  The
+/* Where it goes: to a client's socket, or with -1 to the disk. */
+static bool saver__aim(struct saver *s, int asker) {
+    struct str path = s->k->opt.persist_path;
+    unsigned char random[SAVER_MARK / 2];
+
+    s->fd = asker;
+    if (asker != -1) {
+        rand_entropy(random, sizeof random);
+        for (size_t i = 0; i < sizeof random; i++)
+            snprintf(s->mark + 2 * i, 3, "%02x", random[i]);
+        return true;
+    }
+    s->path = file_name(path, "");
+    s->tmp = file_name(path, ".tmp");
+    s->dir = file_name(file_dir(path), "");
+    return s->path != NULL && s->tmp != NULL && s->dir != NULL;
+}
+
+/* Begin a snapshot: the point in time is now, with all shards locked.  asker:
+ * the socket it is for, taken over if all goes well; -1: the disk.  The
  * program's turns bring it to its end, or the caller if it is `driven`.
  * False: no memory. */
-static bool saver_begin(struct kvns *k, bool driven) {
+static bool saver__begin(struct kvns *k, bool driven, int asker) {
     struct saver *s = calloc(1, sizeof *s);
     bool thread = !driven && k->loop == NULL;
-    struct str path = k->opt.persist_path;
 
     KVNS_ASSERT(k->saver == NULL);
     if (s == NULL) return false;
     s->k = k;
-    s->fd = -1;
     s->driven = driven;
-    s->path = file_name(path, "");
-    s->tmp = file_name(path, ".tmp");
-    s->dir = file_name(file_dir(path), "");
-    saver__head(k, &s->head);
-    if (s->path == NULL || s->tmp == NULL || s->dir == NULL || s->head.failed)
-        goto refused;
+    if (!saver__aim(s, asker)) goto refused;
+    saver__head(k, asker == -1, &s->head);
+    if (s->head.failed) goto refused;
     atomic_init(&s->ended, false);
     s->sn = snapshot_begin(&k->ks, SAVER_MOST);
     if (s->sn == NULL) goto refused;
@@ -19733,30 +19813,60 @@ static bool saver_begin(struct kvns *k, bool driven) {
     s->threaded = thread;       /* before the thread looks at it */
     if (thread && pthread_create(&s->thread, NULL, saver__thread, s) != 0)
         s->threaded = false;
-    if (!s->threaded) saver__open(s);
+    if (!s->threaded && asker != -1) {
+        saver__fail(s, "thread", EAGAIN);
+        saver__close(s);
+    } else if (!s->threaded) {
+        saver__open(s);
+    }
     return true;
 refused:
     saver__free(s);
+    log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
+    if (asker != -1) return false;
     pthread_mutex_lock(&k->lock);
     k->persist.last_ok = false;
+    k->persist.failures++;
     pthread_mutex_unlock(&k->lock);
-    log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
     return false;
+}
+
+/* Begin a snapshot to the disk, which later turns bring to its end; all shards
+ * are locked.  False: no memory. */
+static bool saver_begin(struct kvns *k) {
+    return saver__begin(k, false, -1);
+}
+
+/* A socket whose client asked for a snapshot: it gets the next one, and is
+ * closed then.  Taken over unless somebody waits already: false. */
+static bool saver_ask(struct kvns *k, int fd) {
+    bool free;
+
+    pthread_mutex_lock(&k->lock);
+    free = k->persist.asker == -1;
+    if (free) k->persist.asker = fd;
+    pthread_mutex_unlock(&k->lock);
+    lane_wake(k->lanes);
+    return free;
 }
 
 /* The snapshot is through: settle it; all shards are locked. */
 static void saver__settle(struct kvns *k) {
     struct saver *s = k->saver;
-    bool ok = s->step == NULL;
+    bool ok = s->step == NULL, ours = s->path != NULL;
     size_t keys = s->sn->keys;
     int64_t now = clock_wall_us() / 1000, took;
 
     pthread_mutex_lock(&k->lock);
     k->saver = NULL;            /* saver_turn looks no longer */
     k->persist.saving = false;
-    k->persist.last_ok = ok;
-    took = k->persist.took_ms = now - k->persist.began_ms;
-    if (ok) {
+    took = now - k->persist.began_ms;
+    if (ours) {
+        k->persist.took_ms = took;
+        k->persist.last_ok = ok;
+        k->persist.failures += !ok;
+    }
+    if (ours && ok) {
         k->persist.last_ms = now;
         k->persist.dirty_then = k->persist.dirty_begun;
         k->persist.saves++;
@@ -19765,12 +19875,13 @@ static void saver__settle(struct kvns *k) {
     if (s->threaded) pthread_join(s->thread, NULL);
     snapshot_end(&k->ks);
     if (ok)
-        log_line(&k->log, KLOG_NOTICE, "snapshot: %zu keys, %llu bytes in "
-                 "%lld ms", keys, (unsigned long long)s->written,
-                 (long long)took);
+        log_line(&k->log, KLOG_NOTICE, "snapshot%s: %zu keys, %llu bytes in "
+                 "%lld ms", ours ? "" : " for a client", keys,
+                 (unsigned long long)s->written, (long long)took);
     else
-        log_line(&k->log, KLOG_ERROR, "snapshot %s failed: %s%s%s", s->path,
-                 s->step, s->error != 0 ? ": " : "",
+        log_line(&k->log, KLOG_ERROR, "snapshot %s failed: %s%s%s",
+                 ours ? s->path : "for a client", s->step,
+                 s->error != 0 ? ": " : "",
                  s->error != 0 ? strerror(s->error) : "");
     saver__free(s);
 }
@@ -19808,7 +19919,7 @@ static void saver__drive(struct kvns *k) {
 /* Save now and wait for it; all shards are locked, and no snapshot is in
  * progress.  False: it failed, and the log says why. */
 static bool saver_save(struct kvns *k) {
-    if (!saver_begin(k, true)) return false;
+    if (!saver__begin(k, true, -1)) return false;
     saver__drive(k);
     return k->persist.last_ok;
 }
@@ -19845,6 +19956,26 @@ static bool saver__is_due(struct kvns *k, int64_t now) {
     return false;
 }
 
+/* Begin what is due; all shards are locked. */
+static void saver__look(struct kvns *k, int64_t now) {
+    struct persist *p = &k->persist;
+    bool due = p->again || saver__is_due(k, now);
+    struct saver *s = k->saver;
+
+    if (s != NULL && s->path == NULL && due && now - p->began_ms > SAVER_STALL)
+        snapshot_fail(s->sn, "one for the disk is due");
+    if (s != NULL) return;
+    if (due) {
+        p->again = false;
+        saver_begin(k);
+    } else if (p->asker != -1) {
+        if (!saver__begin(k, false, p->asker)) close(p->asker);
+        pthread_mutex_lock(&k->lock);
+        p->asker = -1;
+        pthread_mutex_unlock(&k->lock);
+    }
+}
+
 /* Called between turns, by the first lane's thread: begins what is due, ends
  * what is over. */
 static void saver_turn(struct kvns *k, int64_t now) {
@@ -19862,7 +19993,7 @@ static void saver_turn(struct kvns *k, int64_t now) {
         return;
     k->persist.looked_ms = now;
     keyspace_lock(&k->ks);
-    if (k->saver == NULL && saver__is_due(k, now)) saver_begin(k, false);
+    saver__look(k, now);
     keyspace_unlock(&k->ks);
 }
 /* ---- end session/saver.c -------------------------------------------- */
@@ -28145,7 +28276,12 @@ static enum outcome cmd_bgsave(struct call *x) {
         return reply_err(x, ERR_SYNTAX);
     if (x->k->saver != NULL) return snapshot_busy(x);
     if (!snapshot_path_or_reply(x)) return FAILED;
-    if (!saver_begin(x->k, false)) {
+    if (x->no_block) {          /* EXEC: not while a transaction is half done */
+        x->k->persist.again = true;
+        reply_simple(x->r, STR("Background saving scheduled"));
+        return DONE;
+    }
+    if (!saver_begin(x->k)) {
         reply_error(x->r, "ERR");
         return FAILED;
     }
@@ -28304,6 +28440,103 @@ static const struct command snapshot_commands[] = {
       "Takes a snapshot; answers when it is on the disk." },
 };
 /* ---- end commands/snapshot.c ---------------------------------------- */
+/* redis-cli --rdb */
+/* ---- begin commands/sync.c ------------------------------------------ */
+/* ==== sync - a snapshot for a client ======================================
+ *
+ * What `redis-cli --rdb` and tools like it ask for: SYNC or PSYNC, answered
+ * with a snapshot of this moment or a little later, and the end of the
+ * connection.  There is no replication: who says that it is a replica is
+ * refused, since it would wait for changes that never come.
+ *
+ *   client: REPLCONF capa eof      server: +OK
+ *           SYNC                           $EOF:<mark> CRLF, RDB, <mark>
+ *
+ * floor 6 - uses: base reply instance client arg
+ */
+static enum outcome cmd_replconf(struct call *x) {
+    struct client *c = x->c;
+
+    if (x->argc % 2 == 0) return reply_err(x, ERR_SYNTAX);
+    for (size_t i = 1; i < x->argc; i += 2) {
+        struct str name = x->argv[i], value = x->argv[i + 1];
+
+        if (str_is(name, "capa")) {
+            if (str_is(value, "eof")) c->flags |= CLIENT_TAKES_EOF;
+        } else if (str_is(name, "listening-port") ||
+                   str_is(name, "ip-address")) {
+            c->flags |= CLIENT_REPLICA;
+        } else if (str_is(name, "rdb-filter-only") && value.n > 0) {
+            reply_error(x->r, "ERR a snapshot has all there is: nothing is "
+                              "filtered");
+            return FAILED;
+        } else if (!str_is(name, "rdb-only") && !str_is(name, "ack") &&
+                   !str_is(name, "rdb-filter-only") &&
+                   !str_is(name, "getack")) {
+            reply_errorf(x->r, "ERR Unrecognized REPLCONF option: %.*s",
+                         (int)size_min(name.n, 128), name.p);
+            return FAILED;
+        }
+    }
+    reply_ok(x->r);
+    return DONE;
+}
+
+static bool sync_may_or_reply(struct call *x) {
+    const char *why = NULL;
+    bool waits;
+
+    pthread_mutex_lock(&x->k->lock);
+    waits = x->k->persist.asker != -1;
+    pthread_mutex_unlock(&x->k->lock);
+    if (x->c->fd == -1 || x->k->loop != NULL)
+        why = "ERR an embedded server sends no snapshots";
+    else if ((x->c->flags & CLIENT_REPLICA) != 0)
+        why = "ERR this server has no replicas: it sends a snapshot and "
+              "nothing more to those who are none";
+    else if ((x->c->flags & CLIENT_TAKES_EOF) == 0)
+        why = "ERR the length of a snapshot is not known before its end: say "
+              "REPLCONF capa eof first";
+    else if (waits)
+        why = "ERR another client waits for a snapshot already";
+    if (why != NULL) reply_error(x->r, why);
+    return why == NULL;
+}
+
+/* The connection is the saver's as soon as what is to be sent before is
+ * sent. */
+static enum outcome sync__go(struct call *x) {
+    x->c->flags |= CLIENT_SYNC;
+    client_close(x->c);
+    return DONE;
+}
+
+static enum outcome cmd_sync(struct call *x) {
+    return sync_may_or_reply(x) ? sync__go(x) : FAILED;
+}
+
+static enum outcome cmd_psync(struct call *x) {
+    char line[64];
+
+    if (!sync_may_or_reply(x)) return FAILED;
+    snprintf(line, sizeof line, "FULLRESYNC %s 0", x->k->run_id);
+    reply_simple(x->r, str_c(line));
+    return sync__go(x);
+}
+
+static const struct command sync_commands[] = {
+    { "psync", cmd_psync, -3, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.0", "O(N) for N keys",
+      "replicationid offset",
+      "A snapshot, as SYNC gives it; there is no going on from an offset." },
+    { "replconf", cmd_replconf, -1, ADMIN | NOSCRIPT | LOADING | STALE |
+      UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, "3.0.0", "O(1)",
+      "[option value ...]", "What a client can do that will say SYNC." },
+    { "sync", cmd_sync, 1, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
+      "A snapshot between two marks; the connection ends with it." },
+};
+/* ---- end commands/sync.c -------------------------------------------- */
 /* tenants */
 /* ---- begin commands/namespace.c ------------------------------------- */
 /* ==== namespace - NAMESPACE: tenants ========================================
@@ -33445,8 +33678,8 @@ static const struct command tx_commands[] = {
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot namespace connection
- *   clientcmd configcmd commandcmd info observe debug server exec tx
+ *   set zset zrange zpop zstore sort channels snapshot sync namespace
+ *   connection clientcmd configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -33468,6 +33701,7 @@ static const struct {
     { sort_commands, ROWS(sort_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
+    { sync_commands, ROWS(sync_commands) },
     { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
@@ -34244,6 +34478,8 @@ static void metrics__snapshots(struct kvns *k, struct buf *b) {
                  "0 after a save that failed, otherwise 1.", p.last_ok);
     metrics__one(b, "kvns_snapshots_total", "counter", "Snapshots saved.",
                  p.saves);
+    metrics__one(b, "kvns_snapshots_failed_total", "counter",
+                 "Snapshots that failed.", p.failures);
     metrics__milli(b, "kvns_snapshot_age_seconds", "gauge",
                    "Time since the last good snapshot, or since the start.",
                    now - p.last_ms);
@@ -34784,8 +35020,8 @@ static bool webs_listen(struct webs *w, int fd) {
  * behind its own for each poll, and served last in the turn.
  *
  * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
- *   options instance world client measure monitor pubsub watch waiters exec
- *   park webs
+ *   options instance world saver client measure monitor pubsub watch waiters
+ *   exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -35292,7 +35528,9 @@ static void net__drop(struct loop *l, struct client *c) {
         shutdown(c->fd, SHUT_RDWR);
         return;
     }
-    close(c->fd);
+    if ((c->flags & CLIENT_SYNC) == 0 || client_pending(c) > 0 ||
+        !saver_ask(l->k, c->fd))
+        close(c->fd);
     client_free(c);
 }
 
@@ -36381,6 +36619,7 @@ static struct kvns *instances_new(struct options *opt) {
         snprintf(k->run_id + 2 * i, 3, "%02x", id[i]);
     k->started_ms = k->persist.last_ms = clock_wall_us() / 1000;
     k->persist.last_ok = true;
+    k->persist.asker = -1;
     k->ks.active_expire = true;
     if (k->opt.sharded_mode) {
         lanes = k->opt.threads > 0 ? (uint32_t)k->opt.threads :
@@ -36410,6 +36649,7 @@ static struct kvns *instances_new(struct options *opt) {
 /* Free a server whose clients are gone and which saves nothing. */
 static void instances_free(struct kvns *k) {
     if (k == NULL) return;
+    if (k->persist.asker != -1) close(k->persist.asker);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         struct lane *l = k->lanes + i;
 
