@@ -33,6 +33,7 @@
 #include "structures/skip.c"        /* members in order of score */
 #include "structures/sample.c"      /* elements drawn at random */
 #include "structures/bits.c"        /* bytes as numbered bits */
+#include "structures/hll.c"         /* how many different ones */
 
 /* floor 2, formats: pure encoders and decoders */
 #include "formats/crc.c"            /* checksums */
@@ -91,6 +92,7 @@
 #include "commands/string.c"
 #include "commands/lcs.c"
 #include "commands/bit.c"
+#include "commands/pf.c"            /* HyperLogLogs */
 #include "commands/key.c"
 #include "commands/scan.c"
 #include "commands/list.c"

@@ -50,6 +50,8 @@ static const struct fact fact_keys[] = {
     { "2:0,1,0 RO",
       " memory|usage object|encoding object|freq object|idletime "
       "object|refcount " },
+    { "2:0,1,0 RW access",
+      " pfdebug " },
     { "1:-1,1,0 RO access",
       " mget sdiff sinter sunion " },
     { "1:-2,1,0 RW access delete",

@@ -3,9 +3,10 @@
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot sync namespace
- *   connection clientcmd configcmd commandcmd info observe debug server exec tx
+ * floor 7 - uses: base instance string lcs bit pf key scan list listblock
+ *   hashes set zset zrange zpop zstore sort channels snapshot sync namespace
+ *   connection clientcmd configcmd commandcmd info observe debug server exec
+ *   tx
  */
 static const struct {
     const struct command *rows;
@@ -14,6 +15,7 @@ static const struct {
     { string_commands, ROWS(string_commands) },
     { lcs_commands, ROWS(lcs_commands) },
     { bit_commands, ROWS(bit_commands) },
+    { pf_commands, ROWS(pf_commands) },
     { key_commands, ROWS(key_commands) },
     { scan_commands, ROWS(scan_commands) },
     { list_commands, ROWS(list_commands) },

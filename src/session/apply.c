@@ -45,7 +45,7 @@ static void apply__keyspace(struct kvns *k) {
     o->zset_entries = (uint32_t)from->zset_max_listpack_entries;
     o->zset_value = (uint32_t)size_min(from->zset_max_listpack_value, 1 << 30);
     o->list_size = (int)from->list_max_listpack_size;
-    o->hll_sparse_max = (uint32_t)from->hll_sparse_max_bytes;
+    o->hll_sparse_max = (uint32_t)size_min(from->hll_sparse_max_bytes, 1 << 30);
     o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
     o->stream_entries = (uint32_t)from->stream_node_max_entries;
     o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,

@@ -355,9 +355,22 @@ row("bitfield", K("b"),
 row("bitfield_ro", K("b"), some(("GET", bit_type, bit_offset)))
 
 # HyperLogLogs.
-row("pfadd", K("p"), some(word, 0, 5))
-row("pfcount", some(K("p"), 1, 2))
+def elements_to_count(d):
+    """Some, and at times so many that the registers stand alone."""
+    if d.chance(3):
+        first, n = d.below(5000), 1500 + d.below(1000)
+        return ["e%d" % (first + i) for i in range(n)]
+    if d.chance(20):
+        return ["e%d" % d.below(9000) for _ in range(d.below(120))]
+    return [d.make(word)[0] for _ in range(d.below(5))]
+
+
+row("pfadd", K("p"), elements_to_count, weight=8)
+row("get", K("p"), weight=2)
+row("pfcount", some(K("p"), 1, 3))
 row("pfmerge", K("p"), some(K("p"), 0, 2))
+row("pfdebug", one("ENCODING", "DECODE", "GETREG", "TODENSE"), K("p"),
+    weight=1)
 
 # Keys.
 row("del", some(any_key, 1, 2), weight=3)

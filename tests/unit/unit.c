@@ -26,6 +26,7 @@
 #include "test_quick.c"
 #include "test_skip.c"
 #include "test_bits.c"
+#include "test_hll.c"
 #include "test_crc.c"
 #include "test_lzf.c"
 #include "test_rdb.c"
@@ -63,6 +64,7 @@ static const struct unit_test {
     TESTS_QUICK
     TESTS_SKIP
     TESTS_BITS
+    TESTS_HLL
     TESTS_CRC
     TESTS_LZF
     TESTS_RDB
