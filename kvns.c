@@ -6210,6 +6210,416 @@ static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
     }
 }
 /* ---- end structures/bits.c ------------------------------------------ */
+/* how many different ones */
+/* ---- begin structures/hll.c ----------------------------------------- */
+/* ==== hll - how many different ones, in 12 KiB =============================
+ *
+ * HyperLogLog after Flajolet and others (2007), estimated as Ertl does
+ * (arXiv:1702.01284), in the bytes that Redis keeps: 16384 registers, each of
+ * which holds the longest run of zeros, and one, seen in the hashes that chose
+ * it.
+ *
+ *   0   4  "HYLL"
+ *   4   1  0: dense, 1: sparse
+ *   5   3  0
+ *   8   8  the last estimate, little-endian; the top bit says: out of date
+ *  16      dense: 6 bits a register, the lowest bits of a byte first
+ *          sparse: runs of registers, in order
+ *            00nnnnnn            n + 1 registers that are 0
+ *            01nnnnnn nnnnnnnn   likewise, n with its high bits first
+ *            1vvvvvnn            n + 1 registers that are v + 1
+ *
+ * A sparse one grows to a dense one when it would pass a size or a register
+ * 32.  These functions work on bytes that anybody may have made: whatever is
+ * not sixteen thousand registers, neither more nor less, is seen and refused.
+ * Where a change is made follows Redis step by step, so that the bytes do.
+ *
+ * floor 1 - uses: base
+ */
+enum {
+    HLL_BITS = 14,              /* of the hash, which choose the register */
+    HLL_REGISTERS = 1 << HLL_BITS,
+    HLL_MOST = 64 - HLL_BITS + 1,   /* that a register can be */
+    HLL_HEAD = 16,
+    HLL_DENSE_SIZE = HLL_HEAD + HLL_REGISTERS * 6 / 8,
+    HLL_SPARSE_MOST = HLL_HEAD + 2 * HLL_REGISTERS,
+    HLL_ROOM = HLL_SPARSE_MOST + 8, /* bytes for one that is worked on */
+    HLL_DENSE = 0,
+    HLL_SPARSE = 1,
+    HLL_RUN_ZERO = 64,          /* longest runs: short, long, and of values */
+    HLL_RUN_VALUE = 4,
+    HLL_SPARSE_VALUE = 32       /* the highest one that a run can have */
+};
+
+/* One that is being worked on, in HLL_ROOM bytes, or if it is dense in
+ * HLL_DENSE_SIZE. */
+struct hll {
+    uint8_t *p;
+    size_t n;
+};
+
+/* Are these bytes one, as far as the head can tell? */
+static bool hll_is(struct str s) {
+    return s.n >= HLL_HEAD && memcmp(s.p, "HYLL", 4) == 0 &&
+           ((s.p[4] == HLL_DENSE && s.n == HLL_DENSE_SIZE) ||
+            s.p[4] == HLL_SPARSE);
+}
+
+static inline bool hll_is_sparse(struct str s) {
+    return s.p[4] == HLL_SPARSE;
+}
+
+/* Make h, in HLL_ROOM bytes, an empty one. */
+static void hll_init(struct hll *h) {
+    memset(h->p, 0, HLL_HEAD);
+    memcpy(h->p, "HYLL", 4);
+    h->p[4] = HLL_SPARSE;
+    h->p[16] = 0x40 | (HLL_REGISTERS - 1) >> 8;
+    h->p[17] = (HLL_REGISTERS - 1) & 0xff;
+    h->n = HLL_HEAD + 2;
+}
+
+/* The last estimate; false: it is out of date. */
+static bool hll_cached(struct str s, uint64_t *count) {
+    *count = load_le(s.p + 8, 8);
+    return *count >> 63 == 0;
+}
+
+static inline void hll_set_cached(uint8_t *p, uint64_t count) {
+    store_le(p + 8, count, 8);
+}
+
+static inline void hll_outdate(uint8_t *p) { p[15] |= 0x80; }
+
+/* MurmurHash64A (Austin Appleby) under Redis' seed. */
+static uint64_t hll__hash(struct str s) {
+    const uint64_t m = UINT64_C(0xc6a4a7935bd1e995);
+    uint64_t h = UINT64_C(0xadc83b19) ^ (uint64_t)s.n * m, k;
+    const char *p = s.p;
+    size_t n = s.n;
+
+    for (; n >= 8; n -= 8, p += 8) {
+        k = load_le(p, 8) * m;
+        h = (h ^ (k ^ k >> 47) * m) * m;
+    }
+    if (n > 0) h = (h ^ load_le(p, (int)n)) * m;
+    h = (h ^ h >> 47) * m;
+    return h ^ h >> 47;
+}
+
+/* Which register an element counts in, and what it makes of it. */
+static uint32_t hll_register(struct str s, unsigned *value) {
+    uint64_t h = hll__hash(s), rest = h >> HLL_BITS;
+    unsigned v = 1;
+
+    rest |= UINT64_C(1) << (HLL_MOST - 1);
+    for (; (rest & 1) == 0; rest >>= 1) v++;
+    *value = v;
+    return (uint32_t)h & (HLL_REGISTERS - 1);
+}
+
+/* ---- dense --------------------------------------------------------------- */
+
+static inline unsigned hll__dense_get(const uint8_t *p, uint32_t reg) {
+    size_t at = HLL_HEAD + reg * 6 / 8;
+    unsigned v = p[at] | (at + 1 < HLL_DENSE_SIZE ? p[at + 1] << 8 : 0);
+
+    return v >> (reg * 6 & 7) & 63;
+}
+
+static inline void hll__dense_put(uint8_t *p, uint32_t reg, unsigned value) {
+    size_t at = HLL_HEAD + reg * 6 / 8;
+    unsigned shift = reg * 6 & 7;
+
+    p[at] = (uint8_t)((p[at] & ~(63U << shift)) | value << shift);
+    if (shift <= 2) return;
+    p[at + 1] = (uint8_t)((p[at + 1] & ~(63U >> (8 - shift))) |
+                          value >> (8 - shift));
+}
+
+/* ---- sparse -------------------------------------------------------------- */
+
+/* A run of registers. */
+struct hll_run {
+    uint32_t len;
+    unsigned value;
+    unsigned bytes;             /* 1 or 2; 0: cut off */
+};
+
+/* Read the run at p. */
+static inline struct hll_run hll_run(const uint8_t *p, const uint8_t *end) {
+    if ((*p & 0x80) != 0)
+        return (struct hll_run){ (*p & 3U) + 1, (*p >> 2 & 31U) + 1, 1 };
+    if ((*p & 0x40) == 0) return (struct hll_run){ (*p & 63U) + 1, 0, 1 };
+    if (end - p < 2) return (struct hll_run){ 0, 0, 0 };
+    return (struct hll_run){ ((*p & 63U) << 8 | p[1]) + 1, 0, 2 };
+}
+
+static inline uint8_t *hll__put_value(uint8_t *p, unsigned value,
+                                      uint32_t len) {
+    *p = (uint8_t)(0x80 | (value - 1) << 2 | (len - 1));
+    return p + 1;
+}
+
+/* Write a run of len > 0 registers of a value that a run can have. */
+static uint8_t *hll__put_run(uint8_t *p, unsigned value, uint32_t len) {
+    if (value > 0) return hll__put_value(p, value, len);
+    if (len > HLL_RUN_ZERO) {
+        *p++ = (uint8_t)(0x40 | (len - 1) >> 8);
+        *p = (uint8_t)(len - 1);
+        return p + 1;
+    }
+    *p = (uint8_t)(len - 1);
+    return p + 1;
+}
+
+/* Find the run that holds a register: its offset, its first register, and in
+ * *prev the offset of the run before it, or its own.  False: there is none. */
+static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t *at,
+                      size_t *prev, uint32_t *first, struct hll_run *run) {
+    *at = *prev = HLL_HEAD;
+    *first = 0;
+    while (*at < n) {
+        *run = hll_run(p + *at, p + n);
+        if (run->bytes == 0) return false;
+        if (reg - *first < run->len) return true;
+        *prev = *at;
+        *at += run->bytes;
+        *first += run->len;
+    }
+    return false;
+}
+
+/* Join neighbours of the same value among the five runs from offset at on. */
+static void hll__join(struct hll *h, size_t at) {
+    for (int i = 0; i < 5 && at < h->n; i++) {
+        struct hll_run a = hll_run(h->p + at, h->p + h->n), b;
+
+        if (a.bytes == 0) return;
+        if (a.value > 0 && at + 1 < h->n) {
+            b = hll_run(h->p + at + 1, h->p + h->n);
+            if (b.value == a.value && a.len + b.len <= HLL_RUN_VALUE) {
+                hll__put_value(h->p + at + 1, a.value, a.len + b.len);
+                memmove(h->p + at, h->p + at + 1, h->n - at - 1);
+                h->n--;
+                continue;
+            }
+        }
+        at += a.bytes;
+    }
+}
+
+/* Take all runs apart into p, dense; false: they are not all the registers. */
+static bool hll__spread(uint8_t *p, const uint8_t *sparse, size_t n) {
+    uint32_t reg = 0;
+    size_t at = HLL_HEAD;
+
+    memcpy(p, sparse, HLL_HEAD);
+    memset(p + HLL_HEAD, 0, HLL_DENSE_SIZE - HLL_HEAD);
+    p[4] = HLL_DENSE;
+    while (at < n) {
+        struct hll_run run = hll_run(sparse + at, sparse + n);
+
+        if (run.bytes == 0 || run.len > HLL_REGISTERS - reg) return false;
+        for (uint32_t i = 0; run.value > 0 && i < run.len; i++)
+            hll__dense_put(p, reg + i, run.value);
+        reg += run.len;
+        at += run.bytes;
+    }
+    return reg == HLL_REGISTERS;
+}
+
+/* Make a sparse one dense; a dense one is.  False: it is corrupt, and was not
+ * changed. */
+static bool hll_to_dense(struct hll *h) {
+    uint8_t dense[HLL_DENSE_SIZE];
+
+    if (!hll_is_sparse(str_of(h->p, h->n))) return true;
+    if (!hll__spread(dense, h->p, h->n)) return false;
+    memcpy(h->p, dense, HLL_DENSE_SIZE);
+    h->n = HLL_DENSE_SIZE;
+    return true;
+}
+
+/* ---- one register -------------------------------------------------------- */
+
+/* What a register is, or -1: corrupt. */
+static int hll_get(struct str s, uint32_t reg) {
+    const uint8_t *p = (const uint8_t *)s.p;
+    struct hll_run run;
+    size_t at, prev;
+    uint32_t first;
+
+    if (!hll_is_sparse(s)) return (int)hll__dense_get(p, reg);
+    if (!hll__seek(p, s.n, reg, &at, &prev, &first, &run)) return -1;
+    return (int)run.value;
+}
+
+/* Raise a register of a dense one to a value; 1: it was lower. */
+static inline int hll__raise_dense(uint8_t *p, uint32_t reg, unsigned value) {
+    if (hll__dense_get(p, reg) >= value) return 0;
+    hll__dense_put(p, reg, value);
+    return 1;
+}
+
+/* Raise a register to a value, which makes a sparse one dense where it would
+ * pass `most` bytes.  1: it was lower, 0: it was not, -1: corrupt. */
+static int hll_raise(struct hll *h, uint32_t reg, unsigned value,
+                     size_t most) {
+    uint8_t seq[5], *end = seq;
+    struct hll_run run;
+    size_t at, prev, len;
+    uint32_t first;
+
+    if (!hll_is_sparse(str_of(h->p, h->n)))
+        return hll__raise_dense(h->p, reg, value);
+    if (value > HLL_SPARSE_VALUE) goto dense;
+    if (!hll__seek(h->p, h->n, reg, &at, &prev, &first, &run)) return -1;
+    if (run.value >= value) return 0;
+    if (reg > first) end = hll__put_run(end, run.value, reg - first);
+    end = hll__put_value(end, value, 1);
+    if (reg - first + 1 < run.len)
+        end = hll__put_run(end, run.value, run.len - (reg - first) - 1);
+    len = (size_t)(end - seq);
+    if (len > run.bytes) {
+        size_t more = len - run.bytes;
+
+        if (h->n + more > most || h->n + more > HLL_SPARSE_MOST) goto dense;
+    }
+    memmove(h->p + at + len, h->p + at + run.bytes, h->n - at - run.bytes);
+    memcpy(h->p + at, seq, len);
+    h->n = h->n + len - run.bytes;
+    hll__join(h, prev);
+    return 1;
+dense:
+    if (!hll_to_dense(h)) return -1;
+    return hll__raise_dense(h->p, reg, value);
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+/* The eight registers of six bytes, at index i of 2048. */
+static inline uint64_t hll__eight(const uint8_t *p, size_t i) {
+    p += HLL_HEAD + 6 * i;
+    return i + 1 < HLL_REGISTERS / 8 ? load_le(p, 8) : load_le(p, 6);
+}
+
+/* Raise each of the registers in max to those of s.  False: corrupt, and max
+ * is of no use any more. */
+static bool hll_merge(uint8_t max[HLL_REGISTERS], struct str s) {
+    const uint8_t *p = (const uint8_t *)s.p;
+    uint8_t top = 0;
+    uint32_t reg = 0;
+    size_t at = HLL_HEAD;
+
+    if (!hll_is_sparse(s)) {
+        for (size_t i = 0; i < HLL_REGISTERS / 8; i++) {
+            uint64_t v = hll__eight(p, i);
+            uint8_t *m = max + 8 * i;
+
+            for (int k = 0; k < 8; k++, v >>= 6) {
+                uint8_t one = v & 63;
+
+                m[k] = m[k] < one ? one : m[k];
+                top = top < one ? one : top;
+            }
+        }
+        return top <= HLL_MOST;
+    }
+    while (at < s.n) {
+        struct hll_run run = hll_run(p + at, p + s.n);
+
+        if (run.bytes == 0 || run.len > HLL_REGISTERS - reg) return false;
+        for (uint32_t i = 0; run.value > 0 && i < run.len; i++)
+            if (max[reg + i] < run.value) max[reg + i] = (uint8_t)run.value;
+        reg += run.len;
+        at += run.bytes;
+    }
+    return reg == HLL_REGISTERS;
+}
+
+/* The sum over k > 0 of x^(2^k) 2^(k-1), and x. */
+static double hll__sigma(double x) {
+    double y = 1, z = x, was;
+
+    if (x == 1) return INFINITY;
+    do {
+        x *= x;
+        was = z;
+        z += x * y;
+        y += y;
+    } while (z != was);
+    return z;
+}
+
+/* A third of 1 - x less the sum over k > 0 of (1 - x^(2^-k))^2 2^-k. */
+static double hll__tau(double x) {
+    double y = 1, z = 1 - x, was;
+
+    if (x == 0 || x == 1) return 0;
+    do {
+        x = sqrt(x);
+        was = z;
+        y *= 0.5;
+        z -= (1 - x) * (1 - x) * y;
+    } while (z != was);
+    return z / 3;
+}
+
+/* The estimate when `of[v]` registers are v, for all v. */
+static uint64_t hll__estimate(const uint32_t of[64]) {
+    const double m = HLL_REGISTERS, alpha = 0.721347520444481703680;
+    double z = m * hll__tau((m - of[HLL_MOST]) / m);
+
+    for (int v = HLL_MOST - 1; v >= 1; v--) z = (z + of[v]) * 0.5;
+    z += m * hll__sigma(of[0] / m);
+    if (!(z > 0)) return INT64_MAX;     /* all registers as high as can be */
+    return (uint64_t)llroundl(alpha * m * m / z);
+}
+
+/* Estimate how many different elements made these registers. */
+static uint64_t hll_count_registers(const uint8_t max[HLL_REGISTERS]) {
+    uint32_t of[4][64] = { { 0 } };
+
+    for (size_t i = 0; i < HLL_REGISTERS; i += 4)
+        for (size_t k = 0; k < 4; k++) of[k][max[i + k] & 63]++;
+    for (size_t v = 0; v < 64; v++)
+        of[0][v] += of[1][v] + of[2][v] + of[3][v];
+    return hll__estimate(of[0]);
+}
+
+/* Estimate how many different elements s has seen; false: corrupt. */
+static bool hll_count(struct str s, uint64_t *count) {
+    uint32_t of[4][64] = { { 0 } };
+    const uint8_t *p = (const uint8_t *)s.p;
+    uint32_t all = 0;
+    size_t at = HLL_HEAD;
+
+    if (hll_is_sparse(s)) {
+        while (at < s.n && all <= HLL_REGISTERS) {
+            struct hll_run run = hll_run(p + at, p + s.n);
+
+            if (run.bytes == 0) return false;
+            of[0][run.value] += run.len;
+            all += run.len;
+            at += run.bytes;
+        }
+        if (at < s.n || all != HLL_REGISTERS) return false;
+    } else {
+        for (size_t i = 0; i < HLL_REGISTERS / 8; i++) {
+            uint64_t v = hll__eight(p, i);
+
+            for (int k = 0; k < 8; k++, v >>= 6) of[k & 3][v & 63]++;
+        }
+        for (size_t v = 0; v < 64; v++)
+            of[0][v] += of[1][v] + of[2][v] + of[3][v];
+        for (size_t v = HLL_MOST + 1; v < 64; v++)
+            if (of[0][v] != 0) return false;
+    }
+    *count = hll__estimate(of[0]);
+    return true;
+}
+/* ---- end structures/hll.c ------------------------------------------- */
 
 /* floor 2, formats: pure encoders and decoders */
 /* checksums */
@@ -19374,7 +19784,7 @@ static void apply__keyspace(struct kvns *k) {
     o->zset_entries = (uint32_t)from->zset_max_listpack_entries;
     o->zset_value = (uint32_t)size_min(from->zset_max_listpack_value, 1 << 30);
     o->list_size = (int)from->list_max_listpack_size;
-    o->hll_sparse_max = (uint32_t)from->hll_sparse_max_bytes;
+    o->hll_sparse_max = (uint32_t)size_min(from->hll_sparse_max_bytes, 1 << 30);
     o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
     o->stream_entries = (uint32_t)from->stream_node_max_entries;
     o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,
@@ -23373,6 +23783,363 @@ static const struct command bit_commands[] = {
       "Sets or clears one bit of the string at key, zeros filling a gap." },
 };
 /* ---- end commands/bit.c --------------------------------------------- */
+/* HyperLogLogs */
+/* ---- begin commands/pf.c -------------------------------------------- */
+/* ==== pf - commands on HyperLogLogs ========================================
+ *
+ * They are strings with a structure inside.  A dense one is changed where it
+ * stands; a sparse one is copied out, changed there and put back, so that a
+ * corrupt one is left as it was.
+ *
+ * floor 6 - uses: base rand buf hll entry shard door bytes reply instance arg
+ */
+
+static const char pf__corrupt[] =
+    "INVALIDOBJ Corrupted HLL object detected";
+
+/* Answer that the bytes of a key are damaged. */
+static enum outcome pf__reply_corrupt(struct call *x) {
+    reply_error(x->r, pf__corrupt);
+    return FAILED;
+}
+
+/* The bytes of the entry, if there is one, which must be a HyperLogLog; false:
+ * answered.  s->p is NULL without an entry. */
+static bool pf__bytes_or_reply(struct call *x, const struct entry *e,
+                               struct str *s) {
+    char tmp[24];
+
+    *s = (struct str){ NULL, 0 };
+    if (e == NULL) return true;
+    if (!kind_or_reply(x, e, KIND_STRING)) return false;
+    *s = entry_string(e, tmp);
+    if (hll_is(*s)) return true;
+    reply_error(x->r, "WRONGTYPE Key is not a valid HyperLogLog string "
+                      "value.");
+    return false;
+}
+
+/* Is there room for the key at argv[i] to become dense, if `more` registers
+ * may do that?  Nothing may be open.  False: answered. */
+static bool pf__room_or_reply(struct call *x, size_t i, size_t more) {
+    const struct entry *e = key_peek(&x->w, x->argv[i]);
+    struct str s, ns, local;
+
+    if (!pf__bytes_or_reply(x, e, &s)) return false;
+    if (s.p != NULL && !hll_is_sparse(s)) return true;
+    if (s.n + 3 * more <= x->k->ks.opt.hll_sparse_max) return true;
+    key_split(&x->w, x->argv[i], &ns, &local);
+    return arg_room_or_reply(x, x->argv[i], local,
+                             HLL_DENSE_SIZE - size_min(s.n, HLL_DENSE_SIZE));
+}
+
+/* Take the bytes of an open key, or an empty one, to be worked on in room.
+ * False: they are too many to be right. */
+static bool pf__take(struct hll *h, uint8_t room[HLL_ROOM], struct str s) {
+    h->p = room;
+    if (s.p == NULL) {
+        hll_init(h);
+        return true;
+    }
+    if (s.n > HLL_SPARSE_MOST) return false;
+    memcpy(h->p, s.p, s.n);
+    h->n = s.n;
+    return true;
+}
+
+/* Put the bytes back.  False: no memory, nothing changed. */
+static bool pf__store(struct edit *ed, const struct hll *h) {
+    int64_t deadline = ed->e == NULL ? 0 : entry_deadline(ed->e);
+    struct blob *b;
+
+    if (h->n < ENTRY_BLOB_MIN)
+        return bytes_put_text(ed, str_of(h->p, h->n), deadline);
+    b = blob_try(h->n, h->n);
+    if (b == NULL) return false;
+    memcpy(b->bytes, h->p, h->n);
+    return bytes_put_blob(ed, b, deadline);
+}
+
+/* Put the elements from argv[2] on into the bytes s of the open key, or a new
+ * one.  1: something changed; 0: nothing did; -1: the key is corrupt, -2: no
+ * memory; it is as it was then. */
+static int pf__add(struct call *x, struct edit *ed, struct str s) {
+    uint8_t room[HLL_ROOM];
+    struct hll h = { NULL, 0 };
+    size_t most = x->k->ks.opt.hll_sparse_max;
+    bool dense = s.p != NULL && !hll_is_sparse(s);
+    unsigned value;
+    uint32_t reg;
+    int was;
+
+    if (s.p == NULL) pf__take(&h, room, s);
+    for (size_t i = 2; i < x->argc; i++) {
+        reg = hll_register(x->argv[i], &value);
+        if (h.p == NULL) {
+            was = hll_get(s, reg);
+            if (was < 0) return -1;
+            if ((unsigned)was >= value) continue;
+            if (dense) {
+                h.p = (uint8_t *)bytes_open(ed, s.n);
+                h.n = s.n;
+                if (h.p == NULL) return -2;
+            } else if (!pf__take(&h, room, s)) {
+                return -1;
+            }
+        }
+        if (hll_raise(&h, reg, value, most) < 0) return -1;
+    }
+    if (h.p == NULL) return 0;
+    hll_outdate(h.p);
+    return dense || pf__store(ed, &h) ? 1 : -2;
+}
+
+static enum outcome cmd_pfadd(struct call *x) {
+    struct edit ed;
+    struct str s;
+    int did;
+
+    if (!pf__room_or_reply(x, 1, x->argc - 2)) return FAILED;
+    edit_open(&x->w, x->argv[1], &ed);
+    pf__bytes_or_reply(x, ed.e, &s);    /* checked before */
+    did = pf__add(x, &ed, s);
+    if (did == 1) edit_commit(&ed, EVENT_STRING, "pfadd");
+    else edit_cancel(&ed);
+    if (did == -1) return pf__reply_corrupt(x);
+    if (did == -2) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, did);
+    return DONE;
+}
+
+/* Raise max to the registers of the keys from argv[1] on.  *dense: one of them
+ * is.  False: answered. */
+static bool pf__merge_or_reply(struct call *x, uint8_t max[HLL_REGISTERS],
+                               bool *dense) {
+    struct str s;
+
+    memset(max, 0, HLL_REGISTERS);
+    *dense = false;
+    for (size_t i = 1; i < x->argc; i++) {
+        if (!pf__bytes_or_reply(x, key_read(&x->w, x->argv[i]), &s))
+            return false;
+        if (s.p == NULL) continue;
+        *dense = *dense || !hll_is_sparse(s);
+        if (hll_merge(max, s)) continue;
+        pf__reply_corrupt(x);
+        return false;
+    }
+    return true;
+}
+
+/* Keep the estimate with the key.  Without memory for that it is not kept. */
+static void pf__keep_count(struct call *x, uint64_t count) {
+    struct edit ed;
+    struct str v;
+    char tmp[24], *p;
+
+    edit_open(&x->w, x->argv[1], &ed);
+    v = entry_string(ed.e, tmp);
+    p = bytes_open(&ed, v.n);
+    if (p == NULL) {
+        edit_cancel(&ed);
+        return;
+    }
+    hll_set_cached((uint8_t *)p, count);
+    edit_commit(&ed, EVENT_STRING, NULL);
+}
+
+/* The estimate is kept before the key is read, as far as others can see: a
+ * write after a read would take back what the read means to eviction. */
+static enum outcome cmd_pfcount(struct call *x) {
+    uint8_t max[HLL_REGISTERS];
+    struct str s;
+    uint64_t count = 0;
+    bool dense;
+
+    if (x->argc > 2) {
+        if (!pf__merge_or_reply(x, max, &dense)) return FAILED;
+        reply_int(x->r, (int64_t)hll_count_registers(max));
+        return DONE;
+    }
+    if (!pf__bytes_or_reply(x, key_peek(&x->w, x->argv[1]), &s)) return FAILED;
+    if (s.p != NULL && !hll_cached(s, &count)) {
+        if (!hll_count(s, &count)) return pf__reply_corrupt(x);
+        pf__keep_count(x, count);
+    }
+    key_read(&x->w, x->argv[1]);
+    reply_int(x->r, (int64_t)count);
+    return DONE;
+}
+
+static enum outcome cmd_pfmerge(struct call *x) {
+    uint8_t max[HLL_REGISTERS], room[HLL_ROOM];
+    size_t most = x->k->ks.opt.hll_sparse_max;
+    struct hll h;
+    struct edit ed;
+    struct str s;
+    bool dense, ok;
+
+    if (!pf__room_or_reply(x, 1, HLL_REGISTERS) ||
+        !pf__merge_or_reply(x, max, &dense))
+        return FAILED;
+    edit_open(&x->w, x->argv[1], &ed);
+    pf__bytes_or_reply(x, ed.e, &s);
+    ok = pf__take(&h, room, s) && (!dense || hll_to_dense(&h));
+    for (uint32_t i = 0; ok && i < HLL_REGISTERS; i++)
+        ok = max[i] == 0 || hll_raise(&h, i, max[i], most) >= 0;
+    if (NEVER(!ok)) {           /* it has been merged: so it is whole */
+        edit_cancel(&ed);
+        return pf__reply_corrupt(x);
+    }
+    hll_outdate(h.p);
+    if (!pf__store(&ed, &h)) {
+        edit_cancel(&ed);
+        return reply_err(x, ERR_MEMORY);
+    }
+    edit_commit(&ed, EVENT_STRING, "pfadd");
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* ---- for developers ------------------------------------------------------ */
+
+/* Make the sparse key at argv[2] dense; false: answered. */
+static bool pf__dense_or_reply(struct call *x, struct str s) {
+    uint8_t room[HLL_ROOM];
+    struct hll h;
+    struct edit ed;
+
+    if (!pf__take(&h, room, s) || !hll_to_dense(&h)) {
+        pf__reply_corrupt(x);
+        return false;
+    }
+    edit_open(&x->w, x->argv[2], &ed);
+    if (!pf__store(&ed, &h)) {
+        edit_cancel(&ed);
+        reply_err(x, ERR_MEMORY);
+        return false;
+    }
+    edit_commit(&ed, EVENT_STRING, NULL);
+    return true;
+}
+
+/* The runs of a sparse one, "Z:16383 v:1,1". */
+static enum outcome pf__decode(struct call *x, struct str s) {
+    const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n;
+    struct buf out = { 0 };
+
+    if (!hll_is_sparse(s)) {
+        reply_error(x->r, "ERR HLL encoding is not sparse");
+        return FAILED;
+    }
+    for (p += HLL_HEAD; p < end;) {
+        struct hll_run run = hll_run(p, end);
+
+        if (run.bytes == 0) break;
+        if (out.n > 0) buf_put_char(&out, ' ');
+        if (run.value > 0)
+            buf_printf(&out, "v:%u,%u", run.value, (unsigned)run.len);
+        else
+            buf_printf(&out, "%c:%u", run.bytes == 1 ? 'z' : 'Z',
+                       (unsigned)run.len);
+        p += run.bytes;
+    }
+    if (out.failed) reply_err(x, ERR_MEMORY);
+    else reply_bulk(x->r, buf_str(&out));
+    buf_free(&out);
+    return DONE;
+}
+
+static enum outcome pf__registers(struct call *x, struct str s) {
+    if (hll_is_sparse(s)) {
+        if (!pf__dense_or_reply(x, s)) return FAILED;
+        pf__bytes_or_reply(x, key_peek(&x->w, x->argv[2]), &s);
+    }
+    reply_array(x->r, HLL_REGISTERS);
+    for (uint32_t i = 0; i < HLL_REGISTERS; i++)
+        reply_int(x->r, hll_get(s, i));
+    return DONE;
+}
+
+static enum outcome cmd_pfdebug(struct call *x) {
+    struct str s, what = x->argv[1];
+    bool dense = str_is(what, "todense"), decode = str_is(what, "decode"),
+         registers = str_is(what, "getreg"), name = str_is(what, "encoding");
+    const struct entry *e = key_peek(&x->w, x->argv[2]);
+
+    if (e == NULL) {
+        reply_error(x->r, "ERR The specified key does not exist");
+        return FAILED;
+    }
+    if (!pf__bytes_or_reply(x, e, &s)) return FAILED;
+    if (!dense && !decode && !registers && !name) {
+        reply_errorf(x->r, "ERR Unknown PFDEBUG subcommand '%.*s'",
+                     (int)size_min(what.n, 128), what.p);
+        return FAILED;
+    }
+    if (decode) return pf__decode(x, s);
+    if (registers) return pf__registers(x, s);
+    if (name) {
+        reply_simple(x->r, hll_is_sparse(s) ? STR("sparse") : STR("dense"));
+        return DONE;
+    }
+    if (!hll_is_sparse(s)) {
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    if (!pf__dense_or_reply(x, s)) return FAILED;
+    reply_int(x->r, 1);
+    return DONE;
+}
+
+/* Count up to 4096 in a sparse and in a dense one: their registers must be
+ * the same, and the estimate near.  Takes some ms. */
+static enum outcome cmd_pfselftest(struct call *x) {
+    uint8_t a[HLL_ROOM], b[HLL_ROOM];
+    uint64_t seed = rand_next(&x->k->ks.shards[0].rand), id, one = 0, two = 0;
+    struct hll sparse = { a, 0 }, dense = { b, 0 };
+    bool ok;
+
+    hll_init(&sparse);
+    hll_init(&dense);
+    ok = hll_to_dense(&dense);
+    for (uint64_t i = 1; ok && i <= 4096; i++) {
+        unsigned value;
+        uint32_t reg;
+
+        id = seed + i;
+        reg = hll_register(str_of(&id, sizeof id), &value);
+        ok = hll_raise(&sparse, reg, value, 12000) ==
+             hll_raise(&dense, reg, value, 0);
+        if (!ok || (i & (i - 1)) != 0) continue;
+        ok = hll_count(str_of(sparse.p, sparse.n), &one) &&
+             hll_count(str_of(dense.p, dense.n), &two) && one == two &&
+             fabs((double)one - (double)i) <= 0.07 * (double)i + 2;
+    }
+    if (ok) reply_ok(x->r);
+    else reply_errorf(x->r, "ERR TESTFAILED: %" PRIu64 " and %" PRIu64
+                            " counted from %" PRIu64 " on", one, two, seed);
+    return ok ? DONE : FAILED;
+}
+
+static const struct command pf_commands[] = {
+    { "pfadd", cmd_pfadd, -2, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HLL,
+      "2.8.9", "O(1) for each element", "key [element [element ...]]",
+      "Has elements counted by the HyperLogLog at key." },
+    { "pfcount", cmd_pfcount, -2, READONLY | REPLICATES, 1, -1, 1, GROUP_HLL,
+      "2.8.9", "O(1) where nothing was added, O(N) for N keys",
+      "key [key ...]",
+      "About how many different elements the HyperLogLogs have counted." },
+    { "pfdebug", cmd_pfdebug, 3, WRITE | GROWS | ADMIN, 2, 2, 1, GROUP_HLL,
+      "2.8.9", "O(1)", "subcommand key",
+      "Shows the insides of a HyperLogLog." },
+    { "pfmerge", cmd_pfmerge, -2, WRITE | GROWS, 1, -1, 1, GROUP_HLL, "2.8.9",
+      "O(N) for N keys", "destkey [sourcekey [sourcekey ...]]",
+      "Adds what some HyperLogLogs have counted to another." },
+    { "pfselftest", cmd_pfselftest, 1, ADMIN, 0, 0, 0, GROUP_HLL, "2.8.9",
+      "O(1)", "", "Checks how HyperLogLogs count." },
+};
+/* ---- end commands/pf.c ---------------------------------------------- */
 /* ---- begin commands/key.c ------------------------------------------- */
 /* ==== key - commands on keys of any kind ===================================
  *
@@ -30158,6 +30925,8 @@ static const struct fact fact_keys[] = {
     { "2:0,1,0 RO",
       " memory|usage object|encoding object|freq object|idletime "
       "object|refcount " },
+    { "2:0,1,0 RW access",
+      " pfdebug " },
     { "1:-1,1,0 RO access",
       " mget sdiff sinter sunion " },
     { "1:-2,1,0 RW access delete",
@@ -33677,9 +34446,10 @@ static const struct command tx_commands[] = {
  * Joins the families' rows into one table in order of name, and builds the
  * index by which they are found.
  *
- * floor 7 - uses: base instance string lcs bit key scan list listblock hashes
- *   set zset zrange zpop zstore sort channels snapshot sync namespace
- *   connection clientcmd configcmd commandcmd info observe debug server exec tx
+ * floor 7 - uses: base instance string lcs bit pf key scan list listblock
+ *   hashes set zset zrange zpop zstore sort channels snapshot sync namespace
+ *   connection clientcmd configcmd commandcmd info observe debug server exec
+ *   tx
  */
 static const struct {
     const struct command *rows;
@@ -33688,6 +34458,7 @@ static const struct {
     { string_commands, ROWS(string_commands) },
     { lcs_commands, ROWS(lcs_commands) },
     { bit_commands, ROWS(bit_commands) },
+    { pf_commands, ROWS(pf_commands) },
     { key_commands, ROWS(key_commands) },
     { scan_commands, ROWS(scan_commands) },
     { list_commands, ROWS(list_commands) },
