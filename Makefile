@@ -115,8 +115,8 @@ benchmark-memory: ## resident bytes per key
 benchmark-stalls: ## the longest wait of a client while others do much
 	$(PYTHON) tests/bench/stalls.py $(ARGS)
 
-benchmark-instructions: ## callgrind's instructions per GET and SET
-	sh tests/bench/instructions.sh $(ARGS)
+benchmark-instructions: ## callgrind's instructions per command
+	$(PYTHON) tests/bench/instructions.py $(ARGS)
 
 # The format is docker's, as OCI's has no place for the HEALTHCHECK.
 podman-build: ## build the container image IMAGE

@@ -557,7 +557,7 @@ static const struct command key_commands[] = {
     { "dbsize", cmd_dbsize, 1, READONLY | FAST | ALL_SHARDS, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "How many keys the selected database holds." },
-    { "del", cmd_del, -2, WRITE, 1, -1, 1, GROUP_KEY,
+    { "del", cmd_del, -2, WRITE | SHORT, 1, -1, 1, GROUP_KEY,
       "1.0.0", "O(N) for N keys; memory comes back later", "key [key ...]",
       "Removes keys, and says how many there were." },
     { "exists", cmd_exists, -2, READONLY | FAST, 1, -1, 1, GROUP_KEY,

@@ -14,7 +14,7 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem clock rand num buf table entry shard door upkeep
+ * floor 7 - uses: base mem rand num buf table entry shard door upkeep
  *   reply instance world client measure slow monitor pubsub watch waiters arg
  */
 
@@ -34,6 +34,13 @@ static inline uint64_t exec__name_word(struct str name) {
     if (BASE_LITTLE && name.n >= 4)
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
+    if (BASE_LITTLE && name.n > 0) {        /* one to three bytes */
+        size_t mid = name.n >> 1, last = name.n - 1;
+
+        w = (unsigned char)p[0] | (uint64_t)(unsigned char)p[mid] << mid * 8 |
+            (uint64_t)(unsigned char)p[last] << last * 8;
+        return w | lower;
+    }
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;
@@ -44,8 +51,8 @@ static inline uint32_t exec__name_hash(uint64_t word, size_t n) {
            ROW_SLOTS;
 }
 
-static inline const struct command *exec__find(const struct kvns *k,
-                                               struct str name, bool sub) {
+static INLINE const struct command *exec__find(const struct kvns *k,
+                                               struct str name, size_t sub) {
     uint64_t word = exec__name_word(name);
     uint32_t h = exec__name_hash(word, name.n);
 
@@ -54,8 +61,7 @@ static inline const struct command *exec__find(const struct kvns *k,
         const struct command *row = slot->row;
 
         if (row == NULL) return NULL;
-        if (slot->word == word && slot->n == name.n &&
-            ((row->flags & SUBCOMMAND) != 0) == sub &&
+        if (slot->word == word && slot->n == name.n + sub &&
             (LIKELY(name.n <= 8) || str_is(name, row->name)))
             return row;
     }
@@ -64,7 +70,7 @@ static inline const struct command *exec__find(const struct kvns *k,
 /* Find the row of a command, or NULL. */
 static inline const struct command *exec_find(const struct kvns *k,
                                               struct str name) {
-    return exec__find(k, name, false);
+    return exec__find(k, name, 0);
 }
 
 /* Find the row of a container's subcommand, or NULL. */
@@ -78,7 +84,7 @@ static const struct command *exec_find_sub(const struct kvns *k,
     memcpy(name, row->name, n);
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
-    return exec__find(k, str_of(name, n + 1 + sub.n), true);
+    return exec__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
@@ -230,16 +236,19 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     free(events);
 }
 
-static void exec__call(struct lane *l, struct client *c,
-                       const struct command *row, size_t argc,
-                       const struct str *argv, struct reply *r,
-                       struct call *x) {
-    memset(x, 0, sizeof *x);
+static INLINE void exec__call(struct lane *l, struct client *c,
+                              const struct command *row, size_t argc,
+                              const struct str *argv, struct reply *r,
+                              struct call *x) {
+    /* one by one: to clear all of it first costs more than to fill it */
     x->w.ks = &l->k->ks;
-    if (UNLIKELY(c->bound != NULL)) x->w.bound = str_of(c->bound, c->bound_n);
+    x->w.bound.p = c->bound;
+    x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
     x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+    x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.hint = NULL;
     x->k = l->k;
     x->lane = l;
     x->c = c;
@@ -247,6 +256,7 @@ static void exec__call(struct lane *l, struct client *c,
     x->argc = argc;
     x->argv = argv;
     x->r = r;
+    x->no_block = x->again = false;
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -439,6 +449,7 @@ static COLD void exec__after(struct call *x) {
     uint64_t set[EXEC_SHARDS / 64];
 
     x->w.news = false;
+    x->lane->timed_ns = 0;
     memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
     exec__shards(&x->w, x->row, x->argc, x->argv, set);
     exec__settle_set(x->lane, set);
@@ -585,6 +596,16 @@ static bool exec__admit_or_reply(struct call *x) {
     return true;
 }
 
+/* Is there memory in plenty for whatever a batch of so many bytes may want?
+ * Then its commands need not be looked at one by one. */
+static inline bool exec_is_roomy(const struct keyspace *ks, size_t bytes) {
+    const size_t plenty = 1 << 20;
+
+    return ks->tenants == NULL && bytes < 65536 &&
+           (double)(keyspace_bytes(ks) + 2 * bytes + plenty) <=
+               (double)ks->opt.memory_limit * ks->opt.threshold;
+}
+
 /* Run a handler under the locks of its keys. */
 static inline enum outcome exec__locked(struct call *x) {
     struct keyspace *ks = x->w.ks;
@@ -623,16 +644,14 @@ static inline enum outcome exec__locked(struct call *x) {
 static enum outcome exec__timed(struct call *x,
                                 enum outcome (*run)(struct call *)) {
     struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
-    int64_t begun = clock_mono_ns(), ns;
+    int64_t begun = measure_begin(x->lane);
     enum outcome what = run(x);
 
-    ns = clock_mono_ns() - begun;
-    measure_alone(x->lane, st, ns);
-    slow_note(x, ns);
+    slow_note(x, measure_alone(x->lane, st, begun));
     return what;
 }
 
-/* Run one command of a client, all checks passed but that of memory.  FAST
+/* Run one command of a client, all checks passed but that of memory.  Short
  * ones share the time of their batch. */
 static inline enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
@@ -640,13 +659,16 @@ static inline enum outcome exec__run(struct call *x) {
     struct command_stat *st = l->stats + (row - x->k->rows);
     enum outcome what;
 
-    if (UNLIKELY((row->flags & GROWS) != 0) && !exec__admit_or_reply(x)) {
+    if (UNLIKELY((row->flags & GROWS) != 0 && !l->roomy) &&
+        !exec__admit_or_reply(x)) {
         exec__failed(l, st, x->r, true);
         return FAILED;
     }
-    if (LIKELY((row->flags & FAST) != 0 && l->nshared < l->share)) {
+    if (LIKELY((row->flags & (FAST | SHORT)) != 0 &&
+               l->nshared < l->share)) {
         l->shared[l->nshared++] = st;
-        what = exec__locked(x);
+        l->timed_ns = 0;
+        what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
         what = exec__timed(x, exec__locked);
     }
@@ -688,11 +710,26 @@ static COLD void exec__arity(struct client *c, struct reply *r,
                  row->name);
 }
 
+/* Is there nothing that could keep the client from running this: the usual
+ * case in few steps?  Otherwise exec__check_or_reply has to look closer. */
+static INLINE bool exec__is_plain(const struct client *c,
+                                  const struct command *row, size_t argc) {
+    const struct kvns *k = c->lane->k;
+
+    return row != NULL &&
+           ((uintptr_t)c->bound | c->channels | c->patterns |
+            c->shard_channels | (row->flags & CONTAINER) |
+            atomic_load_explicit(&k->loading, memory_order_relaxed)) == 0 &&
+           (row->arity > 0 ? argc == (size_t)row->arity :
+                             argc >= (size_t)-row->arity) &&
+           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0);
+}
+
 /* May the client run this now?  Answers where not; *row may become that of a
  * subcommand. */
-static inline bool exec__check_or_reply(struct client *c, struct reply *r,
-                                        const struct command **row,
-                                        size_t argc, const struct str *argv) {
+static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
+                                      const struct command **row,
+                                      size_t argc, const struct str *argv) {
     const struct command *cmd = *row, *sub;
     const struct kvns *k = c->lane->k;
 
@@ -834,7 +871,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     c->commands++;
     l->commands++;
     c->last_ms = l->clock.wall_ms;
-    if (UNLIKELY(!exec__check_or_reply(c, r, &row, argc, argv))) {
+    if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
+        !exec__check_or_reply(c, r, &row, argc, argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
         if (row == NULL) measure_error(l, r->code);
         else exec__failed(l, l->stats + (row - l->k->rows), r, true);

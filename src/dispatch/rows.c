@@ -67,11 +67,14 @@ static bool rows_join(struct kvns *k) {
         struct str name = str_c(row->name);
         uint64_t word = exec__name_word(name);
         uint32_t h = exec__name_hash(word, name.n);
+        bool sub = strchr(row->name, '|') != NULL;
 
-        if (strchr(row->name, '|') != NULL) row->flags |= SUBCOMMAND;
+        if (sub) row->flags |= SUBCOMMAND;
         if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
         while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
-        k->row_index[h] = (struct row_slot){ word, name.n, row };
+        k->row_index[h] = (struct row_slot){
+            word, name.n + (sub ? ROW_SUB : 0), row
+        };
     }
     return true;
 }

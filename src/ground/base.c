@@ -68,17 +68,21 @@
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
 
+/* INLINE: a step of the way that every command goes, too short to be worth a
+ * call. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
+#define INLINE inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
+#define INLINE inline
 #define PRINTF_LIKE(f, a)
 #endif
 
@@ -139,6 +143,38 @@ static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Unaligned loads and stores in this machine's byte order. */
+static inline uint64_t load64(const void *p) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t load32(const void *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+
+/* Are n bytes the same?  By words: quicker than a call where n is small. */
+static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
+    size_t i = 0;
+
+    if (n >= 8) {
+        for (; i < n - 8; i += 8)
+            if (load64(a + i) != load64(b + i)) return false;
+        return load64(a + n - 8) == load64(b + n - 8);
+    }
+    if (n >= 4)
+        return load32(a) == load32(b) && load32(a + n - 4) == load32(b + n - 4);
+    for (; i < n; i++)
+        if (a[i] != b[i]) return false;
+    return true;
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -163,22 +199,6 @@ static inline bool str_is(struct str s, const char *word) {
 
 static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
-
-/* Unaligned loads and stores in this machine's byte order. */
-static inline uint64_t load64(const void *p) {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline uint32_t load32(const void *p) {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
-static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
 /* Compilers see through the loops below only partly: whole words are quicker
  * where the machine's order is known to be the right one. */

@@ -23,7 +23,7 @@
 #define HASH_K3 UINT64_C(0x082efa98ec4e6c89)
 
 /* The product of a and b: its low half, and the other half in *high. */
-static inline uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
+static INLINE uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
 #if defined(__SIZEOF_INT128__) && !defined(KVNS_PLAIN)
     __extension__ unsigned __int128 product = a;
 
@@ -42,14 +42,14 @@ static inline uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
 #endif
 }
 
-static inline uint64_t hash__fold(uint64_t a, uint64_t b) {
+static INLINE uint64_t hash__fold(uint64_t a, uint64_t b) {
     uint64_t high, low = hash_mul(a, b, &high);
 
     return low ^ high;
 }
 
 /* A hash of n bytes for tables of this process; seed is to be secret. */
-static inline uint64_t hash_fast(const void *p, size_t n, uint64_t seed) {
+static INLINE uint64_t hash_fast(const void *p, size_t n, uint64_t seed) {
     const unsigned char *s = p;
     uint64_t one = seed ^ HASH_K0;
     uint64_t two = seed * HASH_K1 + HASH_K2;

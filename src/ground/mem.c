@@ -54,6 +54,8 @@ struct mem {
     size_t held;                /* bytes obtained from the system */
     size_t kept;                /* of `used`: for a snapshot alone, as their
                                    owners count */
+    uint64_t moves;             /* counts up when items of tables may have
+                                   left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
     struct mem_page *idle;      /* empty pages */
@@ -102,6 +104,7 @@ static inline unsigned mem__class(size_t n, uint32_t *size) {
 static inline size_t mem_size(size_t n) {
     uint32_t size;
 
+    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
     if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
     mem__class(n, &size);
     return size;
@@ -403,6 +406,7 @@ static void *mem_lines_try(struct mem *m, size_t n) {
 /* Give such a block back. */
 static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     if (p == NULL) return;
+    m->moves++;
 #if !defined(KVNS_MALLOC)
     if (n <= MEM_LINES_SMALL) {
         mem_drop(m, p, n);

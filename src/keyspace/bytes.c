@@ -23,6 +23,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     size_t head = (size_t)(old.p - (char *)e);
 
     if (entry_shape(e) > SHAPE_INT || ttl != (deadline != 0)) return false;
+    if (LIKELY(old.n == v.n)) goto fits;
     if ((old.n < ENTRY_LONG) != (v.n < ENTRY_LONG)) return false;
 #if defined(KVNS_MALLOC)
     if (v.n > old.n || mem_size(head + old.n) != mem_size(head + v.n))
@@ -35,6 +36,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     if (v.n < ENTRY_LONG) e->vlen = (uint8_t)v.n;
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
+fits:
     memcpy((char *)e + head, v.p, v.n);
     return true;
 }

@@ -38,7 +38,7 @@ struct edit {
 };
 
 /* All of a key's memory, its share of the index aside. */
-static inline size_t entry_cost(const struct entry *e) {
+static INLINE size_t entry_cost(const struct entry *e) {
     size_t n = mem_size(entry_size(e));
 
     if (LIKELY(!shape_is_big(entry_shape(e)))) return n;
@@ -49,18 +49,28 @@ static inline size_t entry_cost(const struct entry *e) {
     return ((struct big *)entry_object(e))->bytes;
 }
 
-/* The live entry of ref, or NULL; one whose time has come is not seen. */
-static inline struct entry *door__find(const struct work *w,
-                                       const struct keyref *ref,
-                                       struct table_at *at, bool *dead) {
+/* Find a key of database db, dead or alive, and where it lives: in *ref, which
+ * is the hint's or `room`.  What a hint knows is not worked out again. */
+static INLINE struct entry *door__find(struct work *w, struct str key, int db,
+                                       struct keyref *room,
+                                       const struct keyref **ref,
+                                       struct table_at *at) {
+    const struct key_hint *h = w->hint;
     struct entry *e;
 
-    *dead = false;
-    if (UNLIKELY(ref->space == NULL)) return NULL;
-    e = space_entry(w->ks, ref->space, ref->local, ref->hash, at);
-    if (e == NULL || LIKELY(!entry_is_dead(e, w->now))) return e;
-    *dead = true;
-    return NULL;
+    if (LIKELY(h != NULL && h->p == key.p) && LIKELY(hint_holds(h, db))) {
+        space_count(w, h->ref.space);
+        *ref = &h->ref;
+        *at = h->at;
+        e = table_get(at);
+        VERIFY(e != NULL);
+        if (LIKELY(entry_is(e, h->ref.local))) return e;
+    } else {
+        key_ref_in(w, key, db, room);
+        *ref = room;
+        if (room->space == NULL) return NULL;
+    }
+    return space_entry(w->ks, (*ref)->space, (*ref)->local, (*ref)->hash, at);
 }
 
 /* Leave an object to be freed in slices, or free a small one now. */
@@ -162,6 +172,11 @@ static inline void door__account(struct edit *ed) {
     size_t key = s->mem.used - ed->before - ed->index, size;
 
     if (sp == NULL) return;
+    if (LIKELY((key | ed->index | ed->detached) == 0 && ed->e != NULL &&
+               !shape_is_big(entry_shape(ed->e)))) {
+        VERIFY(ed->size == entry_cost(ed->e));
+        return;                 /* changed in place */
+    }
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
         if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
@@ -236,17 +251,17 @@ static COLD void door__expire(struct work *w, const struct keyref *ref,
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
 static inline void edit_open_in(struct work *w, struct str key, int db,
                                 struct edit *ed) {
+    const struct keyref *ref;
     struct shard *s;
-    bool dead;
 
     ed->w = w;
-    key_ref_in(w, key, db, &ed->ref);
+    ed->e = door__find(w, key, db, &ed->ref, &ref, &ed->at);
+    if (ref != &ed->ref) ed->ref = *ref;
     s = ed->ref.shard;
-    ed->e = door__find(w, &ed->ref, &ed->at, &dead);
-    if (UNLIKELY(dead)) {
-        door__expire(w, &ed->ref, ed->at,
-                     table__ptr(ed->at.line, ed->at.slot));
+    if (ed->e != NULL && entry_is_dead(ed->e, w->now)) {
+        door__expire(w, &ed->ref, ed->at, ed->e);
         key_ref_in(w, key, db, &ed->ref);
+        ed->e = NULL;
     }
     if (ed->e != NULL && UNLIKELY(entry_has(ed->e, ENTRY_MARK) != s->mark))
         walk_keep(s, ed->ref.space, ed->e);
@@ -496,59 +511,66 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
     return true;
 }
 
+/* Count a miss. */
+static void door__miss(struct work *w, const struct keyref *ref) {
+    ref->shard->misses++;
+    if (ref->space != NULL) ref->space->tally.misses++;
+    if (LIKELY((w->ks->opt.notify & EVENT_MISS) == 0)) return;
+    shard_tell(ref->shard, EVENT_MISS, "keymiss", ref->db->index,
+               ref->ns.p == NULL, ref->ns, ref->local);
+    w->news = true;
+}
+
+/* Note that a key in an ear namespace was read.  Without memory for the note
+ * it stays unmarked: read again, swept then. */
+static COLD void door__ear(struct work *w, const struct keyref *ref,
+                           struct entry *e) {
+    uint64_t h = space_hash(w->ks, ref->space, ref->local, ref->hash);
+    struct buf *reads = &ref->shard->reads;
+
+    if (!buf_put(reads, &ref->space->id, sizeof(uint32_t))) return;
+    if (buf_put(reads, &h, sizeof h)) entry_flag(e, ENTRY_READ, true);
+    else reads->n -= sizeof(uint32_t);
+}
+
 /* Find a key to be read: counts the use, the hit or the miss.  NULL: there is
  * none.  Lent until the next change in the shard. */
 static inline struct entry *key_read(struct work *w, struct str key) {
-    struct keyref ref;
+    const struct keyref *ref;
+    struct keyref room;
     struct table_at at;
-    struct entry *e;
-    bool dead;
+    struct entry *e = door__find(w, key, w->db, &room, &ref, &at);
 
-    key_ref(w, key, &ref);
-    e = door__find(w, &ref, &at, &dead);
-    if (UNLIKELY(dead)) {
-        door__expire(w, &ref, at, table__ptr(at.line, at.slot));
-        key_ref(w, key, &ref);
+    if (e != NULL && entry_is_dead(e, w->now)) {
+        door__expire(w, ref, at, e);
+        key_ref(w, key, &room);
+        ref = &room;
+        e = NULL;
     }
     if (UNLIKELY(w->quiet)) return e;
-    if (e == NULL) {
-        ref.shard->misses++;
-        if (ref.space != NULL) ref.space->tally.misses++;
-        if (UNLIKELY((w->ks->opt.notify & EVENT_MISS) != 0)) {
-            shard_tell(ref.shard, EVENT_MISS, "keymiss", ref.db->index,
-                       ref.ns.p == NULL, ref.ns, ref.local);
-            w->news = true;
-        }
+    if (UNLIKELY(e == NULL)) {
+        door__miss(w, ref);
         return NULL;
     }
-    ref.shard->hits++;
-    ref.space->tally.hits++;
+    ref->shard->hits++;
+    ref->space->tally.hits++;
     if (UNLIKELY(w->no_touch)) return e;
-    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref.shard->rand);
-    if (UNLIKELY(ref.space->policy == POLICY_EAR) &&
-        !entry_has(e, ENTRY_READ)) {
-        uint64_t h = space_hash(w->ks, ref.space, ref.local, ref.hash);
-
-        /* without memory for the note it stays unmarked: read again, swept
-         * then */
-        if (buf_put(&ref.shard->reads, &ref.space->id, sizeof(uint32_t))) {
-            if (buf_put(&ref.shard->reads, &h, sizeof h))
-                entry_flag(e, ENTRY_READ, true);
-            else ref.shard->reads.n -= sizeof(uint32_t);
-        }
-    }
+    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref->shard->rand);
+    if (UNLIKELY(ref->space->policy == POLICY_EAR) &&
+        !entry_has(e, ENTRY_READ))
+        door__ear(w, ref, e);
     return e;
 }
 
 /* Find a key without leaving a trace; NULL if it is not there (or dead). */
 static inline struct entry *key_peek_in(struct work *w, struct str key,
                                         int db) {
-    struct keyref ref;
+    const struct keyref *ref;
+    struct keyref room;
     struct table_at at;
-    bool dead;
+    struct entry *e = door__find(w, key, db, &room, &ref, &at);
 
-    key_ref_in(w, key, db, &ref);
-    return door__find(w, &ref, &at, &dead);
+    return e == NULL || entry_is_dead(e, w->now) ? NULL : e;
 }
 
 static inline struct entry *key_peek(struct work *w, struct str key) {

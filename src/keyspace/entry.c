@@ -131,6 +131,18 @@ static inline struct str entry_key(const struct entry *e) {
     return (struct str){ p, n };
 }
 
+/* Is this its local key? */
+static INLINE bool entry_is(const struct entry *e, struct str key) {
+    struct str own;
+
+    if (LIKELY(key.n < ENTRY_LONG))
+        return e->klen == key.n &&
+               bytes_same(entry__lengths(e) + (e->vlen == ENTRY_LONG ? 4 : 0),
+                          key.p, key.n);
+    own = entry_key(e);
+    return str_eq(own, key);
+}
+
 /* The value's bytes in the block, lent. */
 static inline struct str entry_value(const struct entry *e) {
     const char *p = entry__lengths(e);

@@ -205,13 +205,6 @@ struct keyspace {
     struct snapshot *snapshot;  /* being taken, or NULL */
 };
 
-/* A key taken apart and hashed ahead of its command. */
-struct key_hint {
-    const char *p;              /* the key as it came; NULL: no hint */
-    struct str ns, local;
-    uint64_t hash;              /* of local, fast */
-};
-
 /* Who touches the keyspace and when: part of every command's call. */
 struct work {
     struct keyspace *ks;
@@ -222,7 +215,7 @@ struct work {
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
-    const struct key_hint *hint;    /* of the first key, or NULL */
+    const struct key_hint *hint;    /* of the next key, or NULL */
 };
 
 /* A key taken apart, and where it lives. */
@@ -234,23 +227,59 @@ struct keyref {
     uint64_t hash;              /* of local, fast */
 };
 
+/* A key taken apart and hashed ahead of its command, and looked for where that
+ * was allowed, so that the cache misses of many keys overlap. */
+struct key_hint {
+    const char *p;              /* the key as it came; NULL: no hint */
+    struct keyref ref;          /* db NULL: nothing in the shard was read */
+    struct table_at at;         /* where its tag was found; line NULL: not */
+    uint64_t moves;             /* of the shard's arena then */
+};
+
 static inline uint32_t work_tick(const struct work *w) {
     return (uint32_t)(w->now / ENTRY_TICK);
 }
 
+/* Bytes of a word that are a slash have their top bit set in the result, and
+ * perhaps some above them. */
+static INLINE uint64_t key__slashes(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = word ^ ones * '/';
+
+    return (x - ones) & ~x & ones << 7;
+}
+
+/* Is there a slash in a key?  By words, which may overlap. */
+static INLINE bool key__has_slash(const char *p, size_t n) {
+    size_t i = 0;
+
+    if (n >= 8) {
+        for (; i < n - 8; i += 8)
+            if (key__slashes(load64(p + i)) != 0) return true;
+        return key__slashes(load64(p + n - 8)) != 0;
+    }
+    if (n >= 4)
+        return key__slashes(load32(p) |
+                            (uint64_t)load32(p + n - 4) << 32) != 0;
+    for (; i < n; i++)
+        if (p[i] == '/') return true;
+    return false;
+}
+
 /* Take a key apart; ns.p is NULL for the default namespace. */
-static inline void key_split(const struct work *w, struct str key,
+static INLINE void key_split(const struct work *w, struct str key,
                              struct str *ns, struct str *local) {
     const char *slash;
 
     if (UNLIKELY(w->bound.p != NULL)) {
         *ns = w->bound;
         *local = key;
-    } else if (LIKELY((slash = memchr(key.p, '/', key.n)) == NULL)) {
+    } else if (LIKELY(!key__has_slash(key.p, key.n))) {
         *ns = (struct str){ NULL, 0 };
         *local = key;
         return;
     } else {
+        slash = memchr(key.p, '/', key.n);
         *ns = (struct str){ key.p, (size_t)(slash - key.p) };
         *local = (struct str){ slash + 1, key.n - ns->n - 1 };
     }
@@ -273,12 +302,13 @@ static bool key_print(struct buf *out, bool is_default, struct str ns,
     return buf_put(out, local.p, local.n);
 }
 
-static inline uint64_t key_hash(const struct keyspace *ks, struct str local) {
+/* The hash of a local key. */
+static INLINE uint64_t key_hash(const struct keyspace *ks, struct str local) {
     return hash_fast(local.p, local.n, ks->seed);
 }
 
 /* The shard of a key; ns.p NULL for the default namespace. */
-static inline struct shard *key_shard(const struct keyspace *ks,
+static INLINE struct shard *key_shard(const struct keyspace *ks,
                                       struct str ns, uint64_t hash) {
     if (LIKELY(ks->nshards == 1)) return ks->shards;
     if (ns.p != NULL) hash ^= hash_fast(ns.p, ns.n, ks->seed ^ 1);
@@ -531,21 +561,29 @@ static COLD void space_forget(struct shard *s, struct db *db,
 }
 
 /* Only the shard of a key, and what leads there: nothing of it is read. */
-static inline void key_home(const struct work *w, struct str key,
+static INLINE void key_home(const struct work *w, struct str key,
                             struct keyref *ref) {
     if (LIKELY(w->hint != NULL && w->hint->p == key.p)) {
-        ref->ns = w->hint->ns;
-        ref->local = w->hint->local;
-        ref->hash = w->hint->hash;
+        ref->ns = w->hint->ref.ns;
+        ref->local = w->hint->ref.local;
+        ref->hash = w->hint->ref.hash;
+        ref->shard = w->hint->ref.shard;
     } else {
         key_split(w, key, &ref->ns, &ref->local);
         ref->hash = key_hash(w->ks, ref->local);
+        ref->shard = key_shard(w->ks, ref->ns, ref->hash);
     }
-    ref->shard = key_shard(w->ks, ref->ns, ref->hash);
+}
+
+/* Count a command in the first namespace that it looks into. */
+static INLINE void space_count(struct work *w, struct space *sp) {
+    if (w->counted || sp == NULL) return;
+    w->counted = true;
+    sp->tally.commands++;
 }
 
 /* Where a key lives, in database db. */
-static inline void key_ref_in(struct work *w, struct str key, int db,
+static INLINE void key_ref_in(struct work *w, struct str key, int db,
                               struct keyref *ref) {
     struct table_at at;
 
@@ -554,10 +592,7 @@ static inline void key_ref_in(struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
-    if (LIKELY(ref->space != NULL) && !w->counted) {
-        w->counted = true;
-        ref->space->tally.commands++;
-    }
+    space_count(w, ref->space);
 }
 
 static inline void key_ref(struct work *w, struct str key,
@@ -586,7 +621,7 @@ static uint64_t space_hash_of(const void *ctx, const void *item) {
 }
 
 /* Find a local key in a space, dead or alive; at says where it is. */
-static inline struct entry *space_entry(const struct keyspace *ks,
+static INLINE struct entry *space_entry(const struct keyspace *ks,
                                         const struct space *sp,
                                         struct str local, uint64_t fast,
                                         struct table_at *at) {
@@ -594,15 +629,57 @@ static inline struct entry *space_entry(const struct keyspace *ks,
     struct entry *e;
 
     for (e = table_first(&sp->keys, h, at); e != NULL; e = table_next(at)) {
-        struct str k = entry_key(e);
-
-        if (LIKELY(k.n == local.n && memcmp(k.p, local.p, k.n) == 0)) return e;
+        if (LIKELY(entry_is(e, local))) return e;
     }
     return NULL;
 }
 
+/* Take a key apart for later; nothing in the keyspace is read. */
+static INLINE void hint_take(const struct work *w, struct str key,
+                             struct key_hint *h) {
+    h->p = NULL;
+    key_home(w, key, &h->ref);
+    h->p = key.p;
+    h->ref.db = NULL;
+    h->at.line = NULL;
+}
+
+/* Call the line of the index nearer that the key may be in.  Its shard is
+ * locked, or there is nobody to lock out. */
+static INLINE void hint_seek(const struct work *w, struct key_hint *h) {
+    struct keyref *r = &h->ref;
+    struct table_at at;
+
+    r->db = r->shard->dbs[w->db];
+    r->space = LIKELY(r->ns.p == NULL) ?
+                   r->db->plain : space_find(r->shard, r->db, r->ns, &at);
+    h->moves = r->shard->mem.moves;
+    if (r->space != NULL) table_prefetch(&r->space->keys, r->hash);
+}
+
+/* And then, when it has had time to come, the entry; under the same lock. */
+static INLINE void hint_find(struct key_hint *h) {
+    const struct space *sp = h->ref.space;
+    const char *e;
+
+    if (sp == NULL || UNLIKELY(sp->strong)) return;
+    e = table_first(&sp->keys, h->ref.hash, &h->at);
+    if (e == NULL) {
+        h->at.line = NULL;
+        return;
+    }
+    PREFETCH(e);
+    PREFETCH(e + 64);
+}
+
+/* Is what hint_find has found still there, for a client in database db? */
+static INLINE bool hint_holds(const struct key_hint *h, int db) {
+    return h->at.line != NULL && h->moves == h->ref.shard->mem.moves &&
+           h->ref.db == h->ref.shard->dbs[db];
+}
+
 /* Has its time come? */
-static inline bool entry_is_dead(const struct entry *e, int64_t now) {
+static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
     return UNLIKELY(entry_has(e, ENTRY_TTL)) && entry_deadline(e) <= now;
 }
 

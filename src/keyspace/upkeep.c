@@ -198,6 +198,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     s->lazy_bytes += bytes;
     space_charge(s, sp, 0 - bytes);
     sp->bytes = bytes;          /* what is still to be freed */
+    s->mem.moves++;             /* its keys are found no more */
     if (db->plain == sp) {
         db->plain = NULL;
     } else if (space_find(s, db, space_name(sp), &at) == sp) {

@@ -16,7 +16,7 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
  *   options instance world saver client measure monitor pubsub watch waiters
  *   exec park webs
  */
@@ -26,6 +26,7 @@ enum {
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
+    NET_FEW = 64,               /* room for fewer: run the batch first */
     NET_ACCEPT = 64,            /* connections accepted in a turn */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
@@ -44,8 +45,7 @@ struct net_request {
     const struct command *row;
     struct str *argv;
     uint32_t argc;
-    struct key_hint hint;
-    struct space *space;        /* where the key was, to call it nearer */
+    struct key_hint hint;       /* of argv[1], if that is a key */
 };
 
 /* Replies of one client in the lane's output. */
@@ -71,7 +71,7 @@ struct loop {
     char *in;
     size_t in_at;
     struct net_request batch[NET_BATCH];
-    size_t nbatch;
+    size_t nbatch, bytes;       /* requests, and how long they are in all */
     struct str args[NET_ARGS];
     size_t nargs;
     struct net_range ranges[NET_BATCH];
@@ -270,6 +270,7 @@ static void net__send_ranges(struct loop *l) {
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
+    lane->timed_ns = 0;
     for (size_t i = 0; i < l->nranges; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
@@ -293,41 +294,15 @@ static void net__send_ranges(struct loop *l) {
     reply_resync(&lane->reply);
 }
 
-/* Hash the keys of the batch and call what they need nearer. */
-static void net__look_ahead(struct loop *l) {
-    struct keyspace *ks = &l->k->ks;
+/* The keys of the batch were hashed and their lines called; with somebody to
+ * lock out, that is all that may be read without a lock.  Look for the
+ * entries. */
+static inline void net__look_ahead(struct loop *l) {
     struct net_request *end = l->batch + l->nbatch;
-    struct table_at at;
-    struct work w = { .ks = ks };
 
-    for (struct net_request *q = l->batch; q < end; q++) {
-        struct key_hint *h = &q->hint;
-        struct shard *s;
-
-        h->p = NULL;
-        if (q->row == NULL || q->row->first != 1 || q->argc < 2 ||
-            q->c->bound != NULL)
-            continue;
-        key_split(&w, q->argv[1], &h->ns, &h->local);
-        h->hash = key_hash(ks, h->local);
-        h->p = q->argv[1].p;
-        q->space = NULL;
-        if (ks->threads) continue;      /* no line is read without its lock */
-        s = key_shard(ks, h->ns, h->hash);
-        q->space = h->ns.p == NULL ?
-                       s->dbs[q->c->db]->plain :
-                       space_find(s, s->dbs[q->c->db], h->ns, &at);
-        if (q->space != NULL) table_prefetch(&q->space->keys, h->hash);
-    }
-    if (ks->threads || l->nbatch < 2) return;
+    if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
-        if (q->hint.p != NULL && q->space != NULL && !q->space->strong) {
-            const char *e = table_first(&q->space->keys, q->hint.hash, &at);
-
-            if (e == NULL) continue;
-            PREFETCH(e);
-            PREFETCH(e + 64);
-        }
+        if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
 }
 
 /* Replies to this client begin here. */
@@ -338,10 +313,38 @@ static void net__open_range(struct loop *l, struct client *c) {
     l->ranges[l->nranges++] = (struct net_range){ c, at, at };
 }
 
+/* The last command's reply is not for its client, or could not be written. */
+static COLD void net__cut_reply(struct loop *l, struct client *c,
+                                size_t mark) {
+    struct reply *r = &l->lane->reply;
+
+    if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                     CLIENT_REPLY_SKIPPING)) != 0 &&
+        c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
+        reply_cut(r, mark);
+    if (r->failed) {
+        client_cut(c);
+        r->failed = false;
+        reply_cut(r, l->ranges[l->nranges - 1].from);
+        reply_resync(r);
+    }
+}
+
+/* Must what has been answered go out before this request is carried out? */
+static inline bool net__goes_first(const struct loop *l,
+                                   const struct net_request *q, bool watched) {
+    if (l->nranges == 0) return false;
+    if (UNLIKELY(reply_mark(&l->lane->reply) > NET_KEEP_OUT)) return true;
+    return l->ranges[l->nranges - 1].c != q->c &&
+           (q->row == NULL || watched ||
+            (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0);
+}
+
 /* Carry out the batch. */
 static void net__run(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
+    const struct net_request *end = l->batch + l->nbatch;
     bool watched;
     int64_t begun;
 
@@ -349,41 +352,29 @@ static void net__run(struct loop *l) {
     watched = atomic_load_explicit(&l->k->observed, memory_order_relaxed) >=
               OBSERVE_MONITOR;
     begun = measure_open(lane);
+    lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
-    for (size_t i = 0; i < l->nbatch; i++) {
-        struct net_request *q = l->batch + i;
+    for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
         size_t mark;
 
-        if (c->state != CLIENT_OPEN) continue;
-        if (l->nranges > 0 && (reply_mark(r) > NET_KEEP_OUT ||
-            (l->ranges[l->nranges - 1].c != c &&
-             (q->row == NULL || watched ||
-              (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))))
-            net__send_ranges(l);
+        if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
+        if (UNLIKELY(net__goes_first(l, q, watched))) net__send_ranges(l);
         net__open_range(l, c);
         r->proto = c->proto;
         mark = reply_mark(r);
         lane->current = c;
-        exec_request(lane, c, q->row, q->argc, q->argv,
-                     q->hint.p == NULL ? NULL : &q->hint, r);
+        exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
         lane->current = NULL;
         if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                                  CLIENT_REPLY_SKIPPING)) != 0) &&
-            c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
-            reply_cut(r, mark);
+                                  CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
+            net__cut_reply(l, c, mark);
         l->ranges[l->nranges - 1].to = reply_mark(r);
-        if (UNLIKELY(r->failed)) {
-            client_cut(c);
-            r->failed = false;
-            reply_cut(r, l->ranges[l->nranges - 1].from);
-            l->ranges[l->nranges - 1].to = l->ranges[l->nranges - 1].from;
-            reply_resync(r);
-        }
     }
     measure_close(lane, begun);
-    l->nbatch = l->nargs = 0;
+    lane->roomy = false;
+    l->nbatch = l->nargs = l->bytes = 0;
     net__send_ranges(l);
 }
 
@@ -398,50 +389,97 @@ static COLD void net__refuse(struct loop *l, struct client *c,
     client_write(c, l->scratch.p, l->scratch.n);
 }
 
+/* Which limits hold for a client's requests; what changes that is a barrier. */
+static inline void net__authority(struct loop *l, const struct client *c) {
+    l->limits.unauthenticated = client_is_stranger(c);
+}
+
+/* Put a request of n bytes into the batch, and call what its key will need
+ * nearer.  True: the batch is to be run before anything else is read. */
+static INLINE bool net__take(struct loop *l, struct client *c,
+                             struct str *argv, uint32_t argc, size_t n) {
+    struct net_request *q = l->batch + l->nbatch++;
+    const struct command *row = exec_find(l->k, argv[0]);
+    unsigned observed = atomic_load_explicit(&l->k->observed,
+                                             memory_order_relaxed);
+
+    l->bytes += n;
+    q->c = c;
+    q->row = row;
+    q->argv = argv;
+    q->argc = argc;
+    q->hint.p = NULL;
+    if (UNLIKELY(row == NULL)) return true;
+    if (LIKELY(row->first == 1 && argc > 1)) {
+        struct work w = { .ks = &l->k->ks, .db = c->db,
+                          .bound = { c->bound, c->bound_n } };
+
+        hint_take(&w, argv[1], &q->hint);
+        if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+    }
+    return (row->flags & (BARRIER | CONTAINER)) != 0 ||
+           (observed & OBSERVE_PAUSE) != 0 || l->nbatch == NET_BATCH ||
+           NET_ARGS - l->nargs < NET_FEW;
+}
+
+/* Take a request that is not the usual kind, or not whole.  Returns the bytes
+ * it took; 0: it is not whole, -1: there is nothing more to be read. */
+static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
+                                    const char *p, size_t n) {
+    struct resp_args out = { .room = l->args + l->nargs,
+                             .cap = (uint32_t)(NET_ARGS - l->nargs) };
+    const char *why = NULL;
+    ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
+
+    if (took == 0) return 0;
+    if (took < 0) {
+        net__refuse(l, c, why);
+        return -1;
+    }
+    if (out.cross_protocol) {
+        log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
+                 "%s spoke HTTP to the RESP port; closed", c->addr);
+        net__run(l);
+        client_cut(c);
+        return -1;
+    }
+    if (out.argc == 0) return took;
+    if (!out.held) l->nargs += out.argc;
+    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held) {
+        net__run(l);
+        net__authority(l, c);
+    }
+    return took;
+}
+
 /* Parse the requests in p[0..n) of a client and put them into the batch; runs
  * it when it is full.  Returns the bytes that were taken. */
 static size_t net__parse(struct loop *l, struct client *c, const char *p,
                          size_t n) {
-    size_t at = 0;
+    size_t at = 0, took;
 
-    while (at < n && c->state == CLIENT_OPEN) {
-        struct resp_args out;
-        const char *why = NULL;
-        ptrdiff_t took;
-        struct net_request *q;
+    net__authority(l, c);
+    while (at < n && LIKELY(c->state == CLIENT_OPEN)) {
+        struct str *argv = l->args + l->nargs;
+        uint32_t argc;
 
-        if (l->nbatch == NET_BATCH || NET_ARGS - l->nargs < 64) net__run(l);
-        if (c->state != CLIENT_OPEN) break;
-        out.room = l->args + l->nargs;
-        out.cap = (uint32_t)(NET_ARGS - l->nargs);
-        l->limits.unauthenticated = client_is_stranger(c);
-        took = resp_parse(&c->resp, p + at, n - at, &l->limits, &out, &why);
-        if (UNLIKELY(took <= 0)) {
-            if (took == 0) break;
-            net__refuse(l, c, why);
-            return n;
+        took = UNLIKELY(!resp_is_fresh(&c->resp)) ? 0 :
+                   resp_whole(p + at, n - at, &l->limits, argv,
+                              NET_ARGS - l->nargs, &argc);
+        if (UNLIKELY(took == 0)) {
+            ptrdiff_t odd = net__take_odd(l, c, p + at, n - at);
+
+            if (odd == 0) break;
+            if (odd < 0) return n;
+            at += (size_t)odd;
+            continue;
         }
-        at += (size_t)took;
-        if (UNLIKELY(out.cross_protocol)) {
-            log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
-                     "%s spoke HTTP to the RESP port; closed", c->addr);
+        at += took;
+        l->nargs += argc;
+        if (UNLIKELY(net__take(l, c, argv, argc, took))) {
             net__run(l);
-            client_cut(c);
-            return n;
+            net__authority(l, c);
         }
-        if (out.argc == 0) continue;
-        q = l->batch + l->nbatch++;
-        q->c = c;
-        q->argc = out.argc;
-        q->argv = out.argv;
-        q->row = exec_find(l->k, out.argv[0]);
-        if (!out.held) l->nargs += out.argc;
-        if (UNLIKELY(out.held || q->row == NULL ||
-                     (q->row->flags & (BARRIER | CONTAINER)) != 0 ||
-                     (atomic_load_explicit(&l->k->observed,
-                                           memory_order_relaxed) &
-                      OBSERVE_PAUSE) != 0))
-            net__run(l);
     }
     return at;
 }

@@ -44,7 +44,7 @@ enum {
     BLOCKING = 1 << 6,          /* may wait for data */
     LOADING = 1 << 7,           /* allowed while a snapshot is loaded */
     STALE = 1 << 8,
-    FAST = 1 << 9,              /* short: shares the batch's clock */
+    FAST = 1 << 9,              /* what Redis calls fast; and SHORT */
     NO_AUTH = 1 << 10,          /* allowed before AUTH */
     BARRIER = 1 << 11,          /* may change how later requests are read */
     CONTAINER = 1 << 12,        /* has subcommands, rows "name|sub" */
@@ -66,11 +66,16 @@ enum {
     REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
                                    holds it: PUBLISH */
     SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
-    SCOPED = 1 << 28            /* for a bound client: within its namespace,
+    SCOPED = 1 << 28,           /* for a bound client: within its namespace,
                                    though nothing else of the row says so */
+    SHORT = 1 << 29             /* shares the batch's clock, as FAST ones do,
+                                   though Redis does not call it fast */
 };
 
-enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
+enum {
+    ROW_SLOTS = 2048,           /* of the index of rows, open addressing */
+    ROW_SUB = 65536
+};
 
 enum group {
     GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
@@ -126,7 +131,8 @@ enum { HIST_FIRST = 6, HIST_FINE = 8, HIST_CLASSES = 29 * HIST_FINE };
 /* How a row is found: open addressing by the first bytes of its name. */
 struct row_slot {
     uint64_t word;              /* the first eight, in lower case */
-    size_t n;                   /* length of the name */
+    size_t n;                   /* length of the name; ROW_SUB and more of a
+                                   subcommand's */
     const struct command *row;  /* NULL: free */
 };
 
@@ -301,6 +307,9 @@ struct lane {
     struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
     uint32_t nshared, share;    /* of shared: how many, how many may be */
     int64_t alone_ns;           /* of the batch: timed by themselves */
+    int64_t timed_ns;           /* when a command timed by itself has ended
+                                   just now; 0: something came after it */
+    bool roomy;                 /* the batch needs no look for memory */
     struct error_stat error[LANE_ERRORS];
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;

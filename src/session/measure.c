@@ -1,7 +1,8 @@
 /* ==== measure - what commands took, how many, how they failed ==============
  *
- * Each lane counts for itself, by row.  A command whose row is not FAST is
- * timed alone.  FAST ones share the time of the batch they came in, less what
+ * Each lane counts for itself, by row.  A command whose row is neither FAST nor
+ * SHORT is timed alone, from the end of the one before if that was, too.  The
+ * others share the time of the batch they came in, less what
  * the others took, in equal parts: two looks at the clock for up to 32
  * commands.  So counts are exact, and the durations of FAST commands are
  * means over their batch; OBSERVE_ALONE has them timed singly as well.
@@ -44,12 +45,22 @@ static inline void measure__note(struct command_stat *st, uint64_t ns,
         st->hist[class]++;
 }
 
-/* A command was timed alone. */
-static inline void measure_alone(struct lane *l, struct command_stat *st,
-                                 int64_t ns) {
+/* A command that is to be timed alone begins: returns when. */
+static inline int64_t measure_begin(const struct lane *l) {
+    return l->timed_ns != 0 ? l->timed_ns : clock_mono_ns();
+}
+
+/* It is over; returns how long it took. */
+static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
+                                    int64_t begun) {
+    int64_t ns;
+
+    l->timed_ns = clock_mono_ns();
+    ns = l->timed_ns - begun;
     l->alone_ns += ns;
     measure__note(st, (uint64_t)ns, measure__class((uint64_t)ns),
                   l->k->opt.latency_tracking);
+    return ns;
 }
 
 /* A batch begins: returns when. */
@@ -58,6 +69,7 @@ static inline int64_t measure_open(struct lane *l) {
                                          memory_order_relaxed);
 
     l->nshared = 0;
+    l->timed_ns = 0;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
     l->alone_ns = 0;
     return clock_mono_ns();

@@ -147,7 +147,8 @@ struct table {
     bool suspect;               /* items pile up as hashes never would */
 };
 
-/* Where an item was found; valid until the table changes. */
+/* Where an item was found; valid until the table changes, or rather, until the
+ * arena's `moves` count up: to put others in leaves it where it is. */
 struct table_at {
     struct table_seg *seg;
     struct table_line *line;
@@ -159,7 +160,7 @@ struct table_at {
 /* How to hash an item that is in the table. */
 typedef uint64_t table_hash_of(const void *ctx, const void *item);
 
-static inline struct table_seg *table__seg(const struct table *t, size_t i) {
+static INLINE struct table_seg *table__seg(const struct table *t, size_t i) {
     return t->nsegs == 1 ? (struct table_seg *)&t->u.one : t->u.dir + i;
 }
 
@@ -171,27 +172,32 @@ static inline unsigned table__level(const struct table *t) {
     return level;
 }
 
-static inline uint32_t table__mask(uint32_t n) {
+/* n > 0, rounded up to 2^k - 1. */
+static INLINE uint32_t table__mask(uint32_t n) {
+#if defined(__GNUC__) && UINT_MAX == 0xffffffff
+    return UINT32_MAX >> __builtin_clz(n);
+#else
     n |= n >> 1;
     n |= n >> 2;
     n |= n >> 4;
     n |= n >> 8;
     return n | n >> 16;
+#endif
 }
 
-static inline uint32_t table__index(const struct table *t, uint64_t h) {
-    uint32_t mask = table__mask(t->nsegs);  /* nsegs, rounded up to 2^k - 1 */
+static INLINE uint32_t table__index(const struct table *t, uint64_t h) {
+    uint32_t mask = table__mask(t->nsegs);
     uint32_t i = (uint32_t)h & mask;
 
     return i < t->nsegs ? i : i & mask >> 1;
 }
 
-static inline uint32_t table__home(unsigned tag, uint32_t nlines) {
+static INLINE uint32_t table__home(unsigned tag, uint32_t nlines) {
     return (uint32_t)((uint64_t)tag * nlines >> 16);
 }
 
 /* Bring the line that holds h, if any does, towards the processor. */
-static inline void table_prefetch(const struct table *t, uint64_t h) {
+static INLINE void table_prefetch(const struct table *t, uint64_t h) {
     const struct table_seg *s;
 
     if (t->nsegs == 0) return;
@@ -200,7 +206,7 @@ static inline void table_prefetch(const struct table *t, uint64_t h) {
 }
 
 /* Go to the next candidate after at->slot. */
-static inline void *table__go(struct table_at *at, unsigned slot) {
+static INLINE void *table__go(struct table_at *at, unsigned slot) {
     for (;;) {
         slot = table__match(at->line, at->tag, slot);
         if (slot < TABLE_SLOTS) {
@@ -217,7 +223,7 @@ static inline void *table__go(struct table_at *at, unsigned slot) {
 }
 
 /* The first item whose hash may be h, or NULL.  Lends it. */
-static inline void *table_first(const struct table *t, uint64_t h,
+static INLINE void *table_first(const struct table *t, uint64_t h,
                                 struct table_at *at) {
     if (t->nsegs == 0) return NULL;
     at->seg = table__seg(t, table__index(t, h));
@@ -230,6 +236,11 @@ static inline void *table_first(const struct table *t, uint64_t h,
 /* The next such item, or NULL. */
 static inline void *table_next(struct table_at *at) {
     return table__go(at, at->slot + 1);
+}
+
+/* The item at a place that is still valid.  Lends it. */
+static INLINE void *table_get(const struct table_at *at) {
+    return table__ptr(at->line, at->slot);
 }
 
 /* Replace the item at a place by another with the same hash. */
@@ -503,6 +514,7 @@ static void table__close(struct table_seg *s, struct table_line *l,
 static void table_drop(struct table *t, struct mem *m, struct table_at *at) {
     struct table_seg *s = at->seg;
 
+    m->moves++;
     table__close(s, at->line, at->slot);
     s->count--;
     t->count--;

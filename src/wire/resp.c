@@ -105,7 +105,7 @@ static COLD ptrdiff_t resp__over(struct resp_args *out, const char **why,
  * RESP_LEAST_ARG bytes can be read at s.  Branches on purpose: choosing
  * between one and two digits by arithmetic makes each header wait for the one
  * before, and takes twice as long. */
-static inline const char *resp__header(const char *s, const char *end,
+static INLINE const char *resp__header(const char *s, const char *end,
                                        uint64_t *v) {
     uint32_t d = (uint32_t)(unsigned char)s[1] - '0', e;
     uint64_t n;
@@ -133,32 +133,36 @@ static inline const char *resp__header(const char *s, const char *end,
     return s + 2;
 }
 
-/* Read an array that lies whole in p[0..n) and is correct.  0: it is not, or
- * it does not fit; then nothing is changed but out->room. */
-static inline ptrdiff_t resp__whole(const char *p, size_t n,
-                                    const struct resp_limits *lim,
-                                    struct resp_args *out) {
+/* Is no request under way, and nothing of the last one held? */
+static INLINE bool resp_is_fresh(const struct resp *r) {
+    return r->want == 0 && r->held == NULL;
+}
+
+/* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
+ * no other request is under way.  Returns the bytes it took and how many
+ * arguments it has; 0: it is not so, or does not fit, and is resp_parse's. */
+static INLINE size_t resp_whole(const char *p, size_t n,
+                                const struct resp_limits *lim,
+                                struct str *room, size_t cap, uint32_t *argc) {
     const char *s, *end = p + n;
-    struct str *v = out->room;
-    uint64_t argc, len;
+    struct str *v = room, *last;
+    uint64_t count, len;
 
     if (n < RESP_LEAST || *p != '*' || lim->unauthenticated) return 0;
-    s = resp__header(p, end, &argc);
-    if (s == NULL || argc - 1 >= out->cap || argc > lim->max_args) return 0;
-    for (struct str *last = v + argc; v < last; v++) {
+    s = resp__header(p, end, &count);
+    if (s == NULL || count - 1 >= cap || count > lim->max_args) return 0;
+    for (last = room + count; v < last; v++) {
         if (end - s < RESP_LEAST_ARG || *s != '$') return 0;
         s = resp__header(s, end, &len);
         if (UNLIKELY(s == NULL || len > lim->max_bulk)) return 0;
-        if (end - s < 2 || len > (size_t)(end - s) - 2) return 0;
+        if (UNLIKELY((uint64_t)(end - s) < len + 2)) return 0;
         *v = str_of(s, (size_t)len);
         s += len;
-        if (UNLIKELY(memcmp(s, "\r\n", 2) != 0)) return 0;
+        if (UNLIKELY(s[0] != '\r' || s[1] != '\n')) return 0;
         s += 2;
     }
-    out->argv = out->room;
-    out->argc = (uint32_t)argc;
-    out->held = out->cross_protocol = false;
-    return s - p;
+    *argc = (uint32_t)count;
+    return (size_t)(s - p);
 }
 
 /* Find the end of the header at r->at: *n is its length without CRLF. */
@@ -453,15 +457,17 @@ static ptrdiff_t resp__resume(struct resp *r, const char *p, size_t n,
  * -1 with *why set, a text without its "ERR ".  Reads nothing outside
  * p[0..n).  Out->room and out->cap are given.  Where out->held is set the
  * arguments are gone with the next call.  After -1, r can only be reset. */
-static inline ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
-                                   const struct resp_limits *lim,
-                                   struct resp_args *out, const char **why) {
-    if (LIKELY(r->want == 0)) {
-        ptrdiff_t took;
+static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
+                            const struct resp_limits *lim,
+                            struct resp_args *out, const char **why) {
+    if (r->want == 0) {
+        size_t took;
 
         if (UNLIKELY(r->held != NULL)) resp_reset(r);
-        took = resp__whole(p, n, lim, out);
-        if (LIKELY(took != 0)) return took;
+        out->argv = out->room;
+        out->held = out->cross_protocol = false;
+        took = resp_whole(p, n, lim, out->room, out->cap, &out->argc);
+        if (took != 0) return (ptrdiff_t)took;
     }
     out->cross_protocol = out->held = false;
     return resp__resume(r, p, n, lim, out, why);
