@@ -337,10 +337,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
         was = s->mem.used;
         if (sp == NULL) {
             sp = space_new(&ed->ref);
-            if (sp != NULL && !ed->w->counted) {
-                ed->w->counted = true;
-                sp->tally.commands++;
-            }
+            space_count(ed->w, sp);
             ed->before += s->mem.used - was;    /* charged already */
             was = s->mem.used;
         }
