@@ -81,17 +81,21 @@
 #include <emmintrin.h>              /* eight tags compared at once, see table */
 #endif
 
+/* INLINE: a step of the way that every command goes, too short to be worth a
+ * call. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
+#define INLINE inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
+#define INLINE inline
 #define PRINTF_LIKE(f, a)
 #endif
 
@@ -152,6 +156,38 @@ static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Unaligned loads and stores in this machine's byte order. */
+static inline uint64_t load64(const void *p) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t load32(const void *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+
+/* Are n bytes the same?  By words: quicker than a call where n is small. */
+static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
+    size_t i = 0;
+
+    if (n >= 8) {
+        for (; i < n - 8; i += 8)
+            if (load64(a + i) != load64(b + i)) return false;
+        return load64(a + n - 8) == load64(b + n - 8);
+    }
+    if (n >= 4)
+        return load32(a) == load32(b) && load32(a + n - 4) == load32(b + n - 4);
+    for (; i < n; i++)
+        if (a[i] != b[i]) return false;
+    return true;
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -176,22 +212,6 @@ static inline bool str_is(struct str s, const char *word) {
 
 static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
-
-/* Unaligned loads and stores in this machine's byte order. */
-static inline uint64_t load64(const void *p) {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline uint32_t load32(const void *p) {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
-static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
 /* Compilers see through the loops below only partly: whole words are quicker
  * where the machine's order is known to be the right one. */
@@ -418,6 +438,8 @@ struct mem {
     size_t held;                /* bytes obtained from the system */
     size_t kept;                /* of `used`: for a snapshot alone, as their
                                    owners count */
+    uint64_t moves;             /* counts up when items of tables may have
+                                   left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
     struct mem_page *idle;      /* empty pages */
@@ -466,6 +488,7 @@ static inline unsigned mem__class(size_t n, uint32_t *size) {
 static inline size_t mem_size(size_t n) {
     uint32_t size;
 
+    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
     if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
     mem__class(n, &size);
     return size;
@@ -767,6 +790,7 @@ static void *mem_lines_try(struct mem *m, size_t n) {
 /* Give such a block back. */
 static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     if (p == NULL) return;
+    m->moves++;
 #if !defined(KVNS_MALLOC)
     if (n <= MEM_LINES_SMALL) {
         mem_drop(m, p, n);
@@ -1096,7 +1120,7 @@ TESTED_ONLY static inline double rand_unit(struct rand *r) {
 #define HASH_K3 UINT64_C(0x082efa98ec4e6c89)
 
 /* The product of a and b: its low half, and the other half in *high. */
-static inline uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
+static INLINE uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
 #if defined(__SIZEOF_INT128__) && !defined(KVNS_PLAIN)
     __extension__ unsigned __int128 product = a;
 
@@ -1115,14 +1139,14 @@ static inline uint64_t hash_mul(uint64_t a, uint64_t b, uint64_t *high) {
 #endif
 }
 
-static inline uint64_t hash__fold(uint64_t a, uint64_t b) {
+static INLINE uint64_t hash__fold(uint64_t a, uint64_t b) {
     uint64_t high, low = hash_mul(a, b, &high);
 
     return low ^ high;
 }
 
 /* A hash of n bytes for tables of this process; seed is to be secret. */
-static inline uint64_t hash_fast(const void *p, size_t n, uint64_t seed) {
+static INLINE uint64_t hash_fast(const void *p, size_t n, uint64_t seed) {
     const unsigned char *s = p;
     uint64_t one = seed ^ HASH_K0;
     uint64_t two = seed * HASH_K1 + HASH_K2;
@@ -2878,7 +2902,8 @@ struct table {
     bool suspect;               /* items pile up as hashes never would */
 };
 
-/* Where an item was found; valid until the table changes. */
+/* Where an item was found; valid until the table changes, or rather, until the
+ * arena's `moves` count up: to put others in leaves it where it is. */
 struct table_at {
     struct table_seg *seg;
     struct table_line *line;
@@ -2890,7 +2915,7 @@ struct table_at {
 /* How to hash an item that is in the table. */
 typedef uint64_t table_hash_of(const void *ctx, const void *item);
 
-static inline struct table_seg *table__seg(const struct table *t, size_t i) {
+static INLINE struct table_seg *table__seg(const struct table *t, size_t i) {
     return t->nsegs == 1 ? (struct table_seg *)&t->u.one : t->u.dir + i;
 }
 
@@ -2902,27 +2927,32 @@ static inline unsigned table__level(const struct table *t) {
     return level;
 }
 
-static inline uint32_t table__mask(uint32_t n) {
+/* n > 0, rounded up to 2^k - 1. */
+static INLINE uint32_t table__mask(uint32_t n) {
+#if defined(__GNUC__) && UINT_MAX == 0xffffffff
+    return UINT32_MAX >> __builtin_clz(n);
+#else
     n |= n >> 1;
     n |= n >> 2;
     n |= n >> 4;
     n |= n >> 8;
     return n | n >> 16;
+#endif
 }
 
-static inline uint32_t table__index(const struct table *t, uint64_t h) {
-    uint32_t mask = table__mask(t->nsegs);  /* nsegs, rounded up to 2^k - 1 */
+static INLINE uint32_t table__index(const struct table *t, uint64_t h) {
+    uint32_t mask = table__mask(t->nsegs);
     uint32_t i = (uint32_t)h & mask;
 
     return i < t->nsegs ? i : i & mask >> 1;
 }
 
-static inline uint32_t table__home(unsigned tag, uint32_t nlines) {
+static INLINE uint32_t table__home(unsigned tag, uint32_t nlines) {
     return (uint32_t)((uint64_t)tag * nlines >> 16);
 }
 
 /* Bring the line that holds h, if any does, towards the processor. */
-static inline void table_prefetch(const struct table *t, uint64_t h) {
+static INLINE void table_prefetch(const struct table *t, uint64_t h) {
     const struct table_seg *s;
 
     if (t->nsegs == 0) return;
@@ -2931,7 +2961,7 @@ static inline void table_prefetch(const struct table *t, uint64_t h) {
 }
 
 /* Go to the next candidate after at->slot. */
-static inline void *table__go(struct table_at *at, unsigned slot) {
+static INLINE void *table__go(struct table_at *at, unsigned slot) {
     for (;;) {
         slot = table__match(at->line, at->tag, slot);
         if (slot < TABLE_SLOTS) {
@@ -2948,7 +2978,7 @@ static inline void *table__go(struct table_at *at, unsigned slot) {
 }
 
 /* The first item whose hash may be h, or NULL.  Lends it. */
-static inline void *table_first(const struct table *t, uint64_t h,
+static INLINE void *table_first(const struct table *t, uint64_t h,
                                 struct table_at *at) {
     if (t->nsegs == 0) return NULL;
     at->seg = table__seg(t, table__index(t, h));
@@ -2961,6 +2991,11 @@ static inline void *table_first(const struct table *t, uint64_t h,
 /* The next such item, or NULL. */
 static inline void *table_next(struct table_at *at) {
     return table__go(at, at->slot + 1);
+}
+
+/* The item at a place that is still valid.  Lends it. */
+static INLINE void *table_get(const struct table_at *at) {
+    return table__ptr(at->line, at->slot);
 }
 
 /* Replace the item at a place by another with the same hash. */
@@ -3234,6 +3269,7 @@ static void table__close(struct table_seg *s, struct table_line *l,
 static void table_drop(struct table *t, struct mem *m, struct table_at *at) {
     struct table_seg *s = at->seg;
 
+    m->moves++;
     table__close(s, at->line, at->slot);
     s->count--;
     t->count--;
@@ -8710,6 +8746,18 @@ static inline struct str entry_key(const struct entry *e) {
     return (struct str){ p, n };
 }
 
+/* Is this its local key? */
+static INLINE bool entry_is(const struct entry *e, struct str key) {
+    struct str own;
+
+    if (LIKELY(key.n < ENTRY_LONG))
+        return e->klen == key.n &&
+               bytes_same(entry__lengths(e) + (e->vlen == ENTRY_LONG ? 4 : 0),
+                          key.p, key.n);
+    own = entry_key(e);
+    return str_eq(own, key);
+}
+
 /* The value's bytes in the block, lent. */
 static inline struct str entry_value(const struct entry *e) {
     const char *p = entry__lengths(e);
@@ -9096,13 +9144,6 @@ struct keyspace {
     struct snapshot *snapshot;  /* being taken, or NULL */
 };
 
-/* A key taken apart and hashed ahead of its command. */
-struct key_hint {
-    const char *p;              /* the key as it came; NULL: no hint */
-    struct str ns, local;
-    uint64_t hash;              /* of local, fast */
-};
-
 /* Who touches the keyspace and when: part of every command's call. */
 struct work {
     struct keyspace *ks;
@@ -9113,7 +9154,7 @@ struct work {
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
-    const struct key_hint *hint;    /* of the first key, or NULL */
+    const struct key_hint *hint;    /* of the next key, or NULL */
 };
 
 /* A key taken apart, and where it lives. */
@@ -9125,23 +9166,59 @@ struct keyref {
     uint64_t hash;              /* of local, fast */
 };
 
+/* A key taken apart and hashed ahead of its command, and looked for where that
+ * was allowed, so that the cache misses of many keys overlap. */
+struct key_hint {
+    const char *p;              /* the key as it came; NULL: no hint */
+    struct keyref ref;          /* db NULL: nothing in the shard was read */
+    struct table_at at;         /* where its tag was found; line NULL: not */
+    uint64_t moves;             /* of the shard's arena then */
+};
+
 static inline uint32_t work_tick(const struct work *w) {
     return (uint32_t)(w->now / ENTRY_TICK);
 }
 
+/* Bytes of a word that are a slash have their top bit set in the result, and
+ * perhaps some above them. */
+static INLINE uint64_t key__slashes(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = word ^ ones * '/';
+
+    return (x - ones) & ~x & ones << 7;
+}
+
+/* Is there a slash in a key?  By words, which may overlap. */
+static INLINE bool key__has_slash(const char *p, size_t n) {
+    size_t i = 0;
+
+    if (n >= 8) {
+        for (; i < n - 8; i += 8)
+            if (key__slashes(load64(p + i)) != 0) return true;
+        return key__slashes(load64(p + n - 8)) != 0;
+    }
+    if (n >= 4)
+        return key__slashes(load32(p) |
+                            (uint64_t)load32(p + n - 4) << 32) != 0;
+    for (; i < n; i++)
+        if (p[i] == '/') return true;
+    return false;
+}
+
 /* Take a key apart; ns.p is NULL for the default namespace. */
-static inline void key_split(const struct work *w, struct str key,
+static INLINE void key_split(const struct work *w, struct str key,
                              struct str *ns, struct str *local) {
     const char *slash;
 
     if (UNLIKELY(w->bound.p != NULL)) {
         *ns = w->bound;
         *local = key;
-    } else if (LIKELY((slash = memchr(key.p, '/', key.n)) == NULL)) {
+    } else if (LIKELY(!key__has_slash(key.p, key.n))) {
         *ns = (struct str){ NULL, 0 };
         *local = key;
         return;
     } else {
+        slash = memchr(key.p, '/', key.n);
         *ns = (struct str){ key.p, (size_t)(slash - key.p) };
         *local = (struct str){ slash + 1, key.n - ns->n - 1 };
     }
@@ -9164,12 +9241,13 @@ static bool key_print(struct buf *out, bool is_default, struct str ns,
     return buf_put(out, local.p, local.n);
 }
 
-static inline uint64_t key_hash(const struct keyspace *ks, struct str local) {
+/* The hash of a local key. */
+static INLINE uint64_t key_hash(const struct keyspace *ks, struct str local) {
     return hash_fast(local.p, local.n, ks->seed);
 }
 
 /* The shard of a key; ns.p NULL for the default namespace. */
-static inline struct shard *key_shard(const struct keyspace *ks,
+static INLINE struct shard *key_shard(const struct keyspace *ks,
                                       struct str ns, uint64_t hash) {
     if (LIKELY(ks->nshards == 1)) return ks->shards;
     if (ns.p != NULL) hash ^= hash_fast(ns.p, ns.n, ks->seed ^ 1);
@@ -9422,21 +9500,29 @@ static COLD void space_forget(struct shard *s, struct db *db,
 }
 
 /* Only the shard of a key, and what leads there: nothing of it is read. */
-static inline void key_home(const struct work *w, struct str key,
+static INLINE void key_home(const struct work *w, struct str key,
                             struct keyref *ref) {
     if (LIKELY(w->hint != NULL && w->hint->p == key.p)) {
-        ref->ns = w->hint->ns;
-        ref->local = w->hint->local;
-        ref->hash = w->hint->hash;
+        ref->ns = w->hint->ref.ns;
+        ref->local = w->hint->ref.local;
+        ref->hash = w->hint->ref.hash;
+        ref->shard = w->hint->ref.shard;
     } else {
         key_split(w, key, &ref->ns, &ref->local);
         ref->hash = key_hash(w->ks, ref->local);
+        ref->shard = key_shard(w->ks, ref->ns, ref->hash);
     }
-    ref->shard = key_shard(w->ks, ref->ns, ref->hash);
+}
+
+/* Count a command in the first namespace that it looks into. */
+static INLINE void space_count(struct work *w, struct space *sp) {
+    if (w->counted || sp == NULL) return;
+    w->counted = true;
+    sp->tally.commands++;
 }
 
 /* Where a key lives, in database db. */
-static inline void key_ref_in(struct work *w, struct str key, int db,
+static INLINE void key_ref_in(struct work *w, struct str key, int db,
                               struct keyref *ref) {
     struct table_at at;
 
@@ -9445,10 +9531,7 @@ static inline void key_ref_in(struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
-    if (LIKELY(ref->space != NULL) && !w->counted) {
-        w->counted = true;
-        ref->space->tally.commands++;
-    }
+    space_count(w, ref->space);
 }
 
 static inline void key_ref(struct work *w, struct str key,
@@ -9477,7 +9560,7 @@ static uint64_t space_hash_of(const void *ctx, const void *item) {
 }
 
 /* Find a local key in a space, dead or alive; at says where it is. */
-static inline struct entry *space_entry(const struct keyspace *ks,
+static INLINE struct entry *space_entry(const struct keyspace *ks,
                                         const struct space *sp,
                                         struct str local, uint64_t fast,
                                         struct table_at *at) {
@@ -9485,15 +9568,57 @@ static inline struct entry *space_entry(const struct keyspace *ks,
     struct entry *e;
 
     for (e = table_first(&sp->keys, h, at); e != NULL; e = table_next(at)) {
-        struct str k = entry_key(e);
-
-        if (LIKELY(k.n == local.n && memcmp(k.p, local.p, k.n) == 0)) return e;
+        if (LIKELY(entry_is(e, local))) return e;
     }
     return NULL;
 }
 
+/* Take a key apart for later; nothing in the keyspace is read. */
+static INLINE void hint_take(const struct work *w, struct str key,
+                             struct key_hint *h) {
+    h->p = NULL;
+    key_home(w, key, &h->ref);
+    h->p = key.p;
+    h->ref.db = NULL;
+    h->at.line = NULL;
+}
+
+/* Call the line of the index nearer that the key may be in.  Its shard is
+ * locked, or there is nobody to lock out. */
+static INLINE void hint_seek(const struct work *w, struct key_hint *h) {
+    struct keyref *r = &h->ref;
+    struct table_at at;
+
+    r->db = r->shard->dbs[w->db];
+    r->space = LIKELY(r->ns.p == NULL) ?
+                   r->db->plain : space_find(r->shard, r->db, r->ns, &at);
+    h->moves = r->shard->mem.moves;
+    if (r->space != NULL) table_prefetch(&r->space->keys, r->hash);
+}
+
+/* And then, when it has had time to come, the entry; under the same lock. */
+static INLINE void hint_find(struct key_hint *h) {
+    const struct space *sp = h->ref.space;
+    const char *e;
+
+    if (sp == NULL || UNLIKELY(sp->strong)) return;
+    e = table_first(&sp->keys, h->ref.hash, &h->at);
+    if (e == NULL) {
+        h->at.line = NULL;
+        return;
+    }
+    PREFETCH(e);
+    PREFETCH(e + 64);
+}
+
+/* Is what hint_find has found still there, for a client in database db? */
+static INLINE bool hint_holds(const struct key_hint *h, int db) {
+    return h->at.line != NULL && h->moves == h->ref.shard->mem.moves &&
+           h->ref.db == h->ref.shard->dbs[db];
+}
+
 /* Has its time come? */
-static inline bool entry_is_dead(const struct entry *e, int64_t now) {
+static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
     return UNLIKELY(entry_has(e, ENTRY_TTL)) && entry_deadline(e) <= now;
 }
 
@@ -10851,7 +10976,7 @@ struct edit {
 };
 
 /* All of a key's memory, its share of the index aside. */
-static inline size_t entry_cost(const struct entry *e) {
+static INLINE size_t entry_cost(const struct entry *e) {
     size_t n = mem_size(entry_size(e));
 
     if (LIKELY(!shape_is_big(entry_shape(e)))) return n;
@@ -10862,18 +10987,28 @@ static inline size_t entry_cost(const struct entry *e) {
     return ((struct big *)entry_object(e))->bytes;
 }
 
-/* The live entry of ref, or NULL; one whose time has come is not seen. */
-static inline struct entry *door__find(const struct work *w,
-                                       const struct keyref *ref,
-                                       struct table_at *at, bool *dead) {
+/* Find a key of database db, dead or alive, and where it lives: in *ref, which
+ * is the hint's or `room`.  What a hint knows is not worked out again. */
+static INLINE struct entry *door__find(struct work *w, struct str key, int db,
+                                       struct keyref *room,
+                                       const struct keyref **ref,
+                                       struct table_at *at) {
+    const struct key_hint *h = w->hint;
     struct entry *e;
 
-    *dead = false;
-    if (UNLIKELY(ref->space == NULL)) return NULL;
-    e = space_entry(w->ks, ref->space, ref->local, ref->hash, at);
-    if (e == NULL || LIKELY(!entry_is_dead(e, w->now))) return e;
-    *dead = true;
-    return NULL;
+    if (LIKELY(h != NULL && h->p == key.p) && LIKELY(hint_holds(h, db))) {
+        space_count(w, h->ref.space);
+        *ref = &h->ref;
+        *at = h->at;
+        e = table_get(at);
+        VERIFY(e != NULL);
+        if (LIKELY(entry_is(e, h->ref.local))) return e;
+    } else {
+        key_ref_in(w, key, db, room);
+        *ref = room;
+        if (room->space == NULL) return NULL;
+    }
+    return space_entry(w->ks, (*ref)->space, (*ref)->local, (*ref)->hash, at);
 }
 
 /* Leave an object to be freed in slices, or free a small one now. */
@@ -10975,6 +11110,11 @@ static inline void door__account(struct edit *ed) {
     size_t key = s->mem.used - ed->before - ed->index, size;
 
     if (sp == NULL) return;
+    if (LIKELY((key | ed->index | ed->detached) == 0 && ed->e != NULL &&
+               !shape_is_big(entry_shape(ed->e)))) {
+        VERIFY(ed->size == entry_cost(ed->e));
+        return;                 /* changed in place */
+    }
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
         if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
@@ -11049,17 +11189,17 @@ static COLD void door__expire(struct work *w, const struct keyref *ref,
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
 static inline void edit_open_in(struct work *w, struct str key, int db,
                                 struct edit *ed) {
+    const struct keyref *ref;
     struct shard *s;
-    bool dead;
 
     ed->w = w;
-    key_ref_in(w, key, db, &ed->ref);
+    ed->e = door__find(w, key, db, &ed->ref, &ref, &ed->at);
+    if (ref != &ed->ref) ed->ref = *ref;
     s = ed->ref.shard;
-    ed->e = door__find(w, &ed->ref, &ed->at, &dead);
-    if (UNLIKELY(dead)) {
-        door__expire(w, &ed->ref, ed->at,
-                     table__ptr(ed->at.line, ed->at.slot));
+    if (ed->e != NULL && entry_is_dead(ed->e, w->now)) {
+        door__expire(w, &ed->ref, ed->at, ed->e);
         key_ref_in(w, key, db, &ed->ref);
+        ed->e = NULL;
     }
     if (ed->e != NULL && UNLIKELY(entry_has(ed->e, ENTRY_MARK) != s->mark))
         walk_keep(s, ed->ref.space, ed->e);
@@ -11135,10 +11275,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
         was = s->mem.used;
         if (sp == NULL) {
             sp = space_new(&ed->ref);
-            if (sp != NULL && !ed->w->counted) {
-                ed->w->counted = true;
-                sp->tally.commands++;
-            }
+            space_count(ed->w, sp);
             ed->before += s->mem.used - was;    /* charged already */
             was = s->mem.used;
         }
@@ -11309,59 +11446,66 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
     return true;
 }
 
+/* Count a miss. */
+static void door__miss(struct work *w, const struct keyref *ref) {
+    ref->shard->misses++;
+    if (ref->space != NULL) ref->space->tally.misses++;
+    if (LIKELY((w->ks->opt.notify & EVENT_MISS) == 0)) return;
+    shard_tell(ref->shard, EVENT_MISS, "keymiss", ref->db->index,
+               ref->ns.p == NULL, ref->ns, ref->local);
+    w->news = true;
+}
+
+/* Note that a key in an ear namespace was read.  Without memory for the note
+ * it stays unmarked: read again, swept then. */
+static COLD void door__ear(struct work *w, const struct keyref *ref,
+                           struct entry *e) {
+    uint64_t h = space_hash(w->ks, ref->space, ref->local, ref->hash);
+    struct buf *reads = &ref->shard->reads;
+
+    if (!buf_put(reads, &ref->space->id, sizeof(uint32_t))) return;
+    if (buf_put(reads, &h, sizeof h)) entry_flag(e, ENTRY_READ, true);
+    else reads->n -= sizeof(uint32_t);
+}
+
 /* Find a key to be read: counts the use, the hit or the miss.  NULL: there is
  * none.  Lent until the next change in the shard. */
 static inline struct entry *key_read(struct work *w, struct str key) {
-    struct keyref ref;
+    const struct keyref *ref;
+    struct keyref room;
     struct table_at at;
-    struct entry *e;
-    bool dead;
+    struct entry *e = door__find(w, key, w->db, &room, &ref, &at);
 
-    key_ref(w, key, &ref);
-    e = door__find(w, &ref, &at, &dead);
-    if (UNLIKELY(dead)) {
-        door__expire(w, &ref, at, table__ptr(at.line, at.slot));
-        key_ref(w, key, &ref);
+    if (e != NULL && entry_is_dead(e, w->now)) {
+        door__expire(w, ref, at, e);
+        key_ref(w, key, &room);
+        ref = &room;
+        e = NULL;
     }
     if (UNLIKELY(w->quiet)) return e;
-    if (e == NULL) {
-        ref.shard->misses++;
-        if (ref.space != NULL) ref.space->tally.misses++;
-        if (UNLIKELY((w->ks->opt.notify & EVENT_MISS) != 0)) {
-            shard_tell(ref.shard, EVENT_MISS, "keymiss", ref.db->index,
-                       ref.ns.p == NULL, ref.ns, ref.local);
-            w->news = true;
-        }
+    if (UNLIKELY(e == NULL)) {
+        door__miss(w, ref);
         return NULL;
     }
-    ref.shard->hits++;
-    ref.space->tally.hits++;
+    ref->shard->hits++;
+    ref->space->tally.hits++;
     if (UNLIKELY(w->no_touch)) return e;
-    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref.shard->rand);
-    if (UNLIKELY(ref.space->policy == POLICY_EAR) &&
-        !entry_has(e, ENTRY_READ)) {
-        uint64_t h = space_hash(w->ks, ref.space, ref.local, ref.hash);
-
-        /* without memory for the note it stays unmarked: read again, swept
-         * then */
-        if (buf_put(&ref.shard->reads, &ref.space->id, sizeof(uint32_t))) {
-            if (buf_put(&ref.shard->reads, &h, sizeof h))
-                entry_flag(e, ENTRY_READ, true);
-            else ref.shard->reads.n -= sizeof(uint32_t);
-        }
-    }
+    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref->shard->rand);
+    if (UNLIKELY(ref->space->policy == POLICY_EAR) &&
+        !entry_has(e, ENTRY_READ))
+        door__ear(w, ref, e);
     return e;
 }
 
 /* Find a key without leaving a trace; NULL if it is not there (or dead). */
 static inline struct entry *key_peek_in(struct work *w, struct str key,
                                         int db) {
-    struct keyref ref;
+    const struct keyref *ref;
+    struct keyref room;
     struct table_at at;
-    bool dead;
+    struct entry *e = door__find(w, key, db, &room, &ref, &at);
 
-    key_ref_in(w, key, db, &ref);
-    return door__find(w, &ref, &at, &dead);
+    return e == NULL || entry_is_dead(e, w->now) ? NULL : e;
 }
 
 static inline struct entry *key_peek(struct work *w, struct str key) {
@@ -11574,6 +11718,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     size_t head = (size_t)(old.p - (char *)e);
 
     if (entry_shape(e) > SHAPE_INT || ttl != (deadline != 0)) return false;
+    if (LIKELY(old.n == v.n)) goto fits;
     if ((old.n < ENTRY_LONG) != (v.n < ENTRY_LONG)) return false;
 #if defined(KVNS_MALLOC)
     if (v.n > old.n || mem_size(head + old.n) != mem_size(head + v.n))
@@ -11586,6 +11731,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     if (v.n < ENTRY_LONG) e->vlen = (uint8_t)v.n;
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
+fits:
     memcpy((char *)e + head, v.p, v.n);
     return true;
 }
@@ -14711,6 +14857,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     s->lazy_bytes += bytes;
     space_charge(s, sp, 0 - bytes);
     sp->bytes = bytes;          /* what is still to be freed */
+    s->mem.moves++;             /* its keys are found no more */
     if (db->plain == sp) {
         db->plain = NULL;
     } else if (space_find(s, db, space_name(sp), &at) == sp) {
@@ -14948,7 +15095,7 @@ static COLD ptrdiff_t resp__over(struct resp_args *out, const char **why,
  * RESP_LEAST_ARG bytes can be read at s.  Branches on purpose: choosing
  * between one and two digits by arithmetic makes each header wait for the one
  * before, and takes twice as long. */
-static inline const char *resp__header(const char *s, const char *end,
+static INLINE const char *resp__header(const char *s, const char *end,
                                        uint64_t *v) {
     uint32_t d = (uint32_t)(unsigned char)s[1] - '0', e;
     uint64_t n;
@@ -14976,32 +15123,36 @@ static inline const char *resp__header(const char *s, const char *end,
     return s + 2;
 }
 
-/* Read an array that lies whole in p[0..n) and is correct.  0: it is not, or
- * it does not fit; then nothing is changed but out->room. */
-static inline ptrdiff_t resp__whole(const char *p, size_t n,
-                                    const struct resp_limits *lim,
-                                    struct resp_args *out) {
+/* Is no request under way, and nothing of the last one held? */
+static INLINE bool resp_is_fresh(const struct resp *r) {
+    return r->want == 0 && r->held == NULL;
+}
+
+/* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
+ * no other request is under way.  Returns the bytes it took and how many
+ * arguments it has; 0: it is not so, or does not fit, and is resp_parse's. */
+static INLINE size_t resp_whole(const char *p, size_t n,
+                                const struct resp_limits *lim,
+                                struct str *room, size_t cap, uint32_t *argc) {
     const char *s, *end = p + n;
-    struct str *v = out->room;
-    uint64_t argc, len;
+    struct str *v = room, *last;
+    uint64_t count, len;
 
     if (n < RESP_LEAST || *p != '*' || lim->unauthenticated) return 0;
-    s = resp__header(p, end, &argc);
-    if (s == NULL || argc - 1 >= out->cap || argc > lim->max_args) return 0;
-    for (struct str *last = v + argc; v < last; v++) {
+    s = resp__header(p, end, &count);
+    if (s == NULL || count - 1 >= cap || count > lim->max_args) return 0;
+    for (last = room + count; v < last; v++) {
         if (end - s < RESP_LEAST_ARG || *s != '$') return 0;
         s = resp__header(s, end, &len);
         if (UNLIKELY(s == NULL || len > lim->max_bulk)) return 0;
-        if (end - s < 2 || len > (size_t)(end - s) - 2) return 0;
+        if (UNLIKELY((uint64_t)(end - s) < len + 2)) return 0;
         *v = str_of(s, (size_t)len);
         s += len;
-        if (UNLIKELY(memcmp(s, "\r\n", 2) != 0)) return 0;
+        if (UNLIKELY(s[0] != '\r' || s[1] != '\n')) return 0;
         s += 2;
     }
-    out->argv = out->room;
-    out->argc = (uint32_t)argc;
-    out->held = out->cross_protocol = false;
-    return s - p;
+    *argc = (uint32_t)count;
+    return (size_t)(s - p);
 }
 
 /* Find the end of the header at r->at: *n is its length without CRLF. */
@@ -15296,15 +15447,17 @@ static ptrdiff_t resp__resume(struct resp *r, const char *p, size_t n,
  * -1 with *why set, a text without its "ERR ".  Reads nothing outside
  * p[0..n).  Out->room and out->cap are given.  Where out->held is set the
  * arguments are gone with the next call.  After -1, r can only be reset. */
-static inline ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
-                                   const struct resp_limits *lim,
-                                   struct resp_args *out, const char **why) {
-    if (LIKELY(r->want == 0)) {
-        ptrdiff_t took;
+static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
+                            const struct resp_limits *lim,
+                            struct resp_args *out, const char **why) {
+    if (r->want == 0) {
+        size_t took;
 
         if (UNLIKELY(r->held != NULL)) resp_reset(r);
-        took = resp__whole(p, n, lim, out);
-        if (LIKELY(took != 0)) return took;
+        out->argv = out->room;
+        out->held = out->cross_protocol = false;
+        took = resp_whole(p, n, lim, out->room, out->cap, &out->argc);
+        if (took != 0) return (ptrdiff_t)took;
     }
     out->cross_protocol = out->held = false;
     return resp__resume(r, p, n, lim, out, why);
@@ -18982,7 +19135,7 @@ enum {
     BLOCKING = 1 << 6,          /* may wait for data */
     LOADING = 1 << 7,           /* allowed while a snapshot is loaded */
     STALE = 1 << 8,
-    FAST = 1 << 9,              /* short: shares the batch's clock */
+    FAST = 1 << 9,              /* what Redis calls fast; and SHORT */
     NO_AUTH = 1 << 10,          /* allowed before AUTH */
     BARRIER = 1 << 11,          /* may change how later requests are read */
     CONTAINER = 1 << 12,        /* has subcommands, rows "name|sub" */
@@ -19004,11 +19157,16 @@ enum {
     REPLICATES = 1 << 26,       /* writes nothing, but CLIENT PAUSE WRITE
                                    holds it: PUBLISH */
     SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
-    SCOPED = 1 << 28            /* for a bound client: within its namespace,
+    SCOPED = 1 << 28,           /* for a bound client: within its namespace,
                                    though nothing else of the row says so */
+    SHORT = 1 << 29             /* shares the batch's clock, as FAST ones do,
+                                   though Redis does not call it fast */
 };
 
-enum { ROW_SLOTS = 2048 };      /* of the index of rows, open addressing */
+enum {
+    ROW_SLOTS = 2048,           /* of the index of rows, open addressing */
+    ROW_SUB = 65536
+};
 
 enum group {
     GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
@@ -19064,7 +19222,8 @@ enum { HIST_FIRST = 6, HIST_FINE = 8, HIST_CLASSES = 29 * HIST_FINE };
 /* How a row is found: open addressing by the first bytes of its name. */
 struct row_slot {
     uint64_t word;              /* the first eight, in lower case */
-    size_t n;                   /* length of the name */
+    size_t n;                   /* length of the name; ROW_SUB and more of a
+                                   subcommand's */
     const struct command *row;  /* NULL: free */
 };
 
@@ -19239,6 +19398,9 @@ struct lane {
     struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
     uint32_t nshared, share;    /* of shared: how many, how many may be */
     int64_t alone_ns;           /* of the batch: timed by themselves */
+    int64_t timed_ns;           /* when a command timed by itself has ended
+                                   just now; 0: something came after it */
+    bool roomy;                 /* the batch needs no look for memory */
     struct error_stat error[LANE_ERRORS];
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;
@@ -20688,8 +20850,9 @@ static bool client_set_text(char **text, struct str s) {
 /* ---- begin session/measure.c ---------------------------------------- */
 /* ==== measure - what commands took, how many, how they failed ==============
  *
- * Each lane counts for itself, by row.  A command whose row is not FAST is
- * timed alone.  FAST ones share the time of the batch they came in, less what
+ * Each lane counts for itself, by row.  A command whose row is neither FAST nor
+ * SHORT is timed alone, from the end of the one before if that was, too.  The
+ * others share the time of the batch they came in, less what
  * the others took, in equal parts: two looks at the clock for up to 32
  * commands.  So counts are exact, and the durations of FAST commands are
  * means over their batch; OBSERVE_ALONE has them timed singly as well.
@@ -20732,12 +20895,22 @@ static inline void measure__note(struct command_stat *st, uint64_t ns,
         st->hist[class]++;
 }
 
-/* A command was timed alone. */
-static inline void measure_alone(struct lane *l, struct command_stat *st,
-                                 int64_t ns) {
+/* A command that is to be timed alone begins: returns when. */
+static inline int64_t measure_begin(const struct lane *l) {
+    return l->timed_ns != 0 ? l->timed_ns : clock_mono_ns();
+}
+
+/* It is over; returns how long it took. */
+static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
+                                    int64_t begun) {
+    int64_t ns;
+
+    l->timed_ns = clock_mono_ns();
+    ns = l->timed_ns - begun;
     l->alone_ns += ns;
     measure__note(st, (uint64_t)ns, measure__class((uint64_t)ns),
                   l->k->opt.latency_tracking);
+    return ns;
 }
 
 /* A batch begins: returns when. */
@@ -20746,6 +20919,7 @@ static inline int64_t measure_open(struct lane *l) {
                                          memory_order_relaxed);
 
     l->nshared = 0;
+    l->timed_ns = 0;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
     l->alone_ns = 0;
     return clock_mono_ns();
@@ -22989,21 +23163,21 @@ static const struct command string_commands[] = {
     { "mget", cmd_mget, -2, READONLY | FAST, 1, -1, 1, GROUP_STRING,
       "1.0.0", "O(N) for N keys", "key [key ...]",
       "The strings at some keys, null for what is none." },
-    { "mset", cmd_mset, -3, WRITE | GROWS, 1, -1, 2, GROUP_STRING,
+    { "mset", cmd_mset, -3, WRITE | GROWS | SHORT, 1, -1, 2, GROUP_STRING,
       "1.0.1", "O(N) for N keys", "key value [key value ...]",
       "Sets some keys to their values, all at one moment." },
     { "msetnx", cmd_msetnx, -3, WRITE | GROWS, 1, -1, 2, GROUP_STRING,
       "1.0.1", "O(N) for N keys", "key value [key value ...]",
       "Sets some keys to their values unless one of them is there." },
-    { "psetex", cmd_psetex, 4, WRITE | GROWS, 1, 1, 1, GROUP_STRING,
+    { "psetex", cmd_psetex, 4, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
       "2.6.0", "O(1)", "key milliseconds value",
       "Sets the string at key, for some milliseconds." },
-    { "set", cmd_set, -3, WRITE | GROWS, 1, 1, 1, GROUP_STRING,
+    { "set", cmd_set, -3, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
       "1.0.0", "O(1)",
       "key value [NX | XX] [GET] [EX seconds | PX milliseconds | "
       "EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
       "Sets the string at key, whatever was there before." },
-    { "setex", cmd_setex, 4, WRITE | GROWS, 1, 1, 1, GROUP_STRING,
+    { "setex", cmd_setex, 4, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
       "2.0.0", "O(1)", "key seconds value",
       "Sets the string at key, for some seconds." },
     { "setnx", cmd_setnx, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
@@ -24700,7 +24874,7 @@ static const struct command key_commands[] = {
     { "dbsize", cmd_dbsize, 1, READONLY | FAST | ALL_SHARDS, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "How many keys the selected database holds." },
-    { "del", cmd_del, -2, WRITE, 1, -1, 1, GROUP_KEY,
+    { "del", cmd_del, -2, WRITE | SHORT, 1, -1, 1, GROUP_KEY,
       "1.0.0", "O(N) for N keys; memory comes back later", "key [key ...]",
       "Removes keys, and says how many there were." },
     { "exists", cmd_exists, -2, READONLY | FAST, 1, -1, 1, GROUP_KEY,
@@ -33408,7 +33582,7 @@ static const struct command server_commands[] = {
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem clock rand num buf table entry shard door upkeep
+ * floor 7 - uses: base mem rand num buf table entry shard door upkeep
  *   reply instance world client measure slow monitor pubsub watch waiters arg
  */
 
@@ -33428,6 +33602,13 @@ static inline uint64_t exec__name_word(struct str name) {
     if (BASE_LITTLE && name.n >= 4)
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
+    if (BASE_LITTLE && name.n > 0) {        /* one to three bytes */
+        size_t mid = name.n >> 1, last = name.n - 1;
+
+        w = (unsigned char)p[0] | (uint64_t)(unsigned char)p[mid] << mid * 8 |
+            (uint64_t)(unsigned char)p[last] << last * 8;
+        return w | lower;
+    }
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;
@@ -33438,8 +33619,8 @@ static inline uint32_t exec__name_hash(uint64_t word, size_t n) {
            ROW_SLOTS;
 }
 
-static inline const struct command *exec__find(const struct kvns *k,
-                                               struct str name, bool sub) {
+static INLINE const struct command *exec__find(const struct kvns *k,
+                                               struct str name, size_t sub) {
     uint64_t word = exec__name_word(name);
     uint32_t h = exec__name_hash(word, name.n);
 
@@ -33448,8 +33629,7 @@ static inline const struct command *exec__find(const struct kvns *k,
         const struct command *row = slot->row;
 
         if (row == NULL) return NULL;
-        if (slot->word == word && slot->n == name.n &&
-            ((row->flags & SUBCOMMAND) != 0) == sub &&
+        if (slot->word == word && slot->n == name.n + sub &&
             (LIKELY(name.n <= 8) || str_is(name, row->name)))
             return row;
     }
@@ -33458,7 +33638,7 @@ static inline const struct command *exec__find(const struct kvns *k,
 /* Find the row of a command, or NULL. */
 static inline const struct command *exec_find(const struct kvns *k,
                                               struct str name) {
-    return exec__find(k, name, false);
+    return exec__find(k, name, 0);
 }
 
 /* Find the row of a container's subcommand, or NULL. */
@@ -33472,7 +33652,7 @@ static const struct command *exec_find_sub(const struct kvns *k,
     memcpy(name, row->name, n);
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
-    return exec__find(k, str_of(name, n + 1 + sub.n), true);
+    return exec__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
@@ -33624,16 +33804,19 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     free(events);
 }
 
-static void exec__call(struct lane *l, struct client *c,
-                       const struct command *row, size_t argc,
-                       const struct str *argv, struct reply *r,
-                       struct call *x) {
-    memset(x, 0, sizeof *x);
+static INLINE void exec__call(struct lane *l, struct client *c,
+                              const struct command *row, size_t argc,
+                              const struct str *argv, struct reply *r,
+                              struct call *x) {
+    /* one by one: to clear all of it first costs more than to fill it */
     x->w.ks = &l->k->ks;
-    if (UNLIKELY(c->bound != NULL)) x->w.bound = str_of(c->bound, c->bound_n);
+    x->w.bound.p = c->bound;
+    x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
     x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+    x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.hint = NULL;
     x->k = l->k;
     x->lane = l;
     x->c = c;
@@ -33641,6 +33824,7 @@ static void exec__call(struct lane *l, struct client *c,
     x->argc = argc;
     x->argv = argv;
     x->r = r;
+    x->no_block = x->again = false;
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -33833,6 +34017,7 @@ static COLD void exec__after(struct call *x) {
     uint64_t set[EXEC_SHARDS / 64];
 
     x->w.news = false;
+    x->lane->timed_ns = 0;
     memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
     exec__shards(&x->w, x->row, x->argc, x->argv, set);
     exec__settle_set(x->lane, set);
@@ -33979,6 +34164,16 @@ static bool exec__admit_or_reply(struct call *x) {
     return true;
 }
 
+/* Is there memory in plenty for whatever a batch of so many bytes may want?
+ * Then its commands need not be looked at one by one. */
+static inline bool exec_is_roomy(const struct keyspace *ks, size_t bytes) {
+    const size_t plenty = 1 << 20;
+
+    return ks->tenants == NULL && bytes < 65536 &&
+           (double)(keyspace_bytes(ks) + 2 * bytes + plenty) <=
+               (double)ks->opt.memory_limit * ks->opt.threshold;
+}
+
 /* Run a handler under the locks of its keys. */
 static inline enum outcome exec__locked(struct call *x) {
     struct keyspace *ks = x->w.ks;
@@ -34017,16 +34212,14 @@ static inline enum outcome exec__locked(struct call *x) {
 static enum outcome exec__timed(struct call *x,
                                 enum outcome (*run)(struct call *)) {
     struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
-    int64_t begun = clock_mono_ns(), ns;
+    int64_t begun = measure_begin(x->lane);
     enum outcome what = run(x);
 
-    ns = clock_mono_ns() - begun;
-    measure_alone(x->lane, st, ns);
-    slow_note(x, ns);
+    slow_note(x, measure_alone(x->lane, st, begun));
     return what;
 }
 
-/* Run one command of a client, all checks passed but that of memory.  FAST
+/* Run one command of a client, all checks passed but that of memory.  Short
  * ones share the time of their batch. */
 static inline enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
@@ -34034,13 +34227,16 @@ static inline enum outcome exec__run(struct call *x) {
     struct command_stat *st = l->stats + (row - x->k->rows);
     enum outcome what;
 
-    if (UNLIKELY((row->flags & GROWS) != 0) && !exec__admit_or_reply(x)) {
+    if (UNLIKELY((row->flags & GROWS) != 0 && !l->roomy) &&
+        !exec__admit_or_reply(x)) {
         exec__failed(l, st, x->r, true);
         return FAILED;
     }
-    if (LIKELY((row->flags & FAST) != 0 && l->nshared < l->share)) {
+    if (LIKELY((row->flags & (FAST | SHORT)) != 0 &&
+               l->nshared < l->share)) {
         l->shared[l->nshared++] = st;
-        what = exec__locked(x);
+        l->timed_ns = 0;
+        what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
         what = exec__timed(x, exec__locked);
     }
@@ -34082,11 +34278,26 @@ static COLD void exec__arity(struct client *c, struct reply *r,
                  row->name);
 }
 
+/* Is there nothing that could keep the client from running this: the usual
+ * case in few steps?  Otherwise exec__check_or_reply has to look closer. */
+static INLINE bool exec__is_plain(const struct client *c,
+                                  const struct command *row, size_t argc) {
+    const struct kvns *k = c->lane->k;
+
+    return row != NULL &&
+           ((uintptr_t)c->bound | c->channels | c->patterns |
+            c->shard_channels | (row->flags & CONTAINER) |
+            atomic_load_explicit(&k->loading, memory_order_relaxed)) == 0 &&
+           (row->arity > 0 ? argc == (size_t)row->arity :
+                             argc >= (size_t)-row->arity) &&
+           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0);
+}
+
 /* May the client run this now?  Answers where not; *row may become that of a
  * subcommand. */
-static inline bool exec__check_or_reply(struct client *c, struct reply *r,
-                                        const struct command **row,
-                                        size_t argc, const struct str *argv) {
+static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
+                                      const struct command **row,
+                                      size_t argc, const struct str *argv) {
     const struct command *cmd = *row, *sub;
     const struct kvns *k = c->lane->k;
 
@@ -34228,7 +34439,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     c->commands++;
     l->commands++;
     c->last_ms = l->clock.wall_ms;
-    if (UNLIKELY(!exec__check_or_reply(c, r, &row, argc, argv))) {
+    if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
+        !exec__check_or_reply(c, r, &row, argc, argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
         if (row == NULL) measure_error(l, r->code);
         else exec__failed(l, l->stats + (row - l->k->rows), r, true);
@@ -34510,11 +34722,14 @@ static bool rows_join(struct kvns *k) {
         struct str name = str_c(row->name);
         uint64_t word = exec__name_word(name);
         uint32_t h = exec__name_hash(word, name.n);
+        bool sub = strchr(row->name, '|') != NULL;
 
-        if (strchr(row->name, '|') != NULL) row->flags |= SUBCOMMAND;
+        if (sub) row->flags |= SUBCOMMAND;
         if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
         while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
-        k->row_index[h] = (struct row_slot){ word, name.n, row };
+        k->row_index[h] = (struct row_slot){
+            word, name.n + (sub ? ROW_SUB : 0), row
+        };
     }
     return true;
 }
@@ -35790,7 +36005,7 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log table entry shard upkeep resp reply
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
  *   options instance world saver client measure monitor pubsub watch waiters
  *   exec park webs
  */
@@ -35800,6 +36015,7 @@ enum {
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
+    NET_FEW = 64,               /* room for fewer: run the batch first */
     NET_ACCEPT = 64,            /* connections accepted in a turn */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
@@ -35818,8 +36034,7 @@ struct net_request {
     const struct command *row;
     struct str *argv;
     uint32_t argc;
-    struct key_hint hint;
-    struct space *space;        /* where the key was, to call it nearer */
+    struct key_hint hint;       /* of argv[1], if that is a key */
 };
 
 /* Replies of one client in the lane's output. */
@@ -35845,7 +36060,7 @@ struct loop {
     char *in;
     size_t in_at;
     struct net_request batch[NET_BATCH];
-    size_t nbatch;
+    size_t nbatch, bytes;       /* requests, and how long they are in all */
     struct str args[NET_ARGS];
     size_t nargs;
     struct net_range ranges[NET_BATCH];
@@ -36044,6 +36259,7 @@ static void net__send_ranges(struct loop *l) {
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
+    lane->timed_ns = 0;
     for (size_t i = 0; i < l->nranges; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
@@ -36067,41 +36283,15 @@ static void net__send_ranges(struct loop *l) {
     reply_resync(&lane->reply);
 }
 
-/* Hash the keys of the batch and call what they need nearer. */
-static void net__look_ahead(struct loop *l) {
-    struct keyspace *ks = &l->k->ks;
+/* The keys of the batch were hashed and their lines called; with somebody to
+ * lock out, that is all that may be read without a lock.  Look for the
+ * entries. */
+static inline void net__look_ahead(struct loop *l) {
     struct net_request *end = l->batch + l->nbatch;
-    struct table_at at;
-    struct work w = { .ks = ks };
 
-    for (struct net_request *q = l->batch; q < end; q++) {
-        struct key_hint *h = &q->hint;
-        struct shard *s;
-
-        h->p = NULL;
-        if (q->row == NULL || q->row->first != 1 || q->argc < 2 ||
-            q->c->bound != NULL)
-            continue;
-        key_split(&w, q->argv[1], &h->ns, &h->local);
-        h->hash = key_hash(ks, h->local);
-        h->p = q->argv[1].p;
-        q->space = NULL;
-        if (ks->threads) continue;      /* no line is read without its lock */
-        s = key_shard(ks, h->ns, h->hash);
-        q->space = h->ns.p == NULL ?
-                       s->dbs[q->c->db]->plain :
-                       space_find(s, s->dbs[q->c->db], h->ns, &at);
-        if (q->space != NULL) table_prefetch(&q->space->keys, h->hash);
-    }
-    if (ks->threads || l->nbatch < 2) return;
+    if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
-        if (q->hint.p != NULL && q->space != NULL && !q->space->strong) {
-            const char *e = table_first(&q->space->keys, q->hint.hash, &at);
-
-            if (e == NULL) continue;
-            PREFETCH(e);
-            PREFETCH(e + 64);
-        }
+        if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
 }
 
 /* Replies to this client begin here. */
@@ -36112,10 +36302,38 @@ static void net__open_range(struct loop *l, struct client *c) {
     l->ranges[l->nranges++] = (struct net_range){ c, at, at };
 }
 
+/* The last command's reply is not for its client, or could not be written. */
+static COLD void net__cut_reply(struct loop *l, struct client *c,
+                                size_t mark) {
+    struct reply *r = &l->lane->reply;
+
+    if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                     CLIENT_REPLY_SKIPPING)) != 0 &&
+        c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
+        reply_cut(r, mark);
+    if (r->failed) {
+        client_cut(c);
+        r->failed = false;
+        reply_cut(r, l->ranges[l->nranges - 1].from);
+        reply_resync(r);
+    }
+}
+
+/* Must what has been answered go out before this request is carried out? */
+static inline bool net__goes_first(const struct loop *l,
+                                   const struct net_request *q, bool watched) {
+    if (l->nranges == 0) return false;
+    if (UNLIKELY(reply_mark(&l->lane->reply) > NET_KEEP_OUT)) return true;
+    return l->ranges[l->nranges - 1].c != q->c &&
+           (q->row == NULL || watched ||
+            (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0);
+}
+
 /* Carry out the batch. */
 static void net__run(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
+    const struct net_request *end = l->batch + l->nbatch;
     bool watched;
     int64_t begun;
 
@@ -36123,41 +36341,29 @@ static void net__run(struct loop *l) {
     watched = atomic_load_explicit(&l->k->observed, memory_order_relaxed) >=
               OBSERVE_MONITOR;
     begun = measure_open(lane);
+    lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
-    for (size_t i = 0; i < l->nbatch; i++) {
-        struct net_request *q = l->batch + i;
+    for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
         size_t mark;
 
-        if (c->state != CLIENT_OPEN) continue;
-        if (l->nranges > 0 && (reply_mark(r) > NET_KEEP_OUT ||
-            (l->ranges[l->nranges - 1].c != c &&
-             (q->row == NULL || watched ||
-              (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0))))
-            net__send_ranges(l);
+        if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
+        if (UNLIKELY(net__goes_first(l, q, watched))) net__send_ranges(l);
         net__open_range(l, c);
         r->proto = c->proto;
         mark = reply_mark(r);
         lane->current = c;
-        exec_request(lane, c, q->row, q->argc, q->argv,
-                     q->hint.p == NULL ? NULL : &q->hint, r);
+        exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
         lane->current = NULL;
         if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                                  CLIENT_REPLY_SKIPPING)) != 0) &&
-            c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
-            reply_cut(r, mark);
+                                  CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
+            net__cut_reply(l, c, mark);
         l->ranges[l->nranges - 1].to = reply_mark(r);
-        if (UNLIKELY(r->failed)) {
-            client_cut(c);
-            r->failed = false;
-            reply_cut(r, l->ranges[l->nranges - 1].from);
-            l->ranges[l->nranges - 1].to = l->ranges[l->nranges - 1].from;
-            reply_resync(r);
-        }
     }
     measure_close(lane, begun);
-    l->nbatch = l->nargs = 0;
+    lane->roomy = false;
+    l->nbatch = l->nargs = l->bytes = 0;
     net__send_ranges(l);
 }
 
@@ -36172,50 +36378,97 @@ static COLD void net__refuse(struct loop *l, struct client *c,
     client_write(c, l->scratch.p, l->scratch.n);
 }
 
+/* Which limits hold for a client's requests; what changes that is a barrier. */
+static inline void net__authority(struct loop *l, const struct client *c) {
+    l->limits.unauthenticated = client_is_stranger(c);
+}
+
+/* Put a request of n bytes into the batch, and call what its key will need
+ * nearer.  True: the batch is to be run before anything else is read. */
+static INLINE bool net__take(struct loop *l, struct client *c,
+                             struct str *argv, uint32_t argc, size_t n) {
+    struct net_request *q = l->batch + l->nbatch++;
+    const struct command *row = exec_find(l->k, argv[0]);
+    unsigned observed = atomic_load_explicit(&l->k->observed,
+                                             memory_order_relaxed);
+
+    l->bytes += n;
+    q->c = c;
+    q->row = row;
+    q->argv = argv;
+    q->argc = argc;
+    q->hint.p = NULL;
+    if (UNLIKELY(row == NULL)) return true;
+    if (LIKELY(row->first == 1 && argc > 1)) {
+        struct work w = { .ks = &l->k->ks, .db = c->db,
+                          .bound = { c->bound, c->bound_n } };
+
+        hint_take(&w, argv[1], &q->hint);
+        if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+    }
+    return (row->flags & (BARRIER | CONTAINER)) != 0 ||
+           (observed & OBSERVE_PAUSE) != 0 || l->nbatch == NET_BATCH ||
+           NET_ARGS - l->nargs < NET_FEW;
+}
+
+/* Take a request that is not the usual kind, or not whole.  Returns the bytes
+ * it took; 0: it is not whole, -1: there is nothing more to be read. */
+static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
+                                    const char *p, size_t n) {
+    struct resp_args out = { .room = l->args + l->nargs,
+                             .cap = (uint32_t)(NET_ARGS - l->nargs) };
+    const char *why = NULL;
+    ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
+
+    if (took == 0) return 0;
+    if (took < 0) {
+        net__refuse(l, c, why);
+        return -1;
+    }
+    if (out.cross_protocol) {
+        log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
+                 "%s spoke HTTP to the RESP port; closed", c->addr);
+        net__run(l);
+        client_cut(c);
+        return -1;
+    }
+    if (out.argc == 0) return took;
+    if (!out.held) l->nargs += out.argc;
+    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held) {
+        net__run(l);
+        net__authority(l, c);
+    }
+    return took;
+}
+
 /* Parse the requests in p[0..n) of a client and put them into the batch; runs
  * it when it is full.  Returns the bytes that were taken. */
 static size_t net__parse(struct loop *l, struct client *c, const char *p,
                          size_t n) {
-    size_t at = 0;
+    size_t at = 0, took;
 
-    while (at < n && c->state == CLIENT_OPEN) {
-        struct resp_args out;
-        const char *why = NULL;
-        ptrdiff_t took;
-        struct net_request *q;
+    net__authority(l, c);
+    while (at < n && LIKELY(c->state == CLIENT_OPEN)) {
+        struct str *argv = l->args + l->nargs;
+        uint32_t argc;
 
-        if (l->nbatch == NET_BATCH || NET_ARGS - l->nargs < 64) net__run(l);
-        if (c->state != CLIENT_OPEN) break;
-        out.room = l->args + l->nargs;
-        out.cap = (uint32_t)(NET_ARGS - l->nargs);
-        l->limits.unauthenticated = client_is_stranger(c);
-        took = resp_parse(&c->resp, p + at, n - at, &l->limits, &out, &why);
-        if (UNLIKELY(took <= 0)) {
-            if (took == 0) break;
-            net__refuse(l, c, why);
-            return n;
+        took = UNLIKELY(!resp_is_fresh(&c->resp)) ? 0 :
+                   resp_whole(p + at, n - at, &l->limits, argv,
+                              NET_ARGS - l->nargs, &argc);
+        if (UNLIKELY(took == 0)) {
+            ptrdiff_t odd = net__take_odd(l, c, p + at, n - at);
+
+            if (odd == 0) break;
+            if (odd < 0) return n;
+            at += (size_t)odd;
+            continue;
         }
-        at += (size_t)took;
-        if (UNLIKELY(out.cross_protocol)) {
-            log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
-                     "%s spoke HTTP to the RESP port; closed", c->addr);
+        at += took;
+        l->nargs += argc;
+        if (UNLIKELY(net__take(l, c, argv, argc, took))) {
             net__run(l);
-            client_cut(c);
-            return n;
+            net__authority(l, c);
         }
-        if (out.argc == 0) continue;
-        q = l->batch + l->nbatch++;
-        q->c = c;
-        q->argc = out.argc;
-        q->argv = out.argv;
-        q->row = exec_find(l->k, out.argv[0]);
-        if (!out.held) l->nargs += out.argc;
-        if (UNLIKELY(out.held || q->row == NULL ||
-                     (q->row->flags & (BARRIER | CONTAINER)) != 0 ||
-                     (atomic_load_explicit(&l->k->observed,
-                                           memory_order_relaxed) &
-                      OBSERVE_PAUSE) != 0))
-            net__run(l);
     }
     return at;
 }
