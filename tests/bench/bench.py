@@ -117,7 +117,7 @@ def works():
                quick=False)
     yield Work("set_2m_p100", set_, 100, 2000000, 2000000, many, aim=1.8,
                quick=False)
-    yield Work("get_idle10k", get, 1, 200000, fill=few, idle=10000,
+    yield Work("get_idle10k", get, 1, 200000, fill=few, idle=9900,
                quick=False)
 
 
