@@ -89,7 +89,7 @@ static void booklet_commands(struct buf *out) {
         for (size_t i = 0; i < k->nrows; i++) {
             const struct command *row = k->rows + i;
 
-            if (row->group != (enum group)g) continue;
+            if (row->group != (enum command_group)g) continue;
             if (!begun)
                 buf_printf(out, "\n## %s\n\n| Command | Arguments | Arity | "
                            "Since | Cost | Bound users | What it does |\n"
@@ -118,7 +118,7 @@ static void booklet_families(struct buf *out) {
         for (size_t i = 0; i < k->nrows; i++) {
             const struct command *row = k->rows + i;
 
-            if (row->group != (enum group)g ||
+            if (row->group != (enum command_group)g ||
                 (row->flags & SUBCOMMAND) != 0)
                 continue;
             if (n == 0) buf_printf(out, "| %s | ", booklet_titles[g]);

@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* ==== listen - the sockets a server waits at ===============================
  *
- * floor 8 - uses: base log instance webs net
+ * floor 8 - uses: base num log instance webs net
  */
 
 /* Listen on one address.  -1 with *why. */
@@ -82,10 +82,32 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
     return true;
 }
 
+/* Give the socket at path to a group, by name or number.  False: said why. */
+static bool listen__chown(const char *path, struct str group) {
+    char name[64];
+    struct group *g;
+    int64_t gid;
+
+    snprintf(name, sizeof name, "%.*s", (int)group.n, group.p);
+    g = getgrnam(name);
+    if (g != NULL) gid = (int64_t)g->gr_gid;
+    else if (!num_parse_int(group, &gid) || gid < 0) {
+        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%s'\n",
+                name);
+        return false;
+    }
+    if (chown(path, (uid_t)-1, (gid_t)gid) == 0) return true;
+    fprintf(stderr, "kvns: cannot give %s to the group '%s': %s\n", path,
+            name, strerror(errno));
+    return false;
+}
+
 /* Listen on the unix socket.  False: said why. */
 static bool listen__unix(struct kvns *k, struct loop *l) {
+    bool with_mode = k->opt.unixsocketperm != 0;
     struct sockaddr_un un;
-    mode_t mask;
+    struct stat st;
+    mode_t mask = 0;
     int fd;
 
     memset(&un, 0, sizeof un);
@@ -95,23 +117,30 @@ static bool listen__unix(struct kvns *k, struct loop *l) {
         return false;
     }
     memcpy(un.sun_path, k->opt.unixsocket.p, k->opt.unixsocket.n);
-    unlink(un.sun_path);
+    if (lstat(un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+        unlink(un.sun_path);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    /* the mode is right before anybody can connect */
-    mask = umask(k->opt.unixsocketperm == 0 ? 0022 :
-                 (mode_t)(~k->opt.unixsocketperm & 0777));
-    if (fd == -1 || bind(fd, (struct sockaddr *)&un, sizeof un) == -1 ||
-        listen(fd, (int)k->opt.tcp_backlog) == -1) {
-        fprintf(stderr, "kvns: cannot listen on %s: %s\n", un.sun_path,
-                strerror(errno));
+    /* mode and group are right before anybody can connect */
+    if (with_mode) mask = umask((mode_t)(~k->opt.unixsocketperm & 0777));
+    if (fd == -1 || bind(fd, (struct sockaddr *)&un, sizeof un) == -1)
+        goto refused;
+    if (with_mode) umask(mask);
+    if (k->opt.unixsocketgroup.n > 0 &&
+        !listen__chown(un.sun_path, k->opt.unixsocketgroup)) {
+        close(fd);
         return false;
     }
-    umask(mask);
+    if (listen(fd, (int)k->opt.tcp_backlog) == -1) goto refused;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     if (!loop_listen(l, fd)) return false;
     log_line(&k->log, KLOG_NOTICE, "listening on %s", un.sun_path);
     return true;
+refused:
+    fprintf(stderr, "kvns: cannot listen on %s: %s\n", un.sun_path,
+            strerror(errno));
+    if (fd != -1) close(fd);
+    return false;
 }
 
 /* Listen on all addresses of the options.  False: said why. */

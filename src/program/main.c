@@ -123,6 +123,56 @@ static int main__save(struct kvns *k) {
     return ok ? 0 : 1;
 }
 
+/* Tell the service manager how we are, if there is one that wants to know: a
+ * datagram to the socket it named, which may be an abstract one. */
+static void main__notify(struct kvns *k, const char *state) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un un;
+    size_t n = path == NULL ? 0 : strlen(path);
+    ssize_t sent;
+    int fd;
+
+    if (k->opt.supervised != OPTION_SYSTEMD &&
+        k->opt.supervised != OPTION_AUTO)
+        return;
+    if (n < 2 || n >= sizeof un.sun_path) return;
+    memset(&un, 0, sizeof un);
+    un.sun_family = AF_UNIX;
+    memcpy(un.sun_path, path, n);
+    if (path[0] == '@') un.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd == -1) return;
+    sent = sendto(fd, state, strlen(state), 0, (struct sockaddr *)&un,
+                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    if (sent == -1)
+        log_line(&k->log, KLOG_WARNING, "telling the service manager: %s",
+                 strerror(errno));
+    close(fd);
+}
+
+/* We serve now: say so to whoever waits for it. */
+static void main__ready(struct kvns *k) {
+    if (k->opt.port != 0)
+        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
+    if (k->opt.unixsocket.n > 0)
+        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections unix");
+    if (k->opt.supervised == OPTION_UPSTART && getenv("UPSTART_JOB") != NULL)
+        raise(SIGSTOP);
+    main__notify(k, "READY=1\n");
+}
+
+/* Write the process number where it was asked for. */
+static void main__pidfile(struct kvns *k) {
+    FILE *f;
+
+    if (k->opt.pidfile.n == 0) return;
+    f = fopen(k->opt.pidfile.p, "w");
+    if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0)
+        log_line(&k->log, KLOG_WARNING, "cannot write the pidfile %s: %s",
+                 k->opt.pidfile.p, strerror(errno));
+    if (f != NULL) fclose(f);
+}
+
 static int main__serve(struct kvns *k, struct loop **loops) {
     bool loaded;
 
@@ -132,8 +182,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
         KVNS_ASSERT(loops[i]->running);
     }
     loaded = main__load(k, loops[0]);
-    if (loaded)
-        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
+    if (loaded) main__ready(k);
     while (loaded && !main__ends(k)) {
         loop_turn(loops[0], -1);
         world_enter(k->lanes);
@@ -147,6 +196,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
     }
     if (!loaded) return atomic_load(&k->loading) ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
+    main__notify(k, "STOPPING=1\n");
     return main__save(k);
 }
 
@@ -200,16 +250,14 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         KVNS_ASSERT(loops[i] != NULL);
         loops[i]->parks = true;
     }
-    if (listen_all(k, loops[0])) status = main__serve(k, loops);
+    if (listen_all(k, loops[0])) {
+        main__pidfile(k);
+        status = main__serve(k, loops);
+        if (k->opt.pidfile.n > 0) unlink(k->opt.pidfile.p);
+        if (k->opt.unixsocket.n > 0) unlink(k->opt.unixsocket.p);
+    }
     for (uint32_t i = 0; i < k->nlanes; i++) loop_free(loops[i]);
     free(loops);
-    if (k->opt.unixsocket.n > 0) {
-        char path[256];
-
-        snprintf(path, sizeof path, "%.*s", (int)k->opt.unixsocket.n,
-                 k->opt.unixsocket.p);
-        unlink(path);
-    }
     log_line(&k->log, KLOG_NOTICE, "bye");
     instances_free(k);
     return status;

@@ -77,7 +77,7 @@ enum {
     ROW_SUB = 65536
 };
 
-enum group {
+enum command_group {
     GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
     GROUP_SET, GROUP_ZSET, GROUP_STREAM, GROUP_BIT, GROUP_HLL, GROUP_GEO,
     GROUP_TX, GROUP_PUBSUB, GROUP_SERVER_COMMANDS, GROUP_CLUSTER,
@@ -92,7 +92,7 @@ struct command {
     uint32_t flags;
     int first, last, step;      /* where the keys are; 0: none; last < 0 counts
                                    from the end */
-    enum group group;
+    enum command_group group;
     const char *since, *cost, *usage, *summary;
 };
 
