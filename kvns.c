@@ -41,6 +41,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -19168,7 +19169,7 @@ enum {
     ROW_SUB = 65536
 };
 
-enum group {
+enum command_group {
     GROUP_CONNECTION_COMMANDS, GROUP_STRING, GROUP_KEY, GROUP_LIST, GROUP_HASH,
     GROUP_SET, GROUP_ZSET, GROUP_STREAM, GROUP_BIT, GROUP_HLL, GROUP_GEO,
     GROUP_TX, GROUP_PUBSUB, GROUP_SERVER_COMMANDS, GROUP_CLUSTER,
@@ -19183,7 +19184,7 @@ struct command {
     uint32_t flags;
     int first, last, step;      /* where the keys are; 0: none; last < 0 counts
                                    from the end */
-    enum group group;
+    enum command_group group;
     const char *since, *cost, *usage, *summary;
 };
 
@@ -34827,7 +34828,7 @@ static void booklet_commands(struct buf *out) {
         for (size_t i = 0; i < k->nrows; i++) {
             const struct command *row = k->rows + i;
 
-            if (row->group != (enum group)g) continue;
+            if (row->group != (enum command_group)g) continue;
             if (!begun)
                 buf_printf(out, "\n## %s\n\n| Command | Arguments | Arity | "
                            "Since | Cost | Bound users | What it does |\n"
@@ -34856,7 +34857,7 @@ static void booklet_families(struct buf *out) {
         for (size_t i = 0; i < k->nrows; i++) {
             const struct command *row = k->rows + i;
 
-            if (row->group != (enum group)g ||
+            if (row->group != (enum command_group)g ||
                 (row->flags & SUBCOMMAND) != 0)
                 continue;
             if (n == 0) buf_printf(out, "| %s | ", booklet_titles[g]);
@@ -37019,7 +37020,7 @@ static void loop_free(struct loop *l) {
 /* ---- begin program/listen.c ----------------------------------------- */
 /* ==== listen - the sockets a server waits at ===============================
  *
- * floor 8 - uses: base log instance webs net
+ * floor 8 - uses: base num log instance webs net
  */
 
 /* Listen on one address.  -1 with *why. */
@@ -37101,10 +37102,32 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
     return true;
 }
 
+/* Give the socket at path to a group, by name or number.  False: said why. */
+static bool listen__chown(const char *path, struct str group) {
+    char name[64];
+    struct group *g;
+    int64_t gid;
+
+    snprintf(name, sizeof name, "%.*s", (int)group.n, group.p);
+    g = getgrnam(name);
+    if (g != NULL) gid = (int64_t)g->gr_gid;
+    else if (!num_parse_int(group, &gid) || gid < 0) {
+        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%s'\n",
+                name);
+        return false;
+    }
+    if (chown(path, (uid_t)-1, (gid_t)gid) == 0) return true;
+    fprintf(stderr, "kvns: cannot give %s to the group '%s': %s\n", path,
+            name, strerror(errno));
+    return false;
+}
+
 /* Listen on the unix socket.  False: said why. */
 static bool listen__unix(struct kvns *k, struct loop *l) {
+    bool with_mode = k->opt.unixsocketperm != 0;
     struct sockaddr_un un;
-    mode_t mask;
+    struct stat st;
+    mode_t mask = 0;
     int fd;
 
     memset(&un, 0, sizeof un);
@@ -37114,23 +37137,30 @@ static bool listen__unix(struct kvns *k, struct loop *l) {
         return false;
     }
     memcpy(un.sun_path, k->opt.unixsocket.p, k->opt.unixsocket.n);
-    unlink(un.sun_path);
+    if (lstat(un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+        unlink(un.sun_path);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    /* the mode is right before anybody can connect */
-    mask = umask(k->opt.unixsocketperm == 0 ? 0022 :
-                 (mode_t)(~k->opt.unixsocketperm & 0777));
-    if (fd == -1 || bind(fd, (struct sockaddr *)&un, sizeof un) == -1 ||
-        listen(fd, (int)k->opt.tcp_backlog) == -1) {
-        fprintf(stderr, "kvns: cannot listen on %s: %s\n", un.sun_path,
-                strerror(errno));
+    /* mode and group are right before anybody can connect */
+    if (with_mode) mask = umask((mode_t)(~k->opt.unixsocketperm & 0777));
+    if (fd == -1 || bind(fd, (struct sockaddr *)&un, sizeof un) == -1)
+        goto refused;
+    if (with_mode) umask(mask);
+    if (k->opt.unixsocketgroup.n > 0 &&
+        !listen__chown(un.sun_path, k->opt.unixsocketgroup)) {
+        close(fd);
         return false;
     }
-    umask(mask);
+    if (listen(fd, (int)k->opt.tcp_backlog) == -1) goto refused;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     if (!loop_listen(l, fd)) return false;
     log_line(&k->log, KLOG_NOTICE, "listening on %s", un.sun_path);
     return true;
+refused:
+    fprintf(stderr, "kvns: cannot listen on %s: %s\n", un.sun_path,
+            strerror(errno));
+    if (fd != -1) close(fd);
+    return false;
 }
 
 /* Listen on all addresses of the options.  False: said why. */
@@ -38534,6 +38564,56 @@ static int main__save(struct kvns *k) {
     return ok ? 0 : 1;
 }
 
+/* Tell the service manager how we are, if there is one that wants to know: a
+ * datagram to the socket it named, which may be an abstract one. */
+static void main__notify(struct kvns *k, const char *state) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un un;
+    size_t n = path == NULL ? 0 : strlen(path);
+    ssize_t sent;
+    int fd;
+
+    if (k->opt.supervised != OPTION_SYSTEMD &&
+        k->opt.supervised != OPTION_AUTO)
+        return;
+    if (n < 2 || n >= sizeof un.sun_path) return;
+    memset(&un, 0, sizeof un);
+    un.sun_family = AF_UNIX;
+    memcpy(un.sun_path, path, n);
+    if (path[0] == '@') un.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd == -1) return;
+    sent = sendto(fd, state, strlen(state), 0, (struct sockaddr *)&un,
+                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    if (sent == -1)
+        log_line(&k->log, KLOG_WARNING, "telling the service manager: %s",
+                 strerror(errno));
+    close(fd);
+}
+
+/* We serve now: say so to whoever waits for it. */
+static void main__ready(struct kvns *k) {
+    if (k->opt.port != 0)
+        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
+    if (k->opt.unixsocket.n > 0)
+        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections unix");
+    if (k->opt.supervised == OPTION_UPSTART && getenv("UPSTART_JOB") != NULL)
+        raise(SIGSTOP);
+    main__notify(k, "READY=1\n");
+}
+
+/* Write the process number where it was asked for. */
+static void main__pidfile(struct kvns *k) {
+    FILE *f;
+
+    if (k->opt.pidfile.n == 0) return;
+    f = fopen(k->opt.pidfile.p, "w");
+    if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0)
+        log_line(&k->log, KLOG_WARNING, "cannot write the pidfile %s: %s",
+                 k->opt.pidfile.p, strerror(errno));
+    if (f != NULL) fclose(f);
+}
+
 static int main__serve(struct kvns *k, struct loop **loops) {
     bool loaded;
 
@@ -38543,8 +38623,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
         KVNS_ASSERT(loops[i]->running);
     }
     loaded = main__load(k, loops[0]);
-    if (loaded)
-        log_line(&k->log, KLOG_NOTICE, "Ready to accept connections tcp");
+    if (loaded) main__ready(k);
     while (loaded && !main__ends(k)) {
         loop_turn(loops[0], -1);
         world_enter(k->lanes);
@@ -38558,6 +38637,7 @@ static int main__serve(struct kvns *k, struct loop **loops) {
     }
     if (!loaded) return atomic_load(&k->loading) ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
+    main__notify(k, "STOPPING=1\n");
     return main__save(k);
 }
 
@@ -38611,16 +38691,14 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         KVNS_ASSERT(loops[i] != NULL);
         loops[i]->parks = true;
     }
-    if (listen_all(k, loops[0])) status = main__serve(k, loops);
+    if (listen_all(k, loops[0])) {
+        main__pidfile(k);
+        status = main__serve(k, loops);
+        if (k->opt.pidfile.n > 0) unlink(k->opt.pidfile.p);
+        if (k->opt.unixsocket.n > 0) unlink(k->opt.unixsocket.p);
+    }
     for (uint32_t i = 0; i < k->nlanes; i++) loop_free(loops[i]);
     free(loops);
-    if (k->opt.unixsocket.n > 0) {
-        char path[256];
-
-        snprintf(path, sizeof path, "%.*s", (int)k->opt.unixsocket.n,
-                 k->opt.unixsocket.p);
-        unlink(path);
-    }
     log_line(&k->log, KLOG_NOTICE, "bye");
     instances_free(k);
     return status;
