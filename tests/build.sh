@@ -46,9 +46,32 @@ make() {
     mv "build/$name.$$" "build/$name"
 }
 
+# cross NAME SOURCE PREFIX EMULATOR FLAGS...: for another processor, linked
+# statically; build/NAME runs it under qemu's user emulation.
+cross() {
+    wrapper=build/$1 elf=$1.elf source=$2 cc=$3 emulator=$4
+    shift 4
+    make "$elf" "$source" -static "$@"
+    printf '#!/bin/sh\nexec %s -0 "$0" "${0%%/*}/%s" "$@"\n' \
+        "$emulator" "$elf" >"$wrapper"
+    chmod +x "$wrapper"
+}
+
 build() {
     # shellcheck disable=SC2086
     case $1 in
+    kvns-musl)
+        cc=musl-gcc
+        make "$1" src/kvns.c -Os -static -s -DNDEBUG ;;
+    kvns-s390x) cross "$1" src/kvns.c s390x-linux-gnu-gcc qemu-s390x -O1 ;;
+    kvns-aarch64)
+        cross "$1" src/kvns.c aarch64-linux-gnu-gcc qemu-aarch64 -O1 ;;
+    kvns-32) make "$1" src/kvns.c $checked -m32 \
+        -idirafter /usr/include/x86_64-linux-gnu ;;
+    unit-s390x) cross "$1" tests/unit/unit.c s390x-linux-gnu-gcc \
+        qemu-s390x -DKVNS_FAULTS -DKVNS_VERIFY -O1 ;;
+    unit-aarch64) cross "$1" tests/unit/unit.c aarch64-linux-gnu-gcc \
+        qemu-aarch64 -DKVNS_FAULTS -DKVNS_VERIFY -O1 ;;
     kvns-test) make "$1" src/kvns.c $checked $asan -DKVNS_MALLOC ;;
     kvns-asan) make "$1" src/kvns.c $checked $asan ;;
     kvns-tsan)
@@ -81,10 +104,10 @@ build() {
 other=
 for target; do
     if [ -z "$other" ]; then
-        build "$target" &
+        (build "$target") &
         other=$!
     else
-        build "$target"
+        (build "$target")
         wait "$other"
         other=
     fi

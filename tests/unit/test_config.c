@@ -41,7 +41,8 @@ static int config_test_argv(char *line, char *path,
 static bool config_test_load(struct options *o, struct config_result *r,
                              const char *line, char *path,
                              char *const *env) {
-    char copy[512], *argv[CONFIG_TEST_ARGS];
+    static char copy[512];      /* arguments of a result stay lent */
+    char *argv[CONFIG_TEST_ARGS];
     int argc;
 
     snprintf(copy, sizeof copy, "%s", line);
