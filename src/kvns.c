@@ -47,6 +47,7 @@
 #include "keyspace/entry.c"         /* a key and its value in one block */
 #include "keyspace/shard.c"         /* namespaces, databases, shards */
 #include "keyspace/big.c"           /* large collections */
+#include "keyspace/due.c"           /* fields that expire */
 #include "keyspace/save.c"          /* a value as RDB bytes */
 #include "keyspace/walk.c"          /* a point in time, saved in slices */
 #include "keyspace/wheel.c"         /* deadlines */
@@ -98,6 +99,7 @@
 #include "commands/list.c"
 #include "commands/listblock.c"
 #include "commands/hashes.c"
+#include "commands/fieldttl.c"
 #include "commands/set.c"
 #include "commands/zset.c"
 #include "commands/zrange.c"

@@ -5,8 +5,8 @@
  * where order counts each hash goes into the next, else they are added by
  * exclusive or.  The sums are our own, not Redis'.
  *
- * floor 6 - uses: base num buf sha256 table pack quick entry shard big save
- *   door fields members ranks reply instance
+ * floor 6 - uses: base num buf sha256 table pack quick entry shard big due
+ *    save door fields members ranks reply instance
  */
 struct digest {
     unsigned char sum[SHA256_SIZE];
@@ -45,6 +45,8 @@ static void digest__see_pair(void *ctx, const struct fields_pair *pair) {
 
     digest__item(&d->b, &pair->field);
     digest__item(&d->b, &pair->value);
+    if (pair->deadline != 0)
+        buf_printf(&d->b, " %lld", (long long)pair->deadline);
     digest__take(d, false);
 }
 
@@ -89,12 +91,13 @@ static void digest__list(struct digest *d, const struct entry *e) {
 }
 
 /* The digest of a value into d->sum, which is zero. */
-static void digest_value(struct digest *d, const struct entry *e) {
+static void digest_value(struct digest *d, const struct entry *e,
+                         int64_t now) {
     char tmp[24];
 
     switch (entry_kind(e)) {
     case KIND_SET: members_each(e, digest__see_member, d); return;
-    case KIND_HASH: fields_each(e, digest__see_pair, d); return;
+    case KIND_HASH: fields_each(e, now, digest__see_pair, d); return;
     case KIND_ZSET: digest__zset(d, e); return;
     case KIND_LIST: digest__list(d, e); return;
     case KIND_STRING: buf_put_str(&d->b, entry_string(e, tmp)); break;
@@ -116,7 +119,7 @@ static void digest__see_key(void *ctx, void *item) {
     const struct entry *e = item;
 
     if (entry_is_dead(e, k->now)) return;
-    digest_value(&one, e);
+    digest_value(&one, e, k->now);
     buf_free(&one.b);
     buf_printf(&k->all.b, "%d %d %lld ", k->sp->db->index, entry_kind(e),
                (long long)entry_deadline(e));
@@ -159,7 +162,7 @@ static enum outcome digest_some(struct call *x) {
         const struct entry *e = key_peek(&x->w, x->argv[i]);
         struct digest d = { .b = { 0 } };
 
-        if (e != NULL) digest_value(&d, e);
+        if (e != NULL) digest_value(&d, e, x->w.now);
         digest__reply(x->r, d.sum);
         buf_free(&d.b);
     }

@@ -22,6 +22,7 @@ struct fact {
 static const struct fact fact_keys[] = {
     { "1:0,1,0 RO access",
       " bitcount bitfield_ro bitpos dump expiretime geodist geohash "
+      "hexpiretime hpexpiretime hpttl httl "
       "geopos georadius_ro georadiusbymember_ro geosearch get getbit "
       "getrange hget hgetall hkeys hmget hrandfield hscan hvals lindex "
       "lpos lrange pexpiretime pttl smembers smismember srandmember "
@@ -30,9 +31,10 @@ static const struct fact fact_keys[] = {
       "zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore " },
     { "1:0,1,0 RW update",
       " expire expireat geoadd hmset hset lset persist pexpire pexpireat "
+      "hexpire hexpireat hpersist hpexpire hpexpireat hsetex "
       "setrange xack xadd xclaim xsetid zadd " },
     { "1:0,1,0 RW access update",
-      " decr decrby getex getset hincrby hincrbyfloat incr incrby "
+      " decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby "
       "incrbyfloat move setbit zincrby " },
     { "1:0,1,0 RW delete",
       " hdel lrem ltrim srem xautoclaim xdel xtrim zrem zremrangebylex "
@@ -42,7 +44,7 @@ static const struct fact fact_keys[] = {
     { "1:0,1,0 RW insert",
       " append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd " },
     { "1:0,1,0 RW access delete",
-      " getdel lpop rpop spop zpopmax zpopmin " },
+      " getdel hgetdel lpop rpop spop zpopmax zpopmin " },
     { "1#0,1,1 RO access",
       " sintercard zdiff zinter zintercard zunion " },
     { "1:0,1,0 RW access delete;2:0,1,0 RW insert",

@@ -13,7 +13,7 @@ static enum outcome cmd_hset(struct call *x) {
     if (x->argc % 2 != 0) return reply_arity(x);
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     for (size_t i = 2; i < x->argc; i += 2) {
-        if (!fields_put(&ed, x->argv[i], x->argv[i + 1], &added)) {
+        if (!fields_put(&ed, x->argv[i], x->argv[i + 1], false, &added)) {
             edit_commit(&ed, EVENT_HASH, ed.e == NULL ? NULL : "hset");
             return reply_err(x, ERR_MEMORY);
         }
@@ -33,12 +33,12 @@ static enum outcome cmd_hsetnx(struct call *x) {
 
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v)) {
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v)) {
         edit_cancel(&ed);
         reply_int(x->r, 0);
         return DONE;
     }
-    if (!fields_put(&ed, x->argv[2], x->argv[3], &added)) {
+    if (!fields_put(&ed, x->argv[2], x->argv[3], false, &added)) {
         edit_commit(&ed, EVENT_HASH, NULL);
         return reply_err(x, ERR_MEMORY);
     }
@@ -47,12 +47,13 @@ static enum outcome cmd_hsetnx(struct call *x) {
     return DONE;
 }
 
-static inline void hashes__reply_field(struct call *x, const struct entry *e,
-                                       struct str field) {
+/* Answer the value of a field, or null; e may be NULL. */
+static inline void hashes_reply_field(struct call *x, const struct entry *e,
+                                      struct str field) {
     struct str v;
     char tmp[24];
 
-    if (e != NULL && fields_get(&x->k->ks, e, field, tmp, &v))
+    if (e != NULL && fields_get(&x->w, e, field, tmp, &v))
         reply_bulk(x->r, v);
     else
         reply_null(x->r);
@@ -62,7 +63,7 @@ static enum outcome cmd_hget(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    hashes__reply_field(x, e, x->argv[2]);
+    hashes_reply_field(x, e, x->argv[2]);
     return DONE;
 }
 
@@ -72,7 +73,7 @@ static enum outcome cmd_hmget(struct call *x) {
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
     reply_array(x->r, x->argc - 2);
     for (size_t i = 2; i < x->argc; i++)
-        hashes__reply_field(x, e, x->argv[i]);
+        hashes_reply_field(x, e, x->argv[i]);
     return DONE;
 }
 
@@ -83,7 +84,7 @@ static enum outcome cmd_hexists(struct call *x) {
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
     reply_int(x->r, e != NULL &&
-                    fields_get(&x->k->ks, e, x->argv[2], tmp, &v));
+                    fields_get(&x->w, e, x->argv[2], tmp, &v));
     return DONE;
 }
 
@@ -91,7 +92,7 @@ static enum outcome cmd_hlen(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_int(x->r, e == NULL ? 0 : (int64_t)fields_count(e));
+    reply_int(x->r, e == NULL ? 0 : (int64_t)fields_count(&x->w, e));
     return DONE;
 }
 
@@ -101,7 +102,7 @@ static enum outcome cmd_hstrlen(struct call *x) {
     char tmp[24];
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    if (e == NULL || !fields_get(&x->k->ks, e, x->argv[2], tmp, &v)) v.n = 0;
+    if (e == NULL || !fields_get(&x->w, e, x->argv[2], tmp, &v)) v.n = 0;
     reply_int(x->r, (int64_t)v.n);
     return DONE;
 }
@@ -128,7 +129,7 @@ static bool hashes__put_number(struct call *x, struct edit *ed,
                                struct str v, const char *event) {
     bool added;
 
-    if (fields_put(ed, x->argv[2], v, &added)) {
+    if (fields_put(ed, x->argv[2], v, true, &added)) {
         edit_commit(ed, EVENT_HASH, event);
         return true;
     }
@@ -146,7 +147,7 @@ static enum outcome cmd_hincrby(struct call *x) {
     if (!arg_int_or_reply(x, 3, &by)) return FAILED;
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v) &&
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v) &&
         !num_parse_int(v, &n)) {
         edit_cancel(&ed);
         reply_error(x->r, "ERR hash value is not an integer");
@@ -175,7 +176,7 @@ static enum outcome cmd_hincrbyfloat(struct call *x) {
     }
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v) &&
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v) &&
         !num_parse_ld(v, &n)) {
         edit_cancel(&ed);
         reply_error(x->r, "ERR hash value is not a float");
@@ -211,8 +212,8 @@ static enum outcome cmd_hgetall(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_map(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_both, x);
+    reply_map(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_both, x);
     return DONE;
 }
 
@@ -220,8 +221,8 @@ static enum outcome cmd_hkeys(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_array(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_field, x);
+    reply_array(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_field, x);
     return DONE;
 }
 
@@ -229,8 +230,8 @@ static enum outcome cmd_hvals(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_array(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_value, x);
+    reply_array(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_value, x);
     return DONE;
 }
 
@@ -245,7 +246,7 @@ static void hashes__see_pair(void *ctx, const struct fields_pair *pair) {
 /* HRANDFIELD with a negative count: n pairs, which may repeat. */
 static enum outcome hashes__repeat(struct call *x, const struct entry *e,
                                    uint64_t n, bool values) {
-    size_t count = fields_count(e), mark;
+    size_t count = fields_count(&x->w, e), mark;
     struct rand *r;
     uint32_t *offsets = NULL;
     struct keyref ref;
@@ -258,7 +259,8 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     mark = reply_mark(x->r);
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
     while (ok && n-- > 0) {
-        struct fields_pair pair = fields_random(e, r, offsets, count);
+        struct fields_pair pair = fields_random(&x->w, e, r, offsets,
+                                                count);
 
         if (values) hashes__see_pair(x, &pair);
         else hashes__see_field(x, &pair);
@@ -287,8 +289,8 @@ static enum outcome cmd_hrandfield(struct call *x) {
         if (e == NULL) {
             reply_null(x->r);
         } else {
-            struct fields_pair pair = fields_random(e, &ref.shard->rand, NULL,
-                                                    fields_count(e));
+            struct fields_pair pair = fields_random(
+                &x->w, e, &ref.shard->rand, NULL, fields_count(&x->w, e));
 
             reply_item(x->r, &pair.field);
         }
@@ -299,10 +301,10 @@ static enum outcome cmd_hrandfield(struct call *x) {
         return DONE;
     }
     if (count < 0) return hashes__repeat(x, e, 0 - (uint64_t)count, values);
-    n = fields_count(e);
+    n = fields_count(&x->w, e);
     if ((uint64_t)count < n) n = (size_t)count;
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
-    fields_sample(e, &ref.shard->rand, n,
+    fields_sample(&x->w, e, &ref.shard->rand, n,
                   values ? hashes__see_pair : hashes__see_field, x);
     return DONE;
 }
@@ -347,7 +349,7 @@ static enum outcome cmd_hscan(struct call *x) {
                              sc.novalues ? hashes__put_field :
                                            hashes__put_both);
     mark = scanner_whole(x);
-    fields_each(e, hashes__see_scan, &s);
+    fields_each(e, x->w.now, hashes__see_scan, &s);
     reply_array_set(x->r, mark, s.n);
     return DONE;
 }

@@ -13,7 +13,7 @@ struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
     size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
-    uint64_t hits, misses, expired, evicted;
+    uint64_t hits, misses, expired, fields_expired, evicted;
     size_t used, held;          /* of the arenas */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
@@ -72,6 +72,7 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->hits += sh->hits;
         s->misses += sh->misses;
         s->expired += sh->expired;
+        s->fields_expired += sh->fields_expired;
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
         s->held += sh->mem.held;
@@ -302,6 +303,7 @@ static void info__stats(struct info__to *t) {
                (unsigned long long)s->refused);
     buf_printf(t->b, "sync_full:0\r\nsync_partial_ok:0\r\n"
                      "sync_partial_err:0\r\nexpired_keys:%llu\r\n"
+                     "expired_subkeys:%llu\r\n"
                      "expired_stale_perc:0.00\r\n"
                      "expired_time_cap_reached_count:0\r\n"
                      "expire_cycle_cpu_milliseconds:0\r\n"
@@ -309,7 +311,9 @@ static void info__stats(struct info__to *t) {
                      "total_eviction_exceeded_time:0\r\n"
                      "current_eviction_exceeded_time:0\r\n"
                      "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\n",
-               (unsigned long long)s->expired, (unsigned long long)s->evicted,
+               (unsigned long long)s->expired,
+               (unsigned long long)s->fields_expired,
+               (unsigned long long)s->evicted,
                (unsigned long long)s->hits, (unsigned long long)s->misses);
     buf_printf(t->b, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\n"
                      "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\n"

@@ -27,8 +27,8 @@
  * A new hash for a table under attack (see door) is the one thing that makes
  * its cursors meaningless.
  *
- * floor 6 - uses: base rand glob buf table entry shard door reply instance arg
- *   scanner key
+ * floor 6 - uses: base rand glob buf table entry shard due door reply
+ *    instance arg scanner key
  */
 enum {
     SCAN_SMALL = 128,           /* keys of a namespace told whole */

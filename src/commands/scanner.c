@@ -5,7 +5,7 @@
  * table_scan says, so anything may come back from a client: at worst it ends
  * the scan.
  *
- * floor 6 - uses: base glob buf table pack item reply instance arg
+ * floor 6 - uses: base glob buf table pack item due reply instance arg
  */
 struct scanner {
     uint32_t cursor;
@@ -112,6 +112,7 @@ static enum outcome scanner_none(struct call *x) {
 
 struct scanner__found {
     const struct scanner *sc;
+    int64_t now;
     struct buf items;           /* pointers to those asked for */
     uint64_t seen;
 };
@@ -120,6 +121,7 @@ static void scanner__see(void *ctx, void *item) {
     struct scanner__found *f = ctx;
 
     f->seen++;
+    if (due_is_dead(item, f->now)) return;
     if (scanner_wants(f->sc, item_key(item)))
         buf_put(&f->items, &item, sizeof item);
 }
@@ -129,7 +131,7 @@ static enum outcome scanner_table(struct call *x, const struct scanner *sc,
                                   const struct table *t, size_t per,
                                   void (*put)(struct reply *r,
                                               const struct item *it)) {
-    struct scanner__found f = { sc, { 0 }, 0 };
+    struct scanner__found f = { sc, x->w.now, { 0 }, 0 };
     uint32_t cursor = sc->cursor;
     uint64_t steps = 0;
     const struct item *it;

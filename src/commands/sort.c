@@ -152,7 +152,7 @@ static bool sort__lookup(struct sort *s, struct str pattern,
     if (e == NULL) return false;
     if (field.p != NULL)
         return entry_kind(e) == KIND_HASH &&
-               fields_get(&s->x->k->ks, e, field, tmp, out);
+               fields_get(&s->x->w, e, field, tmp, out);
     if (entry_kind(e) != KIND_STRING) return false;
     *out = entry_string(e, tmp);
     return true;

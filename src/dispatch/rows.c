@@ -4,9 +4,9 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *   hashes set zset zrange zpop zstore sort channels snapshot sync namespace
- *   connection clientcmd configcmd commandcmd info observe debug server exec
- *   tx
+ *    hashes fieldttl set zset zrange zpop zstore sort channels snapshot sync
+ *    namespace connection clientcmd configcmd commandcmd info observe debug
+ *    server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -21,6 +21,7 @@ static const struct {
     { list_commands, ROWS(list_commands) },
     { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
+    { fieldttl_commands, ROWS(fieldttl_commands) },
     { set_commands, ROWS(set_commands) },
     { zset_commands, ROWS(zset_commands) },
     { zrange_commands, ROWS(zrange_commands) },

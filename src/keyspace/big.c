@@ -5,7 +5,7 @@
  *
  *   list  a quick list of packs
  *   set   a table of items
- *   hash  a table of items with a value and perhaps a deadline
+ *   hash  a table of items with a value and perhaps a deadline, see due
  *   zset  a table of items with a score, which owns them, and a skip list
  *
  * Nothing large is freed at once: big_free_step takes a few hundred elements
@@ -31,11 +31,18 @@ struct big_set {
     struct table members;
 };
 
+/* Fields of a hash that have a deadline; there are some. */
+struct big_due {
+    size_t n;                   /* how many */
+    int64_t soonest;            /* none of them has one before that */
+    int64_t filed;              /* the wheel looks at it then; 0: it does not */
+    struct skip *order;         /* of a large hash: by deadline; or NULL */
+};
+
 struct big_hash {
     struct big big;
     struct table fields;
-    size_t expiring;            /* fields with a deadline */
-    int64_t soonest;            /* no field expires before; 0: none does */
+    struct big_due *due;        /* NULL: no field has a deadline */
 };
 
 struct big_zset {
@@ -108,6 +115,22 @@ static void big__drop_item(void *ctx, void *item) {
     item_drop(ctx, item);
 }
 
+/* Free what is known of deadlines, up to *budget. */
+static bool big__free_due(struct mem *m, struct big_hash *h, size_t *budget) {
+    struct big_due *d = h->due;
+
+    if (d == NULL) return true;
+    if (d->order != NULL) {
+        *budget -= size_min(*budget, skip_free_step(d->order, m, *budget));
+        if (d->order->len > 0) return false;
+        skip_free_step(d->order, m, SIZE_MAX);
+        mem_drop(m, d->order, sizeof *d->order);
+    }
+    mem_drop(m, d, sizeof *d);
+    h->due = NULL;
+    return true;
+}
+
 /* Free up to *budget elements, counted down.  True when all is gone. */
 static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
     if (b->shape == SHAPE_LIST_QUICK) {
@@ -124,6 +147,9 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
             if (order->len > 0) return false;
             skip_free_step(order, m, SIZE_MAX);
         }
+        if (b->shape == SHAPE_HASH_TABLE &&
+            !big__free_due(m, (struct big_hash *)b, budget))
+            return false;
         if (!table_free_step(big_table(b), m, budget, big__drop_item, m))
             return false;
     }

@@ -12,7 +12,8 @@
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip entry shard big door
+ * floor 3 - uses: base mem rand table item quick skip entry shard big due
+ *    door
  */
 struct copy__to {
     struct mem *m;
@@ -98,10 +99,9 @@ static struct big *copy__big(struct shard *s, struct big *from) {
         to.t = big_table(b);
         ok = copy__table(&to, big_table(from));
     }
-    if (ok && shape == SHAPE_HASH_TABLE) {
-        ((struct big_hash *)b)->expiring = ((struct big_hash *)from)->expiring;
-        ((struct big_hash *)b)->soonest = ((struct big_hash *)from)->soonest;
-    }
+    if (ok && shape == SHAPE_HASH_TABLE &&
+        ((struct big_hash *)from)->due != NULL)
+        ok = due_build((struct big_hash *)b, &s->mem);
     if (ok) return b;
     while (!big_free_step(&s->mem, b, &budget)) budget = SIZE_MAX;
     return NULL;

@@ -21,7 +21,7 @@
  * them one after the other.  Growth of the index belongs to the namespace, the
  * rest to the key.
  *
- * floor 3 - uses: base mem buf table pack entry shard big walk wheel
+ * floor 3 - uses: base mem buf table pack entry shard big due walk wheel
  */
 struct edit {
     struct work *w;
@@ -110,6 +110,38 @@ static inline void door__expiring(struct edit *ed, int by) {
     ed->ref.db->expiring += (size_t)(ptrdiff_t)by;
 }
 
+/* The same of an entry that goes, and of its fields' deadlines. */
+static inline void door__forget(struct edit *ed, const struct entry *e) {
+    if (LIKELY(!entry_has(e, ENTRY_TTL | ENTRY_FIELDS))) return;
+    if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
+    if (!entry_has(e, ENTRY_FIELDS)) return;
+    ed->ref.space->fielded--;
+    ed->ref.shard->fielded--;
+}
+
+/* Note whether fields of an open hash have deadlines, and have the wheel look
+ * at it in time. */
+static void door__fields(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+    struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
+    bool had = entry_has(ed->e, ENTRY_FIELDS);
+
+    if (LIKELY(d == NULL && !had)) return;
+    if (had != (d != NULL)) {
+        entry_flag(ed->e, ENTRY_FIELDS, !had);
+        sp->fielded += had ? UINT32_MAX : 1;
+        s->fielded += had ? SIZE_MAX : 1;
+    }
+    if (d == NULL) return;
+    if (!had) d->filed = 0;     /* under this key it is new */
+    if (d->filed != 0 && d->filed <= d->soonest) return;
+    d->filed = d->soonest;
+    wheel_add(s, sp->id,
+              space_hash(ed->w->ks, sp, ed->ref.local, ed->ref.hash),
+              d->filed, ed->w->now);
+}
+
 /* Take the key out of the index, and say whose entry it was. */
 static struct entry *door__unlink(struct edit *ed) {
     struct shard *s = ed->ref.shard;
@@ -119,7 +151,7 @@ static struct entry *door__unlink(struct edit *ed) {
     KVNS_ASSERT(e != NULL);
     table_drop(&ed->ref.space->keys, &s->mem, &ed->at);
     ed->index += s->mem.used - was;
-    if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
+    door__forget(ed, e);
     ed->ref.db->keys--;
     ed->e = NULL;
     return e;
@@ -180,6 +212,7 @@ static inline void door__account(struct edit *ed) {
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
         if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
+        if (entry_shape(ed->e) == SHAPE_HASH_TABLE) door__fields(ed);
         if (entry_shape(ed->e) != SHAPE_BLOB)
             ((struct big *)entry_object(ed->e))->bytes = size;
     }
@@ -232,7 +265,17 @@ static inline void edit_cancel(struct edit *ed) {
     (void)ed;
 }
 
-/* Remove a key whose time has come. */
+/* Remove an open hash whose fields are all dead.  The edit is over. */
+static COLD void door_bury(struct edit *ed) {
+    struct big_hash *h = entry_object(ed->e);
+
+    ed->ref.shard->fields_expired += h->fields.count;
+    edit_tell(ed, EVENT_HASH, "hexpired");
+    edit_drop(ed);
+    edit_commit(ed, EVENT_GENERIC, "del");
+}
+
+/* Remove a key whose time has come, or that of all its fields. */
 static COLD void door__expire(struct work *w, const struct keyref *ref,
                               struct table_at at, struct entry *e) {
     struct edit ed = { .w = w, .ref = *ref, .at = at, .e = e };
@@ -242,10 +285,30 @@ static COLD void door__expire(struct work *w, const struct keyref *ref,
     ed.before = ref->shard->mem.used;
     ed.size = entry_cost(e);
     ed.existed = true;
+    if (!entry_has(e, ENTRY_TTL) || entry_deadline(e) > w->now) {
+        door_bury(&ed);
+        return;
+    }
     ref->shard->expired++;
     ref->space->tally.expired++;
     edit_drop(&ed);
     edit_commit(&ed, EVENT_EXPIRED, "expired");
+}
+
+/* The entry of a watched or waited-for key as it is now, or NULL. */
+static struct entry *side_entry(struct shard *s, const struct side_key *k,
+                                int64_t now) {
+    bool plain = k->nslen == UINT32_MAX;
+    struct str ns = { plain ? NULL : k->name, plain ? 0 : k->nslen };
+    struct str local = { k->name + ns.n, k->n };
+    struct db *db = s->dbs[k->db];
+    struct table_at at;
+    struct space *sp = plain ? db->plain : space_find(s, db, ns, &at);
+    struct entry *e;
+
+    if (sp == NULL) return NULL;
+    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
+    return e == NULL || entry_is_dead(e, now) ? NULL : e;
 }
 
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
@@ -328,7 +391,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
     entry_flag(e, ENTRY_MARK, s->mark);
     e->used = work_tick(ed->w);
     if (ed->e != NULL) {
-        if (entry_has(ed->e, ENTRY_TTL)) door__expiring(ed, -1);
+        door__forget(ed, ed->e);
         e->hits = ed->e->hits;
         table_set(&ed->at, e);
         door__detach(ed, ed->e);
@@ -495,6 +558,7 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
         e->used = old->used;
         e->hits = old->hits;
         entry_flag(e, ENTRY_MARK, entry_has(old, ENTRY_MARK));
+        entry_flag(e, ENTRY_FIELDS, entry_has(old, ENTRY_FIELDS));
         memcpy(entry_bytes(e), v.p, v.n);
         table_set(&ed->at, e);
         entry_drop(&s->mem, old);

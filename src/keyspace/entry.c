@@ -49,6 +49,7 @@ enum {
     ENTRY_TTL = 1,              /* has a deadline */
     ENTRY_MARK = 2,             /* snapshot mark, see walk */
     ENTRY_READ = 4,             /* read in an ear namespace: to be swept */
+    ENTRY_FIELDS = 8,           /* a hash with fields that expire, see due */
     ENTRY_TICK = 4,             /* ms; a clock of 198 days */
     ENTRY_HEAD = 8,
     ENTRY_LONG = 255,

@@ -5,20 +5,38 @@
  * Whoever changes a hash has it open as an edit; these functions keep the
  * snapshot's rule that an old element is put aside before it changes.
  *
- * floor 3 - uses: base mem rand table pack item sample entry shard big walk
- *    door
+ * A hash of which fields have deadlines is a table, too.  Fields that are dead
+ * are seen by none of these functions; fields_purge removes them.
+ *
+ * floor 3 - uses: base mem rand table pack item sample entry shard big due
+ *    walk door
  */
 
-/* Fields of a hash. */
-static size_t fields_count(const struct entry *e) {
+/* Fields of a hash that live. */
+static size_t fields_count(const struct work *w, const struct entry *e) {
     struct str v = entry_value(e);
 
-    if (entry_shape(e) == SHAPE_HASH_TABLE) return big_count(entry_object(e));
+    if (entry_shape(e) == SHAPE_HASH_TABLE) {
+        struct big_hash *h = entry_object(e);
+
+        return h->fields.count - due_dead(h, w->now);
+    }
     return pack_count((const uint8_t *)v.p, v.n) / 2;
 }
 
+/* Find the item of a field that lives, or NULL; at says where. */
+static inline struct item *fields__find(const struct work *w,
+                                        const struct entry *e,
+                                        struct str field,
+                                        struct table_at *at) {
+    const struct big_hash *h = entry_object(e);
+    struct item *it = item_find(&h->fields, w->ks->seed, field, at);
+
+    return it != NULL && due_is_dead(it, w->now) ? NULL : it;
+}
+
 /* Find a field's value: lent, or digits in tmp. */
-static bool fields_get(const struct keyspace *ks, const struct entry *e,
+static bool fields_get(const struct work *w, const struct entry *e,
                        struct str field, char tmp[24], struct str *value) {
     struct str v = entry_value(e);
     const uint8_t *p = (const uint8_t *)v.p;
@@ -27,9 +45,7 @@ static bool fields_get(const struct keyspace *ks, const struct entry *e,
     size_t at;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        struct big_hash *h = entry_object(e);
-        const struct item *item = item_find(&h->fields, ks->seed, field,
-                                            &where);
+        const struct item *item = fields__find(w, e, field, &where);
 
         if (item == NULL) return false;
         *value = item_value(item);
@@ -81,8 +97,32 @@ refused:
     return false;
 }
 
+/* Put a new item, of this value and deadline (0: none), in the place of an old
+ * one that has a deadline or gets one.  False: no memory, nothing changed. */
+static bool fields__remake(struct edit *ed, struct table_at *at,
+                           struct item *old, struct str value, int64_t ms) {
+    struct mem *m = &ed->ref.shard->mem;
+    struct big_hash *h = entry_object(ed->e);
+    bool had = item_has_deadline(old);
+    struct item *it = item_try(m, item_key(old), &value, NULL,
+                               ms != 0 ? &ms : NULL);
+
+    if (it == NULL) return false;
+    if (ms != 0 && !(had ? due_replace(h, m, old, it) : due_add(h, m, it))) {
+        item_drop(m, it);
+        return false;
+    }
+    if (ms == 0 && had) due_drop(h, m, old);
+    item_set_mark(it, h->big.mark);
+    table_set(at, it);
+    item_drop(m, old);
+    due_settle(h, m);
+    return true;
+}
+
+/* Put a field into the table; keep: with the deadline it has. */
 static bool fields__put_table(struct edit *ed, struct str field,
-                              struct str value, bool *added) {
+                              struct str value, bool keep, bool *added) {
     struct shard *s = ed->ref.shard;
     struct big_hash *h = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
@@ -94,6 +134,11 @@ static bool fields__put_table(struct edit *ed, struct str field,
     *added = it == NULL;
     if (it != NULL) {
         big_keep(s, &h->big, it);
+        if (UNLIKELY(item_has_deadline(it))) {
+            *added = due_is_dead(it, ed->w->now);
+            return fields__remake(ed, &at, it, value,
+                                  keep && !*added ? item_deadline(it) : 0);
+        }
         fresh = item_with_value(&s->mem, it, value);
         if (fresh == NULL) return false;
         if (fresh != it) table_set(&at, fresh);
@@ -103,8 +148,10 @@ static bool fields__put_table(struct edit *ed, struct str field,
     it = item_try(&s->mem, field, &value, NULL, NULL);
     if (it == NULL) return false;
     item_set_mark(it, h->big.mark);
-    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed))
+    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed)) {
+        due_settle(h, &s->mem);
         return true;
+    }
     item_drop(&s->mem, it);
     return false;
 }
@@ -135,10 +182,11 @@ static bool fields__append(struct edit *ed, struct str field,
     return true;
 }
 
-/* Set a field of an open hash, or make the hash with it.  *added: it is new.
- * False: no memory, nothing changed. */
+/* Set a field of an open hash, or make the hash with it; keep: a deadline that
+ * the field has stays, else it goes.  *added: it is new.  False: no memory,
+ * nothing changed. */
 static bool fields_put(struct edit *ed, struct str field, struct str value,
-                       bool *added) {
+                       bool keep, bool *added) {
     const struct keyspace_options *opt = &ed->w->ks->opt;
     bool fits = field.n <= opt->hash_value && value.n <= opt->hash_value;
     struct str v;
@@ -152,7 +200,7 @@ static bool fields_put(struct edit *ed, struct str field, struct str value,
         fits = false;
     }
     if (entry_shape(ed->e) == SHAPE_HASH_TABLE)
-        return fields__put_table(ed, field, value, added);
+        return fields__put_table(ed, field, value, keep, added);
     v = entry_value(ed->e);
     if (fits) {
         at = pack_find((const uint8_t *)v.p, v.n, 0, field, 1);
@@ -163,10 +211,19 @@ static bool fields_put(struct edit *ed, struct str field, struct str value,
         }
         if (!fields__outgrows(ed, v)) return fields__append(ed, field, value);
     }
-    if (fields__to_table(ed) && fields__put_table(ed, field, value, added))
+    if (fields__to_table(ed) &&
+        fields__put_table(ed, field, value, keep, added))
         return true;
-    if (fields_count(ed->e) == 0) edit_drop(ed);
+    if (fields_count(ed->w, ed->e) == 0) edit_drop(ed);
     return false;
+}
+
+static void fields__drop_item(struct shard *s, struct big_hash *h,
+                              struct table_at *at, struct item *it) {
+    big_keep(s, &h->big, it);
+    if (UNLIKELY(item_has_deadline(it))) due_drop(h, &s->mem, it);
+    table_drop(&h->fields, &s->mem, at);
+    item_drop(&s->mem, it);
 }
 
 /* Remove a field of an open hash; an emptied hash is removed with its last.
@@ -180,13 +237,10 @@ static bool fields_drop(struct edit *ed, struct str field) {
     if (ed->e == NULL) return false;
     if (entry_shape(ed->e) == SHAPE_HASH_TABLE) {
         struct big_hash *h = entry_object(ed->e);
-        struct item *it = item_find(&h->fields, ed->w->ks->seed, field,
-                                    &where);
+        struct item *it = fields__find(ed->w, ed->e, field, &where);
 
         if (it == NULL) return false;
-        big_keep(s, &h->big, it);
-        table_drop(&h->fields, &s->mem, &where);
-        item_drop(&s->mem, it);
+        fields__drop_item(s, h, &where, it);
         if (h->fields.count == 0) edit_drop(ed);
         return true;
     }
@@ -199,14 +253,67 @@ static bool fields_drop(struct edit *ed, struct str field) {
     return true;
 }
 
+/* Remove up to DUE_SOME dead fields of an open hash that has others; returns
+ * how many. */
+static size_t fields_purge(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct big_hash *h = entry_object(ed->e);
+    struct item *found[DUE_SOME];
+    size_t n = due_find(h, ed->w->now, found);
+    struct table_at at;
+
+    for (size_t i = 0; i < n; i++) {
+        struct item *it = item_find(&h->fields, ed->w->ks->seed,
+                                    item_key(found[i]), &at);
+
+        KVNS_ASSERT(it == found[i]);
+        fields__drop_item(s, h, &at, it);
+    }
+    s->fields_expired += n;
+    return n;
+}
+
+/* Find the deadline of a field, 0 for none.  False: there is no such field. */
+static bool fields_deadline(const struct work *w, const struct entry *e,
+                            struct str field, int64_t *ms) {
+    struct str v = entry_value(e);
+    struct table_at at;
+    struct item *it;
+
+    *ms = 0;
+    if (entry_shape(e) != SHAPE_HASH_TABLE)
+        return pack_find((const uint8_t *)v.p, v.n, 0, field, 1) != PACK_NONE;
+    it = fields__find(w, e, field, &at);
+    if (it != NULL && item_has_deadline(it)) *ms = item_deadline(it);
+    return it != NULL;
+}
+
+/* Give a field that is there another deadline, 0 for none.  False: no memory,
+ * nothing changed. */
+static bool fields_expire(struct edit *ed, struct str field, int64_t ms) {
+    struct table_at at;
+    struct item *it;
+
+    if (entry_shape(ed->e) != SHAPE_HASH_TABLE) {
+        if (ms == 0) return true;
+        if (!fields__to_table(ed)) return false;
+    }
+    it = fields__find(ed->w, ed->e, field, &at);
+    KVNS_ASSERT(it != NULL);
+    if (ms == 0 && !item_has_deadline(it)) return true;
+    big_keep(ed->ref.shard, entry_object(ed->e), it);
+    return fields__remake(ed, &at, it, item_value(it), ms);
+}
+
 /* One pair of a hash, as it is stored. */
 struct fields_pair {
     struct pack_item field, value;
+    int64_t deadline;           /* 0: none */
 };
 
 /* A pair of a pack, lent; of one that starts at `at`. */
 static struct fields_pair fields__pair_at(struct str v, size_t at) {
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
 
     at = pack_read((const uint8_t *)v.p, v.n, at, &pair.field);
     pack_read((const uint8_t *)v.p, v.n, at, &pair.value);
@@ -215,29 +322,37 @@ static struct fields_pair fields__pair_at(struct str v, size_t at) {
 
 static struct fields_pair fields__pair_of(const struct item *it) {
     return (struct fields_pair){ { item_key(it), 0, false },
-                                 { item_value(it), 0, false } };
+                                 { item_value(it), 0, false },
+                                 item_has_deadline(it) ? item_deadline(it) :
+                                                         0 };
 }
 
 struct fields__seen {
     void (*see)(void *ctx, const struct fields_pair *pair);
     void *ctx;
+    int64_t now;
+    struct sample *sample;      /* of those that live, or NULL: all */
 };
 
 static void fields__see_item(void *ctx, void *item) {
     struct fields__seen *x = ctx;
     struct fields_pair pair = fields__pair_of(item);
 
+    if (due_is_dead(item, x->now)) return;
+    if (x->sample != NULL &&
+        (x->sample->want == 0 || !sample_next(x->sample)))
+        return;
     x->see(x->ctx, &pair);
 }
 
-/* Hand every pair to see, which must not change the hash. */
-static void fields_each(const struct entry *e,
+/* Hand every pair that lives to see, which must not change the hash. */
+static void fields_each(const struct entry *e, int64_t now,
                         void (*see)(void *ctx,
                                     const struct fields_pair *pair),
                         void *ctx) {
-    struct fields__seen x = { see, ctx };
+    struct fields__seen x = { see, ctx, now, NULL };
     struct str v = entry_value(e);
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
     uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
@@ -255,18 +370,43 @@ static void fields_each(const struct entry *e,
     }
 }
 
+static void fields__take(void *ctx, const struct fields_pair *pair) {
+    *(struct fields_pair *)ctx = *pair;
+}
+
+/* A pair of a table of which count live.  Draws until it meets one that does;
+ * where hardly any do, looks at all. */
+static struct fields_pair fields__draw(const struct work *w,
+                                       const struct big_hash *h,
+                                       struct rand *r, size_t count) {
+    struct sample s = { r, count, 1 };
+    struct fields_pair pair;
+    struct fields__seen x = { fields__take, &pair, w->now, &s };
+    uint32_t cursor = 0;
+    struct table_at at;
+
+    for (int tries = 0; tries < 100; tries++) {
+        const struct item *it = table_random(&h->fields, r, &at);
+
+        if (!due_is_dead(it, w->now)) return fields__pair_of(it);
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
+    } while (cursor != 0);
+    return pair;
+}
+
 /* A pair drawn at random, each equally likely; lent.  offsets is of a pack,
- * from fields_offsets, or NULL. */
-static struct fields_pair fields_random(const struct entry *e, struct rand *r,
+ * from fields_offsets, or NULL; count is from fields_count. */
+static struct fields_pair fields_random(const struct work *w,
+                                        const struct entry *e, struct rand *r,
                                         const uint32_t *offsets,
                                         size_t count) {
     struct str v = entry_value(e);
-    struct table_at at;
     size_t i;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE)
-        return fields__pair_of(table_random(
-            &((struct big_hash *)entry_object(e))->fields, r, &at));
+        return fields__draw(w, entry_object(e), r, count);
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
@@ -284,17 +424,27 @@ static uint32_t *fields_offsets(const struct entry *e) {
 
 /* Hand n different pairs, any n equally likely, to see; n is not more than
  * there are. */
-static void fields_sample(const struct entry *e, struct rand *r, size_t n,
+static void fields_sample(const struct work *w, const struct entry *e,
+                          struct rand *r, size_t n,
                           void (*see)(void *ctx,
                                       const struct fields_pair *pair),
                           void *ctx) {
     struct str v = entry_value(e);
-    struct sample s = { r, fields_count(e), n };
-    struct fields__seen x = { see, ctx };
+    struct sample s = { r, fields_count(w, e), n };
+    struct fields__seen x = { see, ctx, w->now, NULL };
+    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        sample_table(&((struct big_hash *)entry_object(e))->fields, r, n,
-                     fields__see_item, &x);
+        struct big_hash *h = entry_object(e);
+
+        if (s.left == h->fields.count) {
+            sample_table(&h->fields, r, n, fields__see_item, &x);
+            return;
+        }
+        x.sample = &s;
+        do {
+            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
+        } while (cursor != 0);
         return;
     }
     for (size_t at = 0; at < v.n && s.want > 0;) {

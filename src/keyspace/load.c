@@ -15,7 +15,7 @@
  * Fields whose time has come are left out.
  *
  * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *   rdb_items entry shard big door
+ *    rdb_items entry shard big due door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -46,6 +46,7 @@ struct load {
     struct big *big;
     struct blob *blob;
     bool refused;
+    bool dues;                  /* fields have deadlines */
 };
 
 struct load__pair {
@@ -225,13 +226,7 @@ static bool load__put(struct load *l, const struct rdb_item *x) {
     if (l->shape == SHAPE_ZSET_SKIP &&
         !skip_put(&((struct big_zset *)l->big)->order, l->m, x->score, it))
         return load__refuse(l);         /* the table has it, and is dropped */
-    if (x->deadline != -1) {
-        struct big_hash *b = (struct big_hash *)l->big;
-
-        b->expiring++;
-        if (b->soonest == 0 || x->deadline < b->soonest)
-            b->soonest = x->deadline;
-    }
+    if (x->deadline != -1) l->dues = true;
     return true;
 }
 
@@ -296,7 +291,9 @@ static bool load__hash(struct load *l) {
             return false;
     }
     if (l->in->why != NULL) return false;
-    if (l->big != NULL) return true;
+    if (l->big != NULL)
+        return !l->dues || due_build((struct big_hash *)l->big, l->m) ||
+               load__refuse(l);
     l->shape = SHAPE_HASH_PACK;
     l->bytes = buf_str(&l->room);
     return load__differ(l, l->bytes, n, 2) || load__twice(l);
@@ -663,7 +660,7 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     l->it = (struct rdb_items){ 0 };
     l->big = NULL;
     l->blob = NULL;
-    l->refused = false;
+    l->refused = l->dues = false;
     l->bytes = STR("");
     switch (rdb_kind_of(in, type)) {
     case RDB_KIND_STRING: ok = load__string(l, tmp); break;
@@ -677,5 +674,60 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     else if (l->refused) did = LOAD_REFUSED;
     if (did != LOAD_DONE) load__drop(l);
     rdb_items_close(&l->it);
+    return did;
+}
+
+/* Read the next field and deadline of an aux field SAVE_DUES, or for ms NULL
+ * the key that begins it.  Lent; false: the reader's `why`. */
+static bool load_due(struct rdb_in *in, struct str *name, int64_t *ms) {
+    uint64_t n;
+    const uint8_t *p;
+
+    if (!rdb_get_len(in, &n)) return false;
+    if (n > rdb_rest(in)) return rdb_fail(in, "breaks off");
+    p = rdb_get_bytes(in, (size_t)n);
+    if (p == NULL) return false;
+    *name = str_of(p, (size_t)n);
+    if (ms == NULL) return true;
+    if (!rdb_get_ms(in, ms)) return false;
+    return *ms > 0 || rdb_fail(in, "has a deadline that is no time");
+}
+
+/* Take an aux field SAVE_DUES: give fields of a hash that was loaded before
+ * their deadlines, and remove those that are dead.  A key that is not there
+ * was left out for its own deadline.  LOAD_EMPTY: the key is gone with its
+ * last field; LOAD_BAD: *why says what is wrong. */
+static enum load_did load_dues(struct work *w, struct str value,
+                               const char **why) {
+    enum load_did did = LOAD_DONE;
+    const struct entry *e;
+    struct rdb_in in;
+    struct str name;
+    struct edit ed;
+    int64_t ms, was;
+
+    rdb_in_mem(&in, value.p, value.n);
+    *why = "has deadlines of fields that cannot be read";
+    if (!load_due(&in, &name, NULL)) return LOAD_BAD;
+    e = key_peek(w, name);
+    if (e == NULL) return LOAD_DONE;
+    *why = "has deadlines of fields of a key that is no hash";
+    if (entry_kind(e) != KIND_HASH) return LOAD_BAD;
+    edit_open(w, name, &ed);
+    while (did == LOAD_DONE && rdb_rest(&in) > 0) {
+        if (!load_due(&in, &name, &ms)) {
+            *why = "has deadlines of fields that cannot be read";
+            did = LOAD_BAD;
+        } else if (!fields_deadline(w, ed.e, name, &was)) {
+            *why = "has a deadline of a field that is not there";
+            did = LOAD_BAD;
+        } else if (ms <= w->now) {
+            fields_drop(&ed, name);
+            if (ed.e == NULL) did = LOAD_EMPTY;
+        } else if (!fields_expire(&ed, name, ms)) {
+            did = LOAD_REFUSED;
+        }
+    }
+    edit_commit(&ed, 0, NULL);
     return did;
 }

@@ -10,6 +10,8 @@
  * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
  */
 
+#define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */
+
 /* The type byte of a value. */
 static uint8_t save_type(enum shape shape) {
     switch (shape) {
@@ -119,12 +121,19 @@ static void save_value(struct buf *out, const struct entry *e) {
     }
 }
 
+/* Bytes of the printed form of a key. */
+static inline size_t save__key_bytes(bool is_default, struct str ns,
+                                     struct str local) {
+    if (!key_needs_prefix(is_default, local)) return local.n;
+    return local.n + 1 + (is_default ? STR("default").n : ns.n);
+}
+
 /* Deadline, type and key: what stands before a value in a file. */
 static void save_head(struct buf *out, const struct entry *e,
                       bool is_default, struct str ns) {
     struct str local = entry_key(e);
     bool prefix = key_needs_prefix(is_default, local);
-    size_t n = local.n + (prefix ? ns.n + 1 : 0);
+    size_t n = save__key_bytes(is_default, ns, local);
 
     if (entry_has(e, ENTRY_TTL)) {
         rdb_put_byte(out, RDB_OP_EXPIRE_MS);
@@ -139,12 +148,98 @@ static void save_head(struct buf *out, const struct entry *e,
     key_print(out, is_default, ns, local);
 }
 
-/* The value as a payload of DUMP: type, value, version, checksum. */
+/* Deadlines of fields do not stand with the fields, where Redis 7.0 would not
+ * know them, but behind the hash, in aux fields SAVE_DUES that it passes over:
+ *
+ *   length of the printed key, key, then per field:
+ *   length of the name, name, deadline 8
+ *
+ * lengths as everywhere in the file.  Begin with the key. */
+static void save_dues_begin(struct buf *out, const struct entry *e,
+                            bool is_default, struct str ns) {
+    struct str local = entry_key(e);
+
+    rdb_put_len(out, save__key_bytes(is_default, ns, local));
+    key_print(out, is_default, ns, local);
+}
+
+/* Add a field, if it has a deadline. */
+static void save_due(struct buf *out, const struct item *it) {
+    struct str name = item_key(it);
+
+    if (LIKELY(!item_has_deadline(it))) return;
+    rdb_put_len(out, name.n);
+    buf_put_str(out, name);
+    rdb_put_ms(out, item_deadline(it));
+}
+
+/* Write the aux field: `key` is what begins it, `dues` what was added. */
+static void save_dues(struct buf *out, struct str key, struct str dues) {
+    rdb_put_byte(out, RDB_OP_AUX);
+    rdb_put_str(out, STR(SAVE_DUES));
+    rdb_put_len(out, key.n + dues.n);
+    buf_put_str(out, key);
+    buf_put_str(out, dues);
+}
+
+static void save__see_due(void *ctx, void *item) {
+    save_due(ctx, item);
+}
+
+/* All deadlines of a hash that was just written whole. */
+static COLD void save_dues_of(struct buf *out, const struct entry *e,
+                              bool is_default, struct str ns) {
+    struct big_hash *h = entry_object(e);
+    struct buf key = { 0 }, dues = { 0 };
+    uint32_t cursor = 0;
+
+    save_dues_begin(&key, e, is_default, ns);
+    do {
+        cursor = table_scan(&h->fields, cursor, save__see_due, &dues);
+    } while (cursor != 0);
+    save_dues(out, buf_str(&key), buf_str(&dues));
+    out->failed = out->failed || key.failed || dues.failed;
+    buf_free(&key);
+    buf_free(&dues);
+}
+
+struct save__ttl {
+    struct buf *out;
+    int64_t soonest;
+};
+
+static void save__see_ttl(void *ctx, void *item) {
+    const struct save__ttl *x = ctx;
+    uint64_t ms = 0;
+
+    if (item_has_deadline(item))
+        ms = (uint64_t)(item_deadline(item) - x->soonest) + 1;
+    rdb_put_len(x->out, ms);
+    save_item(x->out, SHAPE_HASH_TABLE, item);
+}
+
+/* A hash with deadlines as Redis 7.4 writes it: the earliest, the count, then
+ * per field how much later its own is, plus 1, or 0 for none; field, value. */
+static COLD void save__ttl_hash(struct buf *out, struct big_hash *h) {
+    struct save__ttl x = { out, h->due->soonest };
+    uint32_t cursor = 0;
+
+    rdb_put_ms(out, x.soonest);
+    rdb_put_len(out, h->fields.count);
+    do {
+        cursor = table_scan(&h->fields, cursor, save__see_ttl, &x);
+    } while (cursor != 0);
+}
+
+/* The value as a payload of DUMP: type, value, version, checksum.  A hash with
+ * deadlines is for Redis 7.4 and later. */
 static void save_payload(struct buf *out, const struct entry *e,
                          const struct crc_tables *crc) {
     size_t from = out->n;
+    bool dues = entry_has(e, ENTRY_FIELDS);
 
-    rdb_put_byte(out, save_type(entry_shape(e)));
-    save_value(out, e);
-    rdb_put_footer(out, from, RDB_VERSION, crc);
+    rdb_put_byte(out, dues ? RDB_HASH_TTL : save_type(entry_shape(e)));
+    if (dues) save__ttl_hash(out, entry_object(e));
+    else save_value(out, e);
+    rdb_put_footer(out, from, dues ? RDB_VERSION_MAX : RDB_VERSION, crc);
 }

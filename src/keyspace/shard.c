@@ -96,6 +96,7 @@ struct space {
     bool is_default;
     bool due;                   /* detached with entries still to be saved */
     uint32_t large;             /* 1 + its place among the large; 0: none */
+    uint32_t fielded;           /* hashes with fields that expire */
     struct db *db;
     struct space *next;         /* among those on their way out */
     uint32_t nlen;
@@ -151,6 +152,8 @@ struct shard {
     struct rand rand;
     uint64_t dirty;             /* changes since the start */
     uint64_t evicted, expired, hits, misses, ear_evicted;
+    uint64_t fields_expired;
+    size_t fielded;             /* hashes with fields that expire */
     size_t space_bytes;         /* sum over spaces */
     atomic_size_t live;         /* space_bytes, for other threads to read */
     struct space **by_id;       /* spaces by id, NULL where free */
@@ -678,11 +681,6 @@ static INLINE bool hint_holds(const struct key_hint *h, int db) {
            h->ref.db == h->ref.shard->dbs[db];
 }
 
-/* Has its time come? */
-static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
-    return UNLIKELY(entry_has(e, ENTRY_TTL)) && entry_deadline(e) <= now;
-}
-
 static uint64_t side__hash(const struct keyspace *ks, int db, struct str ns,
                            struct str local) {
     return hash_fast(local.p, local.n, ks->seed) ^
@@ -802,22 +800,6 @@ static struct side_key *side_take_ready(struct shard *s) {
 static void side_release(struct shard *s, struct side_key *k) {
     k->holds--;
     side_forget(s, &s->waited, k);
-}
-
-/* The entry of a watched or waited-for key as it is now, or NULL. */
-static struct entry *side_entry(struct shard *s, const struct side_key *k,
-                                int64_t now) {
-    bool plain = k->nslen == UINT32_MAX;
-    struct str ns = { plain ? NULL : k->name, plain ? 0 : k->nslen };
-    struct str local = { k->name + ns.n, k->n };
-    struct db *db = s->dbs[k->db];
-    struct table_at at;
-    struct space *sp = plain ? db->plain : space_find(s, db, ns, &at);
-    struct entry *e;
-
-    if (sp == NULL) return NULL;
-    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
-    return e == NULL || entry_is_dead(e, now) ? NULL : e;
 }
 
 struct side__wake {

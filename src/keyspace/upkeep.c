@@ -1,14 +1,15 @@
 /* ==== upkeep - what goes on behind the commands ============================
  *
- * Everything that takes long is done in slices, between commands: keys whose
- * time has come, namespaces and collections on their way out, keys read in
- * ear namespaces, the snapshot's walk.  shard_step does a bounded piece and
- * says whether there is more.
+ * Everything that takes long is done in slices, between commands: keys and
+ * fields whose time has come, namespaces and collections on their way out,
+ * keys read in ear namespaces, the snapshot's walk.  shard_step does a bounded
+ * piece and says whether there is more.
  *
  * Eviction happens before a write that needs room, in the namespace that is
  * written to and nowhere else; and only if it can make enough room.
  *
- * floor 3 - uses: base mem rand buf table entry shard big walk wheel door
+ * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
+ *    fields
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -26,30 +27,84 @@ static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
     edit_commit(&ed, class, name);
 }
 
-/* Look at one record of the wheel: expire the keys it may mean, or file it
- * again. */
-static void upkeep__fire(struct work *w, struct shard *s, uint32_t id,
-                         uint64_t hash) {
+/* File the record of a key that lives again, for the next time something of
+ * it expires. */
+static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
+                           uint64_t hash, const struct entry *e) {
+    int64_t next = entry_has(e, ENTRY_TTL) ? entry_deadline(e) : INT64_MAX;
+
+    if (entry_has(e, ENTRY_FIELDS)) {
+        struct big_due *d = ((struct big_hash *)entry_object(e))->due;
+
+        if (d->soonest < next) next = d->soonest;
+        d->filed = next;
+    }
+    wheel_add(s, id, hash, next, w->now);
+}
+
+/* Remove a hash whose fields are all dead. */
+static COLD void upkeep__bury(struct work *w, struct shard *s,
+                              struct space *sp, struct table_at *at,
+                              struct entry *e) {
+    struct edit ed;
+
+    edit_open_at(w, sp, s, at, e, &ed);
+    door_bury(&ed);
+}
+
+/* Remove some dead fields of a hash that has others; returns how many. */
+static COLD size_t upkeep__fields(struct work *w, struct shard *s,
+                                  struct space *sp, struct table_at *at,
+                                  struct entry *e) {
+    struct edit ed;
+    size_t n;
+
+    edit_open_at(w, sp, s, at, e, &ed);
+    n = fields_purge(&ed);
+    if (n > 0) edit_commit(&ed, EVENT_HASH, "hexpired");
+    else edit_cancel(&ed);
+    return n;
+}
+
+/* Look at one record of the wheel: expire the key it may mean, or fields of
+ * it, or file it again.  Returns how many elements that concerned; *more: the
+ * record is to be looked at once more. */
+static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
+                           uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
     struct table_at at;
     struct entry *e;
+    size_t n = 1;
 
-    if (sp == NULL) return;
+    if (sp == NULL) return n;
     for (e = table_first(&sp->keys, hash, &at); e != NULL;
          e = table_next(&at)) {
         struct str key = entry_key(e);
 
-        if (!entry_has(e, ENTRY_TTL)) continue;
+        if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
         if (space_hash(w->ks, sp, key, key_hash(w->ks, key)) != hash) continue;
-        if (entry_deadline(e) > w->now) {
-            wheel_add(s, id, hash, entry_deadline(e), w->now);
-            return;
+        if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
+            s->expired++;
+            sp->tally.expired++;
+            upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
+            return n;
         }
-        s->expired++;
-        sp->tally.expired++;
-        upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
-        return;
+        if (entry_has(e, ENTRY_FIELDS)) {
+            struct big_hash *h = entry_object(e);
+
+            if (due_is_all(h, w->now)) {
+                upkeep__bury(w, s, sp, &at, e);
+                return n;
+            }
+            if (h->due->soonest <= w->now)
+                n += upkeep__fields(w, s, sp, &at, e);
+            *more = due_dead(h, w->now) > 0;
+        }
+        if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
+            upkeep__refile(w, s, id, hash, e);
+        return n;
     }
+    return n;
 }
 
 /* Expire what is due, about *budget keys. */
@@ -67,13 +122,18 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
 
             PREFETCH(table_first(&sp->keys, c->hash[first + i], &at));
         }
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && *budget > 0; i++) {
             uint64_t hash = c->hash[--c->n];
+            bool more = false;
+            size_t did;
 
             s->wheel->records--;
-            upkeep__fire(w, s, c->space, hash);
+            did = upkeep__fire(w, s, c->space, hash, &more);
+            *budget -= size_min(*budget, did);
+            if (!more) continue;
+            c->hash[c->n++] = hash;
+            s->wheel->records++;
         }
-        *budget -= size_min(*budget, n);
         if (c->n > 0) {
             c->next = s->wheel->due;
             s->wheel->due = c;
@@ -170,7 +230,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     size_t left = budget;
 
     if (s->wheel != NULL && w->ks->active_expire) {
-        size_t expiring = 0;
+        size_t expiring = s->fielded;
 
         upkeep__expire(w, s, &left);
         for (uint32_t d = 0; d < w->ks->opt.databases; d++)
@@ -194,6 +254,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     past_note(s, sp);
     db->keys -= sp->keys.count;
     db->expiring -= sp->expiring;
+    s->fielded -= sp->fielded;
     s->dirty += sp->keys.count;
     s->lazy_bytes += bytes;
     space_charge(s, sp, 0 - bytes);

@@ -44,7 +44,15 @@ enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
     WALK_GIVE = 65536,          /* bytes of records worth handing over */
     WALK_BLOB = 65536,          /* longer strings are held, not copied */
+    WALK_DUES = 32768,          /* bytes of deadlines worth an aux field */
     WALK_QUEUE = 4 << 20        /* bytes for the writer: the walk waits */
+};
+
+/* A finished piece of the file. */
+struct walk_chunk {
+    struct walk_chunk *next;
+    struct buf b;
+    struct blob *blob;          /* instead of b, or NULL */
 };
 
 /* A large collection on its way to the file. */
@@ -54,6 +62,8 @@ struct walk_aside {
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
+    struct buf key, dues;       /* of a hash with deadlines, see save */
+    struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
@@ -75,13 +85,6 @@ struct walk {
     size_t due;                 /* detached namespaces with unsaved entries */
     size_t keys;                /* written so far */
     size_t lists;               /* of what lists keep, counted as held */
-};
-
-/* A finished piece of the file. */
-struct walk_chunk {
-    struct walk_chunk *next;
-    struct buf b;
-    struct blob *blob;          /* instead of b, or NULL */
 };
 
 /* A snapshot being taken.  The lock guards all but what is said. */
@@ -216,6 +219,65 @@ static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
     return mine;
 }
 
+/* Make an aux field of the deadlines gathered. */
+static COLD void walk__tell_dues(struct shard *s, struct walk_aside *a) {
+    struct walk_chunk *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        snapshot_fail(s->ks->snapshot, "out of memory");
+    } else {
+        save_dues(&c->b, buf_str(&a->key), buf_str(&a->dues));
+        walk__count(s, 0, &c->b);
+        if (a->told_last != NULL) a->told_last->next = c;
+        else a->told = c;
+        a->told_last = c;
+    }
+    walk__empty(s, &a->dues);
+}
+
+/* An element goes into the file: keep its deadline, if it has one. */
+static inline void walk__due(struct shard *s, struct walk_aside *a,
+                             const struct item *it) {
+    size_t was = a->dues.n;
+
+    if (LIKELY(!item_has_deadline(it))) return;
+    save_due(&a->dues, it);
+    walk__count(s, was, &a->dues);
+    if (a->dues.n >= WALK_DUES) walk__tell_dues(s, a);
+}
+
+/* Hand the deadlines of the collection that streams to the writer. */
+static COLD void walk__give_dues(struct shard *s, struct walk_aside *a) {
+    struct snapshot *sn = s->ks->snapshot;
+
+    if (a->dues.n > 0) walk__tell_dues(s, a);
+    if (!walk__give(s, true, NULL)) return;
+    pthread_mutex_lock(&sn->lock);
+    for (struct walk_chunk *c = a->told; c != NULL; c = c->next) {
+        atomic_fetch_add(&sn->queued, c->b.n);
+        atomic_fetch_sub(&sn->held, c->b.n);
+        if (sn->last != NULL) sn->last->next = c;
+        else sn->first = c;
+        sn->last = c;
+    }
+    a->told = a->told_last = NULL;
+    pthread_cond_signal(&sn->more);
+    pthread_mutex_unlock(&sn->lock);
+}
+
+static void walk__drop_dues(struct shard *s, struct walk_aside *a) {
+    walk__empty(s, &a->key);
+    walk__empty(s, &a->dues);
+    while (a->told != NULL) {
+        struct walk_chunk *c = a->told;
+
+        a->told = c->next;
+        atomic_fetch_sub(&s->ks->snapshot->held, c->b.n);
+        walk__chunk_free(c);
+    }
+    a->told_last = NULL;
+}
+
 /* Must the walk wait, for the writer or for another shard that streams?  Then
  * there is nothing to be done for it now. */
 static bool walk_waits(const struct shard *s) {
@@ -266,6 +328,10 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         a->count = big_count(b);
         b->mark = !b->mark;
         b->aside = a;
+        if (entry_has(e, ENTRY_FIELDS)) {
+            save_dues_begin(&a->key, e, sp->is_default, space_name(sp));
+            walk__count(s, 0, &a->key);
+        }
     }
     rdb_put_len(&a->head, a->count);
     walk__count(s, 0, &a->head);
@@ -308,6 +374,8 @@ static void walk__keep(struct shard *s, struct space *sp, struct entry *e,
     walk__select(to, streaming ? &w->side_db : &w->out_db, sp->db->saved);
     save_head(to, e, sp->is_default, space_name(sp));
     save_value(to, e);
+    if (UNLIKELY(entry_has(e, ENTRY_FIELDS)))
+        save_dues_of(to, e, sp->is_default, space_name(sp));
     w->keys++;
     walk__count(s, was, to);
 }
@@ -329,6 +397,7 @@ static inline void big_keep(struct shard *s, struct big *b, struct item *it) {
     if (s->walk->discard) return;
     was = a->kept.n;
     save_item(&a->kept, (enum shape)a->shape, it);
+    walk__due(s, a, it);
     a->saved++;
     walk__count(s, was, &a->kept);
 }
@@ -346,7 +415,9 @@ static void walk__see_item(void *ctx, void *item) {
     if (item_mark(it) == to->a->big->mark) return;
     item_set_mark(it, to->a->big->mark);
     to->a->saved++;
-    if (to->write) save_item(&to->s->walk->out, (enum shape)to->a->shape, it);
+    if (!to->write) return;
+    save_item(&to->s->walk->out, (enum shape)to->a->shape, it);
+    walk__due(to->s, to->a, it);
 }
 
 /* Done with the first aside. */
@@ -366,8 +437,10 @@ static void walk__end_aside(struct shard *s) {
     }
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
+    if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
+    walk__drop_dues(s, a);
     w->first = a->next;
     if (w->first == NULL) w->last = NULL;
     free(a);
@@ -459,6 +532,7 @@ static COLD void walk__discard(struct shard *s) {
     for (struct walk_aside *a = w->first; a != NULL; a = a->next) {
         walk__empty(s, &a->head);
         walk__empty(s, &a->kept);
+        walk__drop_dues(s, a);
     }
     walk__give(s, false, NULL);
 }

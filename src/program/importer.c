@@ -7,7 +7,8 @@
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file options probe
+ * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file save load
+ *    options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */
@@ -37,6 +38,7 @@ struct importer {
     /* import */
     int fd;
     bool replace, lost;
+    bool refused;               /* the key at hand is not ours */
     uint64_t db;
     struct buf out;             /* requests not sent yet */
     struct buf names;           /* of the keys of requests under way */
@@ -113,9 +115,23 @@ static bool importer__look(struct importer *im, uint64_t *items) {
     return im->in.why == NULL;
 }
 
+/* Look at the deadlines of fields in an aux field of ours. */
+static bool importer__look_dues(struct importer *im, uint64_t *n) {
+    struct rdb_in in;
+    struct str name;
+    int64_t ms;
+
+    rdb_in_mem(&in, im->f.value.p, im->f.value.n);
+    if (!load_due(&in, &name, NULL)) return rdb_fail(&im->in, in.why);
+    for (; rdb_rest(&in) > 0; ++*n)
+        if (!load_due(&in, &name, &ms)) return rdb_fail(&im->in, in.why);
+    return true;
+}
+
 /* Say what is in a snapshot, or where it breaks.  Returns the exit status. */
 static int importer_check(const char *file) {
     uint64_t n[ROWS(importer_kinds)] = { 0 }, items = 0, deadlines = 0;
+    uint64_t dues = 0;          /* deadlines of fields */
     struct importer im;
     enum rdb_at at = RDB_AT_ERROR;
     bool ok;
@@ -127,7 +143,10 @@ static int importer_check(const char *file) {
     while (ok && (at = rdb_file_next(&im.f)) != RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_ERROR) break;
-        if (at == RDB_AT_AUX) {
+        if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES))) {
+            ok = importer__look_dues(&im, &dues);
+            if (!ok) at = RDB_AT_ERROR;
+        } else if (at == RDB_AT_AUX) {
             importer__name(stdout, im.f.key);
             fputs(": ", stdout);
             importer__name(stdout, im.f.value);
@@ -149,6 +168,9 @@ static int importer_check(const char *file) {
            "elements\n", (unsigned long long)im.keys,
            (unsigned long long)deadlines, (unsigned long long)im.expired,
            (unsigned long long)items);
+    if (dues > 0)
+        printf("%llu fields of these with a deadline\n",
+               (unsigned long long)dues);
     fflush(stdout);
     if (ok) printf("%s: fine, %llu bytes\n", im.file,
                    (unsigned long long)rdb_at(&im.in));
@@ -172,12 +194,15 @@ static bool importer__reply(struct importer *im, size_t *at, bool *there) {
     size_t n;
 
     *there = false;
-    if (!probe_line(im->fd, line, sizeof line)) return false;
+    do {
+        if (!probe_line(im->fd, line, sizeof line)) return false;
+    } while (line[0] == '*');           /* of one element */
     memcpy(&n, im->names.p + *at, sizeof n);
     key = str_of(im->names.p + *at + sizeof n, n);
     *at += sizeof n + n;
     if (line[0] == ':') *there = line[1] != '0';
     if (line[0] != '-') return true;
+    im->refused = true;
     if (strncmp(line, "-BUSYKEY", 8) == 0) {
         im->there++;
         im->keys--;
@@ -327,6 +352,7 @@ static bool importer__large(struct importer *im, enum rdb_kind kind) {
     if (there && !im->replace) {
         im->there++;
         im->keys--;
+        im->refused = true;
         return true;
     }
     rdb_in_mem(&in, im->value.p + 1, im->value.n - 1);
@@ -349,6 +375,7 @@ static bool importer__key(struct importer *im) {
     enum rdb_kind kind = rdb_kind_of(&im->in, im->f.type);
     bool ok;
 
+    im->refused = false;
     buf_reset(&im->value);
     rdb_put_byte(&im->value, im->f.type);
     rdb_copy_to(&im->in, &im->value);
@@ -358,6 +385,7 @@ static bool importer__key(struct importer *im) {
     im->in_key = false;
     if (im->f.deadline != -1 && im->f.deadline <= im->now) {
         im->expired++;
+        im->refused = true;
         return true;
     }
     im->keys++;
@@ -366,6 +394,30 @@ static bool importer__key(struct importer *im) {
         kind == RDB_KIND_MODULE)
         return importer__restore(im);
     return importer__large(im, kind);
+}
+
+/* The deadlines of the fields of the hash before, one by one. */
+static bool importer__dues(struct importer *im) {
+    struct str key, name, value = im->f.value;
+    struct rdb_in in;
+    bool there;
+    int64_t ms;
+
+    if (!importer__flush(im, &there)) return false;
+    if (im->refused) return true;
+    rdb_in_mem(&in, value.p, value.n);
+    if (!load_due(&in, &key, NULL)) return rdb_fail(&im->in, in.why);
+    im->f.key = key;
+    while (rdb_rest(&in) > 0) {
+        if (!load_due(&in, &name, &ms)) return rdb_fail(&im->in, in.why);
+        if (!importer__begin(im, 6, "HPEXPIREAT")) return false;
+        importer__bulk(im, key);
+        importer__number(im, ms);
+        importer__bulk(im, STR("FIELDS"));
+        importer__bulk(im, STR("1"));
+        importer__bulk(im, name);
+    }
+    return true;
 }
 
 /* Give a snapshot's keys to the running server of these options; those it has
@@ -392,6 +444,8 @@ static int importer_run(const struct options *o, const char *file,
     while (ok && (at = rdb_file_next(&im.f)) > RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_KEY) ok = importer__key(&im);
+        if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES)))
+            ok = importer__dues(&im);
     }
     importer__flush(&im, &there);
     if (im.in.why != NULL) importer__broken(&im);

@@ -12,7 +12,7 @@
  * to its place in the table, which costs a line that is needed anyway.
  *
  * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
- *   shard door load upkeep option instance users world apply
+ *    shard save door load upkeep option instance users world apply
  */
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
@@ -270,6 +270,7 @@ static bool loader__keep(struct loader *l, char kind, struct str value) {
 
 static bool loader__aux(struct loader *l) {
     struct str key = l->f.key, value = l->f.value;
+    const char *why;
     int64_t n;
 
     if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
@@ -277,7 +278,17 @@ static bool loader__aux(struct loader *l) {
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
-    return true;
+    if (!str_eq(key, STR(SAVE_DUES))) return true;
+    switch (load_dues(&l->w, value, &why)) {
+    case LOAD_DONE: return true;
+    case LOAD_BAD: return loader__wrong(l, why);
+    case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
+    case LOAD_EMPTY:
+        l->keys--;
+        l->empty++;
+        return true;
+    }
+    return false;
 }
 
 /* Take one record. */

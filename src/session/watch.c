@@ -7,7 +7,7 @@
  *
  * Rows belong to shards: joined and left under their locks.
  *
- * floor 5 - uses: base table entry shard door instance
+ * floor 5 - uses: base table entry shard due door instance
  */
 struct watch {
     struct side_link link;      /* link.who: &client->touched */

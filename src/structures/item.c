@@ -89,7 +89,7 @@ static inline bool item_has_deadline(const struct item *it) {
 }
 
 /* The deadline in ms, INT64_MAX without one. */
-TESTED_ONLY static inline int64_t item_deadline(const struct item *it) {
+static inline int64_t item_deadline(const struct item *it) {
     if (!(it->flags & ITEM_DEADLINE)) return INT64_MAX;
     return (int64_t)load64(it->rest + item__deadline_at(it->flags));
 }

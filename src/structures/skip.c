@@ -707,7 +707,7 @@ static size_t skip_drop_range(struct skip *s, struct mem *m, size_t rank,
 
 /* A member was copied elsewhere: point to the copy.  Both must still be
  * there.  False when the old one is not in the list. */
-TESTED_ONLY static bool skip_replace_item(struct skip *s, double score,
+static bool skip_replace_item(struct skip *s, double score,
                               const struct item *old, struct item *new) {
     struct skip__path path;
     struct skip_at at;
