@@ -4023,7 +4023,7 @@ static inline bool item_has_deadline(const struct item *it) {
 }
 
 /* The deadline in ms, INT64_MAX without one. */
-TESTED_ONLY static inline int64_t item_deadline(const struct item *it) {
+static inline int64_t item_deadline(const struct item *it) {
     if (!(it->flags & ITEM_DEADLINE)) return INT64_MAX;
     return (int64_t)load64(it->rest + item__deadline_at(it->flags));
 }
@@ -5940,7 +5940,7 @@ static size_t skip_drop_range(struct skip *s, struct mem *m, size_t rank,
 
 /* A member was copied elsewhere: point to the copy.  Both must still be
  * there.  False when the old one is not in the list. */
-TESTED_ONLY static bool skip_replace_item(struct skip *s, double score,
+static bool skip_replace_item(struct skip *s, double score,
                               const struct item *old, struct item *new) {
     struct skip__path path;
     struct skip_at at;
@@ -8665,6 +8665,7 @@ enum {
     ENTRY_TTL = 1,              /* has a deadline */
     ENTRY_MARK = 2,             /* snapshot mark, see walk */
     ENTRY_READ = 4,             /* read in an ear namespace: to be swept */
+    ENTRY_FIELDS = 8,           /* a hash with fields that expire, see due */
     ENTRY_TICK = 4,             /* ms; a clock of 198 days */
     ENTRY_HEAD = 8,
     ENTRY_LONG = 255,
@@ -9036,6 +9037,7 @@ struct space {
     bool is_default;
     bool due;                   /* detached with entries still to be saved */
     uint32_t large;             /* 1 + its place among the large; 0: none */
+    uint32_t fielded;           /* hashes with fields that expire */
     struct db *db;
     struct space *next;         /* among those on their way out */
     uint32_t nlen;
@@ -9091,6 +9093,8 @@ struct shard {
     struct rand rand;
     uint64_t dirty;             /* changes since the start */
     uint64_t evicted, expired, hits, misses, ear_evicted;
+    uint64_t fields_expired;
+    size_t fielded;             /* hashes with fields that expire */
     size_t space_bytes;         /* sum over spaces */
     atomic_size_t live;         /* space_bytes, for other threads to read */
     struct space **by_id;       /* spaces by id, NULL where free */
@@ -9618,11 +9622,6 @@ static INLINE bool hint_holds(const struct key_hint *h, int db) {
            h->ref.db == h->ref.shard->dbs[db];
 }
 
-/* Has its time come? */
-static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
-    return UNLIKELY(entry_has(e, ENTRY_TTL)) && entry_deadline(e) <= now;
-}
-
 static uint64_t side__hash(const struct keyspace *ks, int db, struct str ns,
                            struct str local) {
     return hash_fast(local.p, local.n, ks->seed) ^
@@ -9744,22 +9743,6 @@ static void side_release(struct shard *s, struct side_key *k) {
     side_forget(s, &s->waited, k);
 }
 
-/* The entry of a watched or waited-for key as it is now, or NULL. */
-static struct entry *side_entry(struct shard *s, const struct side_key *k,
-                                int64_t now) {
-    bool plain = k->nslen == UINT32_MAX;
-    struct str ns = { plain ? NULL : k->name, plain ? 0 : k->nslen };
-    struct str local = { k->name + ns.n, k->n };
-    struct db *db = s->dbs[k->db];
-    struct table_at at;
-    struct space *sp = plain ? db->plain : space_find(s, db, ns, &at);
-    struct entry *e;
-
-    if (sp == NULL) return NULL;
-    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
-    return e == NULL || entry_is_dead(e, now) ? NULL : e;
-}
-
 struct side__wake {
     struct shard *s;
     int db;
@@ -9873,7 +9856,7 @@ static size_t keyspace_bytes(const struct keyspace *ks) {
  *
  *   list  a quick list of packs
  *   set   a table of items
- *   hash  a table of items with a value and perhaps a deadline
+ *   hash  a table of items with a value and perhaps a deadline, see due
  *   zset  a table of items with a score, which owns them, and a skip list
  *
  * Nothing large is freed at once: big_free_step takes a few hundred elements
@@ -9899,11 +9882,18 @@ struct big_set {
     struct table members;
 };
 
+/* Fields of a hash that have a deadline; there are some. */
+struct big_due {
+    size_t n;                   /* how many */
+    int64_t soonest;            /* none of them has one before that */
+    int64_t filed;              /* the wheel looks at it then; 0: it does not */
+    struct skip *order;         /* of a large hash: by deadline; or NULL */
+};
+
 struct big_hash {
     struct big big;
     struct table fields;
-    size_t expiring;            /* fields with a deadline */
-    int64_t soonest;            /* no field expires before; 0: none does */
+    struct big_due *due;        /* NULL: no field has a deadline */
 };
 
 struct big_zset {
@@ -9976,6 +9966,22 @@ static void big__drop_item(void *ctx, void *item) {
     item_drop(ctx, item);
 }
 
+/* Free what is known of deadlines, up to *budget. */
+static bool big__free_due(struct mem *m, struct big_hash *h, size_t *budget) {
+    struct big_due *d = h->due;
+
+    if (d == NULL) return true;
+    if (d->order != NULL) {
+        *budget -= size_min(*budget, skip_free_step(d->order, m, *budget));
+        if (d->order->len > 0) return false;
+        skip_free_step(d->order, m, SIZE_MAX);
+        mem_drop(m, d->order, sizeof *d->order);
+    }
+    mem_drop(m, d, sizeof *d);
+    h->due = NULL;
+    return true;
+}
+
 /* Free up to *budget elements, counted down.  True when all is gone. */
 static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
     if (b->shape == SHAPE_LIST_QUICK) {
@@ -9992,6 +9998,9 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
             if (order->len > 0) return false;
             skip_free_step(order, m, SIZE_MAX);
         }
+        if (b->shape == SHAPE_HASH_TABLE &&
+            !big__free_due(m, (struct big_hash *)b, budget))
+            return false;
         if (!table_free_step(big_table(b), m, budget, big__drop_item, m))
             return false;
     }
@@ -9999,6 +10008,244 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
     return true;
 }
 /* ---- end keyspace/big.c --------------------------------------------- */
+/* fields that expire */
+/* ---- begin keyspace/due.c ------------------------------------------- */
+/* ==== due - fields that expire =============================================
+ *
+ * A field of a hash may have a deadline.  It stands in the field's item, so a
+ * hash with such fields is a table, however small.  Beside the table the hash
+ * knows how many fields have one, and a time before which none expires; a hash
+ * of more than DUE_INDEX fields has them in a skip list by deadline as well.
+ * A hash without deadlines has none of that.
+ *
+ * A field whose time has come is dead: nobody sees it, whether it has been
+ * removed or not.  How many are dead is a rank in the skip list, or a count
+ * over DUE_INDEX fields; so the length of a hash is exact at any time, and a
+ * hash whose last field has died is found dead without looking at the others.
+ *
+ * Where there is no memory for the skip list, counting takes longer.
+ *
+ * floor 3 - uses: base mem table item skip entry big
+ */
+enum { DUE_INDEX = 128 };       /* fields of a hash without a skip list */
+
+/* Has the field's time come? */
+static inline bool due_is_dead(const struct item *it, int64_t now) {
+    return UNLIKELY(item_has_deadline(it)) && item_deadline(it) <= now;
+}
+
+struct due__count {
+    int64_t now;
+    size_t n;
+};
+
+static void due__see_dead(void *ctx, void *item) {
+    struct due__count *c = ctx;
+
+    c->n += due_is_dead(item, c->now);
+}
+
+/* How many fields of a hash are dead. */
+static size_t due_dead(const struct big_hash *h, int64_t now) {
+    struct due__count c = { now, 0 };
+    uint32_t cursor = 0;
+
+    if (LIKELY(h->due == NULL || h->due->soonest > now)) return 0;
+    if (h->due->order != NULL) {
+        skip_find(h->due->order,
+                  (struct skip_bound){ (double)now, SKIP_AFTER, { NULL, 0 } },
+                  &c.n);
+        return c.n;
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, due__see_dead, &c);
+    } while (cursor != 0);
+    return c.n;
+}
+
+/* Is there no field left that lives? */
+static COLD bool due_is_all(const struct big_hash *h, int64_t now) {
+    return h->due != NULL && h->due->soonest <= now &&
+           h->due->n == h->fields.count && due_dead(h, now) == h->due->n;
+}
+
+/* Has a key's time come, or that of all its fields? */
+static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
+    if (LIKELY(!entry_has(e, ENTRY_TTL | ENTRY_FIELDS))) return false;
+    if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= now) return true;
+    return entry_has(e, ENTRY_FIELDS) && due_is_all(entry_object(e), now);
+}
+
+static void due__free_order(struct big_due *d, struct mem *m) {
+    if (d->order == NULL) return;
+    skip_free_step(d->order, m, SIZE_MAX);
+    mem_drop(m, d->order, sizeof *d->order);
+    d->order = NULL;
+}
+
+static void due__free(struct big_hash *h, struct mem *m) {
+    due__free_order(h->due, m);
+    mem_drop(m, h->due, sizeof *h->due);
+    h->due = NULL;
+}
+
+struct due__order {
+    struct mem *m;
+    struct skip *order;
+    bool ok;
+};
+
+static void due__see_order(void *ctx, void *item) {
+    struct due__order *x = ctx;
+
+    if (x->ok && item_has_deadline(item))
+        x->ok = skip_put(x->order, x->m, (double)item_deadline(item), item);
+}
+
+/* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
+ * is complete. */
+static void due_settle(struct big_hash *h, struct mem *m) {
+    struct due__order x = { m, NULL, true };
+    uint32_t cursor = 0;
+
+    if (LIKELY(h->due == NULL) || h->due->order != NULL ||
+        h->fields.count <= DUE_INDEX)
+        return;
+    x.order = h->due->order = mem_try(m, sizeof *x.order);
+    if (x.order == NULL) return;
+    skip_init(x.order, (uint64_t)(uintptr_t)h);
+    do {
+        cursor = table_scan(&h->fields, cursor, due__see_order, &x);
+    } while (cursor != 0);
+    if (!x.ok) due__free_order(h->due, m);
+}
+
+static bool due__begin(struct big_hash *h, struct mem *m) {
+    if (h->due != NULL) return true;
+    h->due = mem_try(m, sizeof *h->due);
+    if (h->due == NULL) return false;
+    memset(h->due, 0, sizeof *h->due);
+    h->due->soonest = INT64_MAX;
+    return true;
+}
+
+/* Note an item that has a deadline and is, or will be, in the table.  False:
+ * no memory, nothing changed. */
+static bool due_add(struct big_hash *h, struct mem *m, struct item *it) {
+    int64_t ms = item_deadline(it);
+
+    if (!due__begin(h, m)) return false;
+    if (h->due->order != NULL &&
+        !skip_put(h->due->order, m, (double)ms, it)) {
+        if (h->due->n == 0) due__free(h, m);
+        return false;
+    }
+    h->due->n++;
+    if (ms < h->due->soonest) h->due->soonest = ms;
+    return true;
+}
+
+/* With an order, the soonest deadline is known. */
+static void due__look(struct big_due *d) {
+    if (d->order != NULL && d->order->len > 0)
+        d->soonest = (int64_t)skip_score(skip_first(d->order));
+}
+
+/* Forget an item that has a deadline. */
+static void due_drop(struct big_hash *h, struct mem *m,
+                     const struct item *it) {
+    struct big_due *d = h->due;
+
+    if (d->order != NULL)
+        skip_drop(d->order, m, (double)item_deadline(it), item_key(it));
+    if (--d->n == 0) due__free(h, m);
+    else due__look(d);
+}
+
+/* Note `it` instead of `old`, both with a deadline and of one field.  False:
+ * no memory, nothing changed. */
+static bool due_replace(struct big_hash *h, struct mem *m, struct item *old,
+                        struct item *it) {
+    struct big_due *d = h->due;
+    double was = (double)item_deadline(old), is = (double)item_deadline(it);
+
+    if (d->order != NULL) {
+        if (was != is && !skip_move(d->order, m, was, is, old)) return false;
+        skip_replace_item(d->order, is, old, it);
+    }
+    if (item_deadline(it) < d->soonest) d->soonest = item_deadline(it);
+    due__look(d);
+    return true;
+}
+
+static void due__see_first(void *ctx, void *item) {
+    struct big_due *d = ctx;
+
+    if (!item_has_deadline(item)) return;
+    d->n++;
+    if (item_deadline(item) < d->soonest) d->soonest = item_deadline(item);
+}
+
+/* Look through a table that was filled without noting deadlines.  False: no
+ * memory. */
+static bool due_build(struct big_hash *h, struct mem *m) {
+    struct big_due all = { .soonest = INT64_MAX };
+    uint32_t cursor = 0;
+
+    do {
+        cursor = table_scan(&h->fields, cursor, due__see_first, &all);
+    } while (cursor != 0);
+    if (all.n == 0) return true;
+    if (!due__begin(h, m)) return false;
+    *h->due = all;
+    due_settle(h, m);
+    return true;
+}
+
+enum { DUE_SOME = 64 };         /* fields found in one look */
+
+struct due__some {
+    int64_t now, soonest;       /* soonest: of those that live */
+    size_t n;
+    struct item **found;
+};
+
+static void due__see_some(void *ctx, void *item) {
+    struct due__some *x = ctx;
+
+    if (!item_has_deadline(item)) return;
+    if (item_deadline(item) > x->now) {
+        if (item_deadline(item) < x->soonest) x->soonest = item_deadline(item);
+    } else if (x->n < DUE_SOME) {
+        x->found[x->n++] = item;
+    }
+}
+
+/* Find dead fields of a hash: as many as there are, at most DUE_SOME. */
+static size_t due_find(struct big_hash *h, int64_t now,
+                       struct item *found[DUE_SOME]) {
+    struct due__some x = { now, INT64_MAX, 0, found };
+    uint32_t cursor = 0;
+
+    if (h->due == NULL || h->due->soonest > now) return 0;
+    if (h->due->order != NULL) {
+        struct skip_at at = skip_first(h->due->order);
+
+        due__look(h->due);
+        while (x.n < DUE_SOME && !skip_is_end(at) &&
+               item_deadline(skip_item(at)) <= now) {
+            found[x.n++] = skip_item(at);
+            skip_next(&at);
+        }
+        return x.n;
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, due__see_some, &x);
+    } while (cursor != 0);
+    if (x.n < DUE_SOME) h->due->soonest = x.soonest;
+    return x.n;
+}
+/* ---- end keyspace/due.c --------------------------------------------- */
 /* a value as RDB bytes */
 /* ---- begin keyspace/save.c ------------------------------------------ */
 /* ==== save - a value as RDB bytes ==========================================
@@ -10012,6 +10259,8 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
  *
  * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
  */
+
+#define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */
 
 /* The type byte of a value. */
 static uint8_t save_type(enum shape shape) {
@@ -10122,12 +10371,19 @@ static void save_value(struct buf *out, const struct entry *e) {
     }
 }
 
+/* Bytes of the printed form of a key. */
+static inline size_t save__key_bytes(bool is_default, struct str ns,
+                                     struct str local) {
+    if (!key_needs_prefix(is_default, local)) return local.n;
+    return local.n + 1 + (is_default ? STR("default").n : ns.n);
+}
+
 /* Deadline, type and key: what stands before a value in a file. */
 static void save_head(struct buf *out, const struct entry *e,
                       bool is_default, struct str ns) {
     struct str local = entry_key(e);
     bool prefix = key_needs_prefix(is_default, local);
-    size_t n = local.n + (prefix ? ns.n + 1 : 0);
+    size_t n = save__key_bytes(is_default, ns, local);
 
     if (entry_has(e, ENTRY_TTL)) {
         rdb_put_byte(out, RDB_OP_EXPIRE_MS);
@@ -10142,14 +10398,100 @@ static void save_head(struct buf *out, const struct entry *e,
     key_print(out, is_default, ns, local);
 }
 
-/* The value as a payload of DUMP: type, value, version, checksum. */
+/* Deadlines of fields do not stand with the fields, where Redis 7.0 would not
+ * know them, but behind the hash, in aux fields SAVE_DUES that it passes over:
+ *
+ *   length of the printed key, key, then per field:
+ *   length of the name, name, deadline 8
+ *
+ * lengths as everywhere in the file.  Begin with the key. */
+static void save_dues_begin(struct buf *out, const struct entry *e,
+                            bool is_default, struct str ns) {
+    struct str local = entry_key(e);
+
+    rdb_put_len(out, save__key_bytes(is_default, ns, local));
+    key_print(out, is_default, ns, local);
+}
+
+/* Add a field, if it has a deadline. */
+static void save_due(struct buf *out, const struct item *it) {
+    struct str name = item_key(it);
+
+    if (LIKELY(!item_has_deadline(it))) return;
+    rdb_put_len(out, name.n);
+    buf_put_str(out, name);
+    rdb_put_ms(out, item_deadline(it));
+}
+
+/* Write the aux field: `key` is what begins it, `dues` what was added. */
+static void save_dues(struct buf *out, struct str key, struct str dues) {
+    rdb_put_byte(out, RDB_OP_AUX);
+    rdb_put_str(out, STR(SAVE_DUES));
+    rdb_put_len(out, key.n + dues.n);
+    buf_put_str(out, key);
+    buf_put_str(out, dues);
+}
+
+static void save__see_due(void *ctx, void *item) {
+    save_due(ctx, item);
+}
+
+/* All deadlines of a hash that was just written whole. */
+static COLD void save_dues_of(struct buf *out, const struct entry *e,
+                              bool is_default, struct str ns) {
+    struct big_hash *h = entry_object(e);
+    struct buf key = { 0 }, dues = { 0 };
+    uint32_t cursor = 0;
+
+    save_dues_begin(&key, e, is_default, ns);
+    do {
+        cursor = table_scan(&h->fields, cursor, save__see_due, &dues);
+    } while (cursor != 0);
+    save_dues(out, buf_str(&key), buf_str(&dues));
+    out->failed = out->failed || key.failed || dues.failed;
+    buf_free(&key);
+    buf_free(&dues);
+}
+
+struct save__ttl {
+    struct buf *out;
+    int64_t soonest;
+};
+
+static void save__see_ttl(void *ctx, void *item) {
+    const struct save__ttl *x = ctx;
+    uint64_t ms = 0;
+
+    if (item_has_deadline(item))
+        ms = (uint64_t)(item_deadline(item) - x->soonest) + 1;
+    rdb_put_len(x->out, ms);
+    save_item(x->out, SHAPE_HASH_TABLE, item);
+}
+
+/* A hash with deadlines as Redis 7.4 writes it: the earliest, the count, then
+ * per field how much later its own is, plus 1, or 0 for none; field, value. */
+static COLD void save__ttl_hash(struct buf *out, struct big_hash *h) {
+    struct save__ttl x = { out, h->due->soonest };
+    uint32_t cursor = 0;
+
+    rdb_put_ms(out, x.soonest);
+    rdb_put_len(out, h->fields.count);
+    do {
+        cursor = table_scan(&h->fields, cursor, save__see_ttl, &x);
+    } while (cursor != 0);
+}
+
+/* The value as a payload of DUMP: type, value, version, checksum.  A hash with
+ * deadlines is for Redis 7.4 and later. */
 static void save_payload(struct buf *out, const struct entry *e,
                          const struct crc_tables *crc) {
     size_t from = out->n;
+    bool dues = entry_has(e, ENTRY_FIELDS);
 
-    rdb_put_byte(out, save_type(entry_shape(e)));
-    save_value(out, e);
-    rdb_put_footer(out, from, RDB_VERSION, crc);
+    rdb_put_byte(out, dues ? RDB_HASH_TTL : save_type(entry_shape(e)));
+    if (dues) save__ttl_hash(out, entry_object(e));
+    else save_value(out, e);
+    rdb_put_footer(out, from, dues ? RDB_VERSION_MAX : RDB_VERSION, crc);
 }
 /* ---- end keyspace/save.c -------------------------------------------- */
 /* a point in time, saved in slices */
@@ -10200,7 +10542,15 @@ enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
     WALK_GIVE = 65536,          /* bytes of records worth handing over */
     WALK_BLOB = 65536,          /* longer strings are held, not copied */
+    WALK_DUES = 32768,          /* bytes of deadlines worth an aux field */
     WALK_QUEUE = 4 << 20        /* bytes for the writer: the walk waits */
+};
+
+/* A finished piece of the file. */
+struct walk_chunk {
+    struct walk_chunk *next;
+    struct buf b;
+    struct blob *blob;          /* instead of b, or NULL */
 };
 
 /* A large collection on its way to the file. */
@@ -10210,6 +10560,8 @@ struct walk_aside {
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
+    struct buf key, dues;       /* of a hash with deadlines, see save */
+    struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
@@ -10231,13 +10583,6 @@ struct walk {
     size_t due;                 /* detached namespaces with unsaved entries */
     size_t keys;                /* written so far */
     size_t lists;               /* of what lists keep, counted as held */
-};
-
-/* A finished piece of the file. */
-struct walk_chunk {
-    struct walk_chunk *next;
-    struct buf b;
-    struct blob *blob;          /* instead of b, or NULL */
 };
 
 /* A snapshot being taken.  The lock guards all but what is said. */
@@ -10372,6 +10717,65 @@ static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
     return mine;
 }
 
+/* Make an aux field of the deadlines gathered. */
+static COLD void walk__tell_dues(struct shard *s, struct walk_aside *a) {
+    struct walk_chunk *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        snapshot_fail(s->ks->snapshot, "out of memory");
+    } else {
+        save_dues(&c->b, buf_str(&a->key), buf_str(&a->dues));
+        walk__count(s, 0, &c->b);
+        if (a->told_last != NULL) a->told_last->next = c;
+        else a->told = c;
+        a->told_last = c;
+    }
+    walk__empty(s, &a->dues);
+}
+
+/* An element goes into the file: keep its deadline, if it has one. */
+static inline void walk__due(struct shard *s, struct walk_aside *a,
+                             const struct item *it) {
+    size_t was = a->dues.n;
+
+    if (LIKELY(!item_has_deadline(it))) return;
+    save_due(&a->dues, it);
+    walk__count(s, was, &a->dues);
+    if (a->dues.n >= WALK_DUES) walk__tell_dues(s, a);
+}
+
+/* Hand the deadlines of the collection that streams to the writer. */
+static COLD void walk__give_dues(struct shard *s, struct walk_aside *a) {
+    struct snapshot *sn = s->ks->snapshot;
+
+    if (a->dues.n > 0) walk__tell_dues(s, a);
+    if (!walk__give(s, true, NULL)) return;
+    pthread_mutex_lock(&sn->lock);
+    for (struct walk_chunk *c = a->told; c != NULL; c = c->next) {
+        atomic_fetch_add(&sn->queued, c->b.n);
+        atomic_fetch_sub(&sn->held, c->b.n);
+        if (sn->last != NULL) sn->last->next = c;
+        else sn->first = c;
+        sn->last = c;
+    }
+    a->told = a->told_last = NULL;
+    pthread_cond_signal(&sn->more);
+    pthread_mutex_unlock(&sn->lock);
+}
+
+static void walk__drop_dues(struct shard *s, struct walk_aside *a) {
+    walk__empty(s, &a->key);
+    walk__empty(s, &a->dues);
+    while (a->told != NULL) {
+        struct walk_chunk *c = a->told;
+
+        a->told = c->next;
+        atomic_fetch_sub(&s->ks->snapshot->held, c->b.n);
+        walk__chunk_free(c);
+    }
+    a->told_last = NULL;
+}
+
 /* Must the walk wait, for the writer or for another shard that streams?  Then
  * there is nothing to be done for it now. */
 static bool walk_waits(const struct shard *s) {
@@ -10422,6 +10826,10 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         a->count = big_count(b);
         b->mark = !b->mark;
         b->aside = a;
+        if (entry_has(e, ENTRY_FIELDS)) {
+            save_dues_begin(&a->key, e, sp->is_default, space_name(sp));
+            walk__count(s, 0, &a->key);
+        }
     }
     rdb_put_len(&a->head, a->count);
     walk__count(s, 0, &a->head);
@@ -10464,6 +10872,8 @@ static void walk__keep(struct shard *s, struct space *sp, struct entry *e,
     walk__select(to, streaming ? &w->side_db : &w->out_db, sp->db->saved);
     save_head(to, e, sp->is_default, space_name(sp));
     save_value(to, e);
+    if (UNLIKELY(entry_has(e, ENTRY_FIELDS)))
+        save_dues_of(to, e, sp->is_default, space_name(sp));
     w->keys++;
     walk__count(s, was, to);
 }
@@ -10485,6 +10895,7 @@ static inline void big_keep(struct shard *s, struct big *b, struct item *it) {
     if (s->walk->discard) return;
     was = a->kept.n;
     save_item(&a->kept, (enum shape)a->shape, it);
+    walk__due(s, a, it);
     a->saved++;
     walk__count(s, was, &a->kept);
 }
@@ -10502,7 +10913,9 @@ static void walk__see_item(void *ctx, void *item) {
     if (item_mark(it) == to->a->big->mark) return;
     item_set_mark(it, to->a->big->mark);
     to->a->saved++;
-    if (to->write) save_item(&to->s->walk->out, (enum shape)to->a->shape, it);
+    if (!to->write) return;
+    save_item(&to->s->walk->out, (enum shape)to->a->shape, it);
+    walk__due(to->s, to->a, it);
 }
 
 /* Done with the first aside. */
@@ -10522,8 +10935,10 @@ static void walk__end_aside(struct shard *s) {
     }
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
+    if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
+    walk__drop_dues(s, a);
     w->first = a->next;
     if (w->first == NULL) w->last = NULL;
     free(a);
@@ -10615,6 +11030,7 @@ static COLD void walk__discard(struct shard *s) {
     for (struct walk_aside *a = w->first; a != NULL; a = a->next) {
         walk__empty(s, &a->head);
         walk__empty(s, &a->kept);
+        walk__drop_dues(s, a);
     }
     walk__give(s, false, NULL);
 }
@@ -10960,7 +11376,7 @@ static void wheel_free(struct wheel *w) {
  * them one after the other.  Growth of the index belongs to the namespace, the
  * rest to the key.
  *
- * floor 3 - uses: base mem buf table pack entry shard big walk wheel
+ * floor 3 - uses: base mem buf table pack entry shard big due walk wheel
  */
 struct edit {
     struct work *w;
@@ -11049,6 +11465,38 @@ static inline void door__expiring(struct edit *ed, int by) {
     ed->ref.db->expiring += (size_t)(ptrdiff_t)by;
 }
 
+/* The same of an entry that goes, and of its fields' deadlines. */
+static inline void door__forget(struct edit *ed, const struct entry *e) {
+    if (LIKELY(!entry_has(e, ENTRY_TTL | ENTRY_FIELDS))) return;
+    if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
+    if (!entry_has(e, ENTRY_FIELDS)) return;
+    ed->ref.space->fielded--;
+    ed->ref.shard->fielded--;
+}
+
+/* Note whether fields of an open hash have deadlines, and have the wheel look
+ * at it in time. */
+static void door__fields(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct space *sp = ed->ref.space;
+    struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
+    bool had = entry_has(ed->e, ENTRY_FIELDS);
+
+    if (LIKELY(d == NULL && !had)) return;
+    if (had != (d != NULL)) {
+        entry_flag(ed->e, ENTRY_FIELDS, !had);
+        sp->fielded += had ? UINT32_MAX : 1;
+        s->fielded += had ? SIZE_MAX : 1;
+    }
+    if (d == NULL) return;
+    if (!had) d->filed = 0;     /* under this key it is new */
+    if (d->filed != 0 && d->filed <= d->soonest) return;
+    d->filed = d->soonest;
+    wheel_add(s, sp->id,
+              space_hash(ed->w->ks, sp, ed->ref.local, ed->ref.hash),
+              d->filed, ed->w->now);
+}
+
 /* Take the key out of the index, and say whose entry it was. */
 static struct entry *door__unlink(struct edit *ed) {
     struct shard *s = ed->ref.shard;
@@ -11058,7 +11506,7 @@ static struct entry *door__unlink(struct edit *ed) {
     KVNS_ASSERT(e != NULL);
     table_drop(&ed->ref.space->keys, &s->mem, &ed->at);
     ed->index += s->mem.used - was;
-    if (entry_has(e, ENTRY_TTL)) door__expiring(ed, -1);
+    door__forget(ed, e);
     ed->ref.db->keys--;
     ed->e = NULL;
     return e;
@@ -11119,6 +11567,7 @@ static inline void door__account(struct edit *ed) {
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
         if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
+        if (entry_shape(ed->e) == SHAPE_HASH_TABLE) door__fields(ed);
         if (entry_shape(ed->e) != SHAPE_BLOB)
             ((struct big *)entry_object(ed->e))->bytes = size;
     }
@@ -11171,7 +11620,17 @@ static inline void edit_cancel(struct edit *ed) {
     (void)ed;
 }
 
-/* Remove a key whose time has come. */
+/* Remove an open hash whose fields are all dead.  The edit is over. */
+static COLD void door_bury(struct edit *ed) {
+    struct big_hash *h = entry_object(ed->e);
+
+    ed->ref.shard->fields_expired += h->fields.count;
+    edit_tell(ed, EVENT_HASH, "hexpired");
+    edit_drop(ed);
+    edit_commit(ed, EVENT_GENERIC, "del");
+}
+
+/* Remove a key whose time has come, or that of all its fields. */
 static COLD void door__expire(struct work *w, const struct keyref *ref,
                               struct table_at at, struct entry *e) {
     struct edit ed = { .w = w, .ref = *ref, .at = at, .e = e };
@@ -11181,10 +11640,30 @@ static COLD void door__expire(struct work *w, const struct keyref *ref,
     ed.before = ref->shard->mem.used;
     ed.size = entry_cost(e);
     ed.existed = true;
+    if (!entry_has(e, ENTRY_TTL) || entry_deadline(e) > w->now) {
+        door_bury(&ed);
+        return;
+    }
     ref->shard->expired++;
     ref->space->tally.expired++;
     edit_drop(&ed);
     edit_commit(&ed, EVENT_EXPIRED, "expired");
+}
+
+/* The entry of a watched or waited-for key as it is now, or NULL. */
+static struct entry *side_entry(struct shard *s, const struct side_key *k,
+                                int64_t now) {
+    bool plain = k->nslen == UINT32_MAX;
+    struct str ns = { plain ? NULL : k->name, plain ? 0 : k->nslen };
+    struct str local = { k->name + ns.n, k->n };
+    struct db *db = s->dbs[k->db];
+    struct table_at at;
+    struct space *sp = plain ? db->plain : space_find(s, db, ns, &at);
+    struct entry *e;
+
+    if (sp == NULL) return NULL;
+    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
+    return e == NULL || entry_is_dead(e, now) ? NULL : e;
 }
 
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
@@ -11267,7 +11746,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
     entry_flag(e, ENTRY_MARK, s->mark);
     e->used = work_tick(ed->w);
     if (ed->e != NULL) {
-        if (entry_has(ed->e, ENTRY_TTL)) door__expiring(ed, -1);
+        door__forget(ed, ed->e);
         e->hits = ed->e->hits;
         table_set(&ed->at, e);
         door__detach(ed, ed->e);
@@ -11434,6 +11913,7 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
         e->used = old->used;
         e->hits = old->hits;
         entry_flag(e, ENTRY_MARK, entry_has(old, ENTRY_MARK));
+        entry_flag(e, ENTRY_FIELDS, entry_has(old, ENTRY_FIELDS));
         memcpy(entry_bytes(e), v.p, v.n);
         table_set(&ed->at, e);
         entry_drop(&s->mem, old);
@@ -11529,7 +12009,8 @@ static inline struct entry *key_peek(struct work *w, struct str key) {
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip entry shard big door
+ * floor 3 - uses: base mem rand table item quick skip entry shard big due
+ *    door
  */
 struct copy__to {
     struct mem *m;
@@ -11615,10 +12096,9 @@ static struct big *copy__big(struct shard *s, struct big *from) {
         to.t = big_table(b);
         ok = copy__table(&to, big_table(from));
     }
-    if (ok && shape == SHAPE_HASH_TABLE) {
-        ((struct big_hash *)b)->expiring = ((struct big_hash *)from)->expiring;
-        ((struct big_hash *)b)->soonest = ((struct big_hash *)from)->soonest;
-    }
+    if (ok && shape == SHAPE_HASH_TABLE &&
+        ((struct big_hash *)from)->due != NULL)
+        ok = due_build((struct big_hash *)b, &s->mem);
     if (ok) return b;
     while (!big_free_step(&s->mem, b, &budget)) budget = SIZE_MAX;
     return NULL;
@@ -12225,20 +12705,38 @@ static bool lists_remove(struct edit *ed, struct str s, size_t most,
  * Whoever changes a hash has it open as an edit; these functions keep the
  * snapshot's rule that an old element is put aside before it changes.
  *
- * floor 3 - uses: base mem rand table pack item sample entry shard big walk
- *    door
+ * A hash of which fields have deadlines is a table, too.  Fields that are dead
+ * are seen by none of these functions; fields_purge removes them.
+ *
+ * floor 3 - uses: base mem rand table pack item sample entry shard big due
+ *    walk door
  */
 
-/* Fields of a hash. */
-static size_t fields_count(const struct entry *e) {
+/* Fields of a hash that live. */
+static size_t fields_count(const struct work *w, const struct entry *e) {
     struct str v = entry_value(e);
 
-    if (entry_shape(e) == SHAPE_HASH_TABLE) return big_count(entry_object(e));
+    if (entry_shape(e) == SHAPE_HASH_TABLE) {
+        struct big_hash *h = entry_object(e);
+
+        return h->fields.count - due_dead(h, w->now);
+    }
     return pack_count((const uint8_t *)v.p, v.n) / 2;
 }
 
+/* Find the item of a field that lives, or NULL; at says where. */
+static inline struct item *fields__find(const struct work *w,
+                                        const struct entry *e,
+                                        struct str field,
+                                        struct table_at *at) {
+    const struct big_hash *h = entry_object(e);
+    struct item *it = item_find(&h->fields, w->ks->seed, field, at);
+
+    return it != NULL && due_is_dead(it, w->now) ? NULL : it;
+}
+
 /* Find a field's value: lent, or digits in tmp. */
-static bool fields_get(const struct keyspace *ks, const struct entry *e,
+static bool fields_get(const struct work *w, const struct entry *e,
                        struct str field, char tmp[24], struct str *value) {
     struct str v = entry_value(e);
     const uint8_t *p = (const uint8_t *)v.p;
@@ -12247,9 +12745,7 @@ static bool fields_get(const struct keyspace *ks, const struct entry *e,
     size_t at;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        struct big_hash *h = entry_object(e);
-        const struct item *item = item_find(&h->fields, ks->seed, field,
-                                            &where);
+        const struct item *item = fields__find(w, e, field, &where);
 
         if (item == NULL) return false;
         *value = item_value(item);
@@ -12301,8 +12797,32 @@ refused:
     return false;
 }
 
+/* Put a new item, of this value and deadline (0: none), in the place of an old
+ * one that has a deadline or gets one.  False: no memory, nothing changed. */
+static bool fields__remake(struct edit *ed, struct table_at *at,
+                           struct item *old, struct str value, int64_t ms) {
+    struct mem *m = &ed->ref.shard->mem;
+    struct big_hash *h = entry_object(ed->e);
+    bool had = item_has_deadline(old);
+    struct item *it = item_try(m, item_key(old), &value, NULL,
+                               ms != 0 ? &ms : NULL);
+
+    if (it == NULL) return false;
+    if (ms != 0 && !(had ? due_replace(h, m, old, it) : due_add(h, m, it))) {
+        item_drop(m, it);
+        return false;
+    }
+    if (ms == 0 && had) due_drop(h, m, old);
+    item_set_mark(it, h->big.mark);
+    table_set(at, it);
+    item_drop(m, old);
+    due_settle(h, m);
+    return true;
+}
+
+/* Put a field into the table; keep: with the deadline it has. */
 static bool fields__put_table(struct edit *ed, struct str field,
-                              struct str value, bool *added) {
+                              struct str value, bool keep, bool *added) {
     struct shard *s = ed->ref.shard;
     struct big_hash *h = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
@@ -12314,6 +12834,11 @@ static bool fields__put_table(struct edit *ed, struct str field,
     *added = it == NULL;
     if (it != NULL) {
         big_keep(s, &h->big, it);
+        if (UNLIKELY(item_has_deadline(it))) {
+            *added = due_is_dead(it, ed->w->now);
+            return fields__remake(ed, &at, it, value,
+                                  keep && !*added ? item_deadline(it) : 0);
+        }
         fresh = item_with_value(&s->mem, it, value);
         if (fresh == NULL) return false;
         if (fresh != it) table_set(&at, fresh);
@@ -12323,8 +12848,10 @@ static bool fields__put_table(struct edit *ed, struct str field,
     it = item_try(&s->mem, field, &value, NULL, NULL);
     if (it == NULL) return false;
     item_set_mark(it, h->big.mark);
-    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed))
+    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed)) {
+        due_settle(h, &s->mem);
         return true;
+    }
     item_drop(&s->mem, it);
     return false;
 }
@@ -12355,10 +12882,11 @@ static bool fields__append(struct edit *ed, struct str field,
     return true;
 }
 
-/* Set a field of an open hash, or make the hash with it.  *added: it is new.
- * False: no memory, nothing changed. */
+/* Set a field of an open hash, or make the hash with it; keep: a deadline that
+ * the field has stays, else it goes.  *added: it is new.  False: no memory,
+ * nothing changed. */
 static bool fields_put(struct edit *ed, struct str field, struct str value,
-                       bool *added) {
+                       bool keep, bool *added) {
     const struct keyspace_options *opt = &ed->w->ks->opt;
     bool fits = field.n <= opt->hash_value && value.n <= opt->hash_value;
     struct str v;
@@ -12372,7 +12900,7 @@ static bool fields_put(struct edit *ed, struct str field, struct str value,
         fits = false;
     }
     if (entry_shape(ed->e) == SHAPE_HASH_TABLE)
-        return fields__put_table(ed, field, value, added);
+        return fields__put_table(ed, field, value, keep, added);
     v = entry_value(ed->e);
     if (fits) {
         at = pack_find((const uint8_t *)v.p, v.n, 0, field, 1);
@@ -12383,10 +12911,19 @@ static bool fields_put(struct edit *ed, struct str field, struct str value,
         }
         if (!fields__outgrows(ed, v)) return fields__append(ed, field, value);
     }
-    if (fields__to_table(ed) && fields__put_table(ed, field, value, added))
+    if (fields__to_table(ed) &&
+        fields__put_table(ed, field, value, keep, added))
         return true;
-    if (fields_count(ed->e) == 0) edit_drop(ed);
+    if (fields_count(ed->w, ed->e) == 0) edit_drop(ed);
     return false;
+}
+
+static void fields__drop_item(struct shard *s, struct big_hash *h,
+                              struct table_at *at, struct item *it) {
+    big_keep(s, &h->big, it);
+    if (UNLIKELY(item_has_deadline(it))) due_drop(h, &s->mem, it);
+    table_drop(&h->fields, &s->mem, at);
+    item_drop(&s->mem, it);
 }
 
 /* Remove a field of an open hash; an emptied hash is removed with its last.
@@ -12400,13 +12937,10 @@ static bool fields_drop(struct edit *ed, struct str field) {
     if (ed->e == NULL) return false;
     if (entry_shape(ed->e) == SHAPE_HASH_TABLE) {
         struct big_hash *h = entry_object(ed->e);
-        struct item *it = item_find(&h->fields, ed->w->ks->seed, field,
-                                    &where);
+        struct item *it = fields__find(ed->w, ed->e, field, &where);
 
         if (it == NULL) return false;
-        big_keep(s, &h->big, it);
-        table_drop(&h->fields, &s->mem, &where);
-        item_drop(&s->mem, it);
+        fields__drop_item(s, h, &where, it);
         if (h->fields.count == 0) edit_drop(ed);
         return true;
     }
@@ -12419,14 +12953,67 @@ static bool fields_drop(struct edit *ed, struct str field) {
     return true;
 }
 
+/* Remove up to DUE_SOME dead fields of an open hash that has others; returns
+ * how many. */
+static size_t fields_purge(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct big_hash *h = entry_object(ed->e);
+    struct item *found[DUE_SOME];
+    size_t n = due_find(h, ed->w->now, found);
+    struct table_at at;
+
+    for (size_t i = 0; i < n; i++) {
+        struct item *it = item_find(&h->fields, ed->w->ks->seed,
+                                    item_key(found[i]), &at);
+
+        KVNS_ASSERT(it == found[i]);
+        fields__drop_item(s, h, &at, it);
+    }
+    s->fields_expired += n;
+    return n;
+}
+
+/* Find the deadline of a field, 0 for none.  False: there is no such field. */
+static bool fields_deadline(const struct work *w, const struct entry *e,
+                            struct str field, int64_t *ms) {
+    struct str v = entry_value(e);
+    struct table_at at;
+    struct item *it;
+
+    *ms = 0;
+    if (entry_shape(e) != SHAPE_HASH_TABLE)
+        return pack_find((const uint8_t *)v.p, v.n, 0, field, 1) != PACK_NONE;
+    it = fields__find(w, e, field, &at);
+    if (it != NULL && item_has_deadline(it)) *ms = item_deadline(it);
+    return it != NULL;
+}
+
+/* Give a field that is there another deadline, 0 for none.  False: no memory,
+ * nothing changed. */
+static bool fields_expire(struct edit *ed, struct str field, int64_t ms) {
+    struct table_at at;
+    struct item *it;
+
+    if (entry_shape(ed->e) != SHAPE_HASH_TABLE) {
+        if (ms == 0) return true;
+        if (!fields__to_table(ed)) return false;
+    }
+    it = fields__find(ed->w, ed->e, field, &at);
+    KVNS_ASSERT(it != NULL);
+    if (ms == 0 && !item_has_deadline(it)) return true;
+    big_keep(ed->ref.shard, entry_object(ed->e), it);
+    return fields__remake(ed, &at, it, item_value(it), ms);
+}
+
 /* One pair of a hash, as it is stored. */
 struct fields_pair {
     struct pack_item field, value;
+    int64_t deadline;           /* 0: none */
 };
 
 /* A pair of a pack, lent; of one that starts at `at`. */
 static struct fields_pair fields__pair_at(struct str v, size_t at) {
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
 
     at = pack_read((const uint8_t *)v.p, v.n, at, &pair.field);
     pack_read((const uint8_t *)v.p, v.n, at, &pair.value);
@@ -12435,29 +13022,37 @@ static struct fields_pair fields__pair_at(struct str v, size_t at) {
 
 static struct fields_pair fields__pair_of(const struct item *it) {
     return (struct fields_pair){ { item_key(it), 0, false },
-                                 { item_value(it), 0, false } };
+                                 { item_value(it), 0, false },
+                                 item_has_deadline(it) ? item_deadline(it) :
+                                                         0 };
 }
 
 struct fields__seen {
     void (*see)(void *ctx, const struct fields_pair *pair);
     void *ctx;
+    int64_t now;
+    struct sample *sample;      /* of those that live, or NULL: all */
 };
 
 static void fields__see_item(void *ctx, void *item) {
     struct fields__seen *x = ctx;
     struct fields_pair pair = fields__pair_of(item);
 
+    if (due_is_dead(item, x->now)) return;
+    if (x->sample != NULL &&
+        (x->sample->want == 0 || !sample_next(x->sample)))
+        return;
     x->see(x->ctx, &pair);
 }
 
-/* Hand every pair to see, which must not change the hash. */
-static void fields_each(const struct entry *e,
+/* Hand every pair that lives to see, which must not change the hash. */
+static void fields_each(const struct entry *e, int64_t now,
                         void (*see)(void *ctx,
                                     const struct fields_pair *pair),
                         void *ctx) {
-    struct fields__seen x = { see, ctx };
+    struct fields__seen x = { see, ctx, now, NULL };
     struct str v = entry_value(e);
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
     uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
@@ -12475,18 +13070,43 @@ static void fields_each(const struct entry *e,
     }
 }
 
+static void fields__take(void *ctx, const struct fields_pair *pair) {
+    *(struct fields_pair *)ctx = *pair;
+}
+
+/* A pair of a table of which count live.  Draws until it meets one that does;
+ * where hardly any do, looks at all. */
+static struct fields_pair fields__draw(const struct work *w,
+                                       const struct big_hash *h,
+                                       struct rand *r, size_t count) {
+    struct sample s = { r, count, 1 };
+    struct fields_pair pair;
+    struct fields__seen x = { fields__take, &pair, w->now, &s };
+    uint32_t cursor = 0;
+    struct table_at at;
+
+    for (int tries = 0; tries < 100; tries++) {
+        const struct item *it = table_random(&h->fields, r, &at);
+
+        if (!due_is_dead(it, w->now)) return fields__pair_of(it);
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
+    } while (cursor != 0);
+    return pair;
+}
+
 /* A pair drawn at random, each equally likely; lent.  offsets is of a pack,
- * from fields_offsets, or NULL. */
-static struct fields_pair fields_random(const struct entry *e, struct rand *r,
+ * from fields_offsets, or NULL; count is from fields_count. */
+static struct fields_pair fields_random(const struct work *w,
+                                        const struct entry *e, struct rand *r,
                                         const uint32_t *offsets,
                                         size_t count) {
     struct str v = entry_value(e);
-    struct table_at at;
     size_t i;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE)
-        return fields__pair_of(table_random(
-            &((struct big_hash *)entry_object(e))->fields, r, &at));
+        return fields__draw(w, entry_object(e), r, count);
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
@@ -12504,17 +13124,27 @@ static uint32_t *fields_offsets(const struct entry *e) {
 
 /* Hand n different pairs, any n equally likely, to see; n is not more than
  * there are. */
-static void fields_sample(const struct entry *e, struct rand *r, size_t n,
+static void fields_sample(const struct work *w, const struct entry *e,
+                          struct rand *r, size_t n,
                           void (*see)(void *ctx,
                                       const struct fields_pair *pair),
                           void *ctx) {
     struct str v = entry_value(e);
-    struct sample s = { r, fields_count(e), n };
-    struct fields__seen x = { see, ctx };
+    struct sample s = { r, fields_count(w, e), n };
+    struct fields__seen x = { see, ctx, w->now, NULL };
+    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        sample_table(&((struct big_hash *)entry_object(e))->fields, r, n,
-                     fields__see_item, &x);
+        struct big_hash *h = entry_object(e);
+
+        if (s.left == h->fields.count) {
+            sample_table(&h->fields, r, n, fields__see_item, &x);
+            return;
+        }
+        x.sample = &s;
+        do {
+            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
+        } while (cursor != 0);
         return;
     }
     for (size_t at = 0; at < v.n && s.want > 0;) {
@@ -13991,7 +14621,7 @@ static void pairs_sort(struct pairs *ps) {
  * Fields whose time has come are left out.
  *
  * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *   rdb_items entry shard big door
+ *    rdb_items entry shard big due door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -14022,6 +14652,7 @@ struct load {
     struct big *big;
     struct blob *blob;
     bool refused;
+    bool dues;                  /* fields have deadlines */
 };
 
 struct load__pair {
@@ -14201,13 +14832,7 @@ static bool load__put(struct load *l, const struct rdb_item *x) {
     if (l->shape == SHAPE_ZSET_SKIP &&
         !skip_put(&((struct big_zset *)l->big)->order, l->m, x->score, it))
         return load__refuse(l);         /* the table has it, and is dropped */
-    if (x->deadline != -1) {
-        struct big_hash *b = (struct big_hash *)l->big;
-
-        b->expiring++;
-        if (b->soonest == 0 || x->deadline < b->soonest)
-            b->soonest = x->deadline;
-    }
+    if (x->deadline != -1) l->dues = true;
     return true;
 }
 
@@ -14272,7 +14897,9 @@ static bool load__hash(struct load *l) {
             return false;
     }
     if (l->in->why != NULL) return false;
-    if (l->big != NULL) return true;
+    if (l->big != NULL)
+        return !l->dues || due_build((struct big_hash *)l->big, l->m) ||
+               load__refuse(l);
     l->shape = SHAPE_HASH_PACK;
     l->bytes = buf_str(&l->room);
     return load__differ(l, l->bytes, n, 2) || load__twice(l);
@@ -14639,7 +15266,7 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     l->it = (struct rdb_items){ 0 };
     l->big = NULL;
     l->blob = NULL;
-    l->refused = false;
+    l->refused = l->dues = false;
     l->bytes = STR("");
     switch (rdb_kind_of(in, type)) {
     case RDB_KIND_STRING: ok = load__string(l, tmp); break;
@@ -14655,20 +15282,76 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     rdb_items_close(&l->it);
     return did;
 }
+
+/* Read the next field and deadline of an aux field SAVE_DUES, or for ms NULL
+ * the key that begins it.  Lent; false: the reader's `why`. */
+static bool load_due(struct rdb_in *in, struct str *name, int64_t *ms) {
+    uint64_t n;
+    const uint8_t *p;
+
+    if (!rdb_get_len(in, &n)) return false;
+    if (n > rdb_rest(in)) return rdb_fail(in, "breaks off");
+    p = rdb_get_bytes(in, (size_t)n);
+    if (p == NULL) return false;
+    *name = str_of(p, (size_t)n);
+    if (ms == NULL) return true;
+    if (!rdb_get_ms(in, ms)) return false;
+    return *ms > 0 || rdb_fail(in, "has a deadline that is no time");
+}
+
+/* Take an aux field SAVE_DUES: give fields of a hash that was loaded before
+ * their deadlines, and remove those that are dead.  A key that is not there
+ * was left out for its own deadline.  LOAD_EMPTY: the key is gone with its
+ * last field; LOAD_BAD: *why says what is wrong. */
+static enum load_did load_dues(struct work *w, struct str value,
+                               const char **why) {
+    enum load_did did = LOAD_DONE;
+    const struct entry *e;
+    struct rdb_in in;
+    struct str name;
+    struct edit ed;
+    int64_t ms, was;
+
+    rdb_in_mem(&in, value.p, value.n);
+    *why = "has deadlines of fields that cannot be read";
+    if (!load_due(&in, &name, NULL)) return LOAD_BAD;
+    e = key_peek(w, name);
+    if (e == NULL) return LOAD_DONE;
+    *why = "has deadlines of fields of a key that is no hash";
+    if (entry_kind(e) != KIND_HASH) return LOAD_BAD;
+    edit_open(w, name, &ed);
+    while (did == LOAD_DONE && rdb_rest(&in) > 0) {
+        if (!load_due(&in, &name, &ms)) {
+            *why = "has deadlines of fields that cannot be read";
+            did = LOAD_BAD;
+        } else if (!fields_deadline(w, ed.e, name, &was)) {
+            *why = "has a deadline of a field that is not there";
+            did = LOAD_BAD;
+        } else if (ms <= w->now) {
+            fields_drop(&ed, name);
+            if (ed.e == NULL) did = LOAD_EMPTY;
+        } else if (!fields_expire(&ed, name, ms)) {
+            did = LOAD_REFUSED;
+        }
+    }
+    edit_commit(&ed, 0, NULL);
+    return did;
+}
 /* ---- end keyspace/load.c -------------------------------------------- */
 /* expiry, eviction, lazy freeing */
 /* ---- begin keyspace/upkeep.c ---------------------------------------- */
 /* ==== upkeep - what goes on behind the commands ============================
  *
- * Everything that takes long is done in slices, between commands: keys whose
- * time has come, namespaces and collections on their way out, keys read in
- * ear namespaces, the snapshot's walk.  shard_step does a bounded piece and
- * says whether there is more.
+ * Everything that takes long is done in slices, between commands: keys and
+ * fields whose time has come, namespaces and collections on their way out,
+ * keys read in ear namespaces, the snapshot's walk.  shard_step does a bounded
+ * piece and says whether there is more.
  *
  * Eviction happens before a write that needs room, in the namespace that is
  * written to and nowhere else; and only if it can make enough room.
  *
- * floor 3 - uses: base mem rand buf table entry shard big walk wheel door
+ * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
+ *    fields
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -14686,30 +15369,84 @@ static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
     edit_commit(&ed, class, name);
 }
 
-/* Look at one record of the wheel: expire the keys it may mean, or file it
- * again. */
-static void upkeep__fire(struct work *w, struct shard *s, uint32_t id,
-                         uint64_t hash) {
+/* File the record of a key that lives again, for the next time something of
+ * it expires. */
+static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
+                           uint64_t hash, const struct entry *e) {
+    int64_t next = entry_has(e, ENTRY_TTL) ? entry_deadline(e) : INT64_MAX;
+
+    if (entry_has(e, ENTRY_FIELDS)) {
+        struct big_due *d = ((struct big_hash *)entry_object(e))->due;
+
+        if (d->soonest < next) next = d->soonest;
+        d->filed = next;
+    }
+    wheel_add(s, id, hash, next, w->now);
+}
+
+/* Remove a hash whose fields are all dead. */
+static COLD void upkeep__bury(struct work *w, struct shard *s,
+                              struct space *sp, struct table_at *at,
+                              struct entry *e) {
+    struct edit ed;
+
+    edit_open_at(w, sp, s, at, e, &ed);
+    door_bury(&ed);
+}
+
+/* Remove some dead fields of a hash that has others; returns how many. */
+static COLD size_t upkeep__fields(struct work *w, struct shard *s,
+                                  struct space *sp, struct table_at *at,
+                                  struct entry *e) {
+    struct edit ed;
+    size_t n;
+
+    edit_open_at(w, sp, s, at, e, &ed);
+    n = fields_purge(&ed);
+    if (n > 0) edit_commit(&ed, EVENT_HASH, "hexpired");
+    else edit_cancel(&ed);
+    return n;
+}
+
+/* Look at one record of the wheel: expire the key it may mean, or fields of
+ * it, or file it again.  Returns how many elements that concerned; *more: the
+ * record is to be looked at once more. */
+static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
+                           uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
     struct table_at at;
     struct entry *e;
+    size_t n = 1;
 
-    if (sp == NULL) return;
+    if (sp == NULL) return n;
     for (e = table_first(&sp->keys, hash, &at); e != NULL;
          e = table_next(&at)) {
         struct str key = entry_key(e);
 
-        if (!entry_has(e, ENTRY_TTL)) continue;
+        if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
         if (space_hash(w->ks, sp, key, key_hash(w->ks, key)) != hash) continue;
-        if (entry_deadline(e) > w->now) {
-            wheel_add(s, id, hash, entry_deadline(e), w->now);
-            return;
+        if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
+            s->expired++;
+            sp->tally.expired++;
+            upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
+            return n;
         }
-        s->expired++;
-        sp->tally.expired++;
-        upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
-        return;
+        if (entry_has(e, ENTRY_FIELDS)) {
+            struct big_hash *h = entry_object(e);
+
+            if (due_is_all(h, w->now)) {
+                upkeep__bury(w, s, sp, &at, e);
+                return n;
+            }
+            if (h->due->soonest <= w->now)
+                n += upkeep__fields(w, s, sp, &at, e);
+            *more = due_dead(h, w->now) > 0;
+        }
+        if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
+            upkeep__refile(w, s, id, hash, e);
+        return n;
     }
+    return n;
 }
 
 /* Expire what is due, about *budget keys. */
@@ -14727,13 +15464,18 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
 
             PREFETCH(table_first(&sp->keys, c->hash[first + i], &at));
         }
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && *budget > 0; i++) {
             uint64_t hash = c->hash[--c->n];
+            bool more = false;
+            size_t did;
 
             s->wheel->records--;
-            upkeep__fire(w, s, c->space, hash);
+            did = upkeep__fire(w, s, c->space, hash, &more);
+            *budget -= size_min(*budget, did);
+            if (!more) continue;
+            c->hash[c->n++] = hash;
+            s->wheel->records++;
         }
-        *budget -= size_min(*budget, n);
         if (c->n > 0) {
             c->next = s->wheel->due;
             s->wheel->due = c;
@@ -14830,7 +15572,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     size_t left = budget;
 
     if (s->wheel != NULL && w->ks->active_expire) {
-        size_t expiring = 0;
+        size_t expiring = s->fielded;
 
         upkeep__expire(w, s, &left);
         for (uint32_t d = 0; d < w->ks->opt.databases; d++)
@@ -14854,6 +15596,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
     past_note(s, sp);
     db->keys -= sp->keys.count;
     db->expiring -= sp->expiring;
+    s->fielded -= sp->fielded;
     s->dirty += sp->keys.count;
     s->lazy_bytes += bytes;
     space_charge(s, sp, 0 - bytes);
@@ -21850,7 +22593,7 @@ static void hub_free(struct hub *h) {
  *
  * Rows belong to shards: joined and left under their locks.
  *
- * floor 5 - uses: base table entry shard door instance
+ * floor 5 - uses: base table entry shard due door instance
  */
 struct watch {
     struct side_link link;      /* link.who: &client->touched */
@@ -22371,7 +23114,7 @@ static enum outcome cmd_help(struct call *x) {
  * table_scan says, so anything may come back from a client: at worst it ends
  * the scan.
  *
- * floor 6 - uses: base glob buf table pack item reply instance arg
+ * floor 6 - uses: base glob buf table pack item due reply instance arg
  */
 struct scanner {
     uint32_t cursor;
@@ -22478,6 +23221,7 @@ static enum outcome scanner_none(struct call *x) {
 
 struct scanner__found {
     const struct scanner *sc;
+    int64_t now;
     struct buf items;           /* pointers to those asked for */
     uint64_t seen;
 };
@@ -22486,6 +23230,7 @@ static void scanner__see(void *ctx, void *item) {
     struct scanner__found *f = ctx;
 
     f->seen++;
+    if (due_is_dead(item, f->now)) return;
     if (scanner_wants(f->sc, item_key(item)))
         buf_put(&f->items, &item, sizeof item);
 }
@@ -22495,7 +23240,7 @@ static enum outcome scanner_table(struct call *x, const struct scanner *sc,
                                   const struct table *t, size_t per,
                                   void (*put)(struct reply *r,
                                               const struct item *it)) {
-    struct scanner__found f = { sc, { 0 }, 0 };
+    struct scanner__found f = { sc, x->w.now, { 0 }, 0 };
     uint32_t cursor = sc->cursor;
     uint64_t steps = 0;
     const struct item *it;
@@ -24979,8 +25724,8 @@ static const struct command key_commands[] = {
  * A new hash for a table under attack (see door) is the one thing that makes
  * its cursors meaningless.
  *
- * floor 6 - uses: base rand glob buf table entry shard door reply instance arg
- *   scanner key
+ * floor 6 - uses: base rand glob buf table entry shard due door reply
+ *    instance arg scanner key
  */
 enum {
     SCAN_SMALL = 128,           /* keys of a namespace told whole */
@@ -26151,7 +26896,7 @@ static enum outcome cmd_hset(struct call *x) {
     if (x->argc % 2 != 0) return reply_arity(x);
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     for (size_t i = 2; i < x->argc; i += 2) {
-        if (!fields_put(&ed, x->argv[i], x->argv[i + 1], &added)) {
+        if (!fields_put(&ed, x->argv[i], x->argv[i + 1], false, &added)) {
             edit_commit(&ed, EVENT_HASH, ed.e == NULL ? NULL : "hset");
             return reply_err(x, ERR_MEMORY);
         }
@@ -26171,12 +26916,12 @@ static enum outcome cmd_hsetnx(struct call *x) {
 
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v)) {
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v)) {
         edit_cancel(&ed);
         reply_int(x->r, 0);
         return DONE;
     }
-    if (!fields_put(&ed, x->argv[2], x->argv[3], &added)) {
+    if (!fields_put(&ed, x->argv[2], x->argv[3], false, &added)) {
         edit_commit(&ed, EVENT_HASH, NULL);
         return reply_err(x, ERR_MEMORY);
     }
@@ -26185,12 +26930,13 @@ static enum outcome cmd_hsetnx(struct call *x) {
     return DONE;
 }
 
-static inline void hashes__reply_field(struct call *x, const struct entry *e,
-                                       struct str field) {
+/* Answer the value of a field, or null; e may be NULL. */
+static inline void hashes_reply_field(struct call *x, const struct entry *e,
+                                      struct str field) {
     struct str v;
     char tmp[24];
 
-    if (e != NULL && fields_get(&x->k->ks, e, field, tmp, &v))
+    if (e != NULL && fields_get(&x->w, e, field, tmp, &v))
         reply_bulk(x->r, v);
     else
         reply_null(x->r);
@@ -26200,7 +26946,7 @@ static enum outcome cmd_hget(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    hashes__reply_field(x, e, x->argv[2]);
+    hashes_reply_field(x, e, x->argv[2]);
     return DONE;
 }
 
@@ -26210,7 +26956,7 @@ static enum outcome cmd_hmget(struct call *x) {
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
     reply_array(x->r, x->argc - 2);
     for (size_t i = 2; i < x->argc; i++)
-        hashes__reply_field(x, e, x->argv[i]);
+        hashes_reply_field(x, e, x->argv[i]);
     return DONE;
 }
 
@@ -26221,7 +26967,7 @@ static enum outcome cmd_hexists(struct call *x) {
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
     reply_int(x->r, e != NULL &&
-                    fields_get(&x->k->ks, e, x->argv[2], tmp, &v));
+                    fields_get(&x->w, e, x->argv[2], tmp, &v));
     return DONE;
 }
 
@@ -26229,7 +26975,7 @@ static enum outcome cmd_hlen(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_int(x->r, e == NULL ? 0 : (int64_t)fields_count(e));
+    reply_int(x->r, e == NULL ? 0 : (int64_t)fields_count(&x->w, e));
     return DONE;
 }
 
@@ -26239,7 +26985,7 @@ static enum outcome cmd_hstrlen(struct call *x) {
     char tmp[24];
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    if (e == NULL || !fields_get(&x->k->ks, e, x->argv[2], tmp, &v)) v.n = 0;
+    if (e == NULL || !fields_get(&x->w, e, x->argv[2], tmp, &v)) v.n = 0;
     reply_int(x->r, (int64_t)v.n);
     return DONE;
 }
@@ -26266,7 +27012,7 @@ static bool hashes__put_number(struct call *x, struct edit *ed,
                                struct str v, const char *event) {
     bool added;
 
-    if (fields_put(ed, x->argv[2], v, &added)) {
+    if (fields_put(ed, x->argv[2], v, true, &added)) {
         edit_commit(ed, EVENT_HASH, event);
         return true;
     }
@@ -26284,7 +27030,7 @@ static enum outcome cmd_hincrby(struct call *x) {
     if (!arg_int_or_reply(x, 3, &by)) return FAILED;
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v) &&
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v) &&
         !num_parse_int(v, &n)) {
         edit_cancel(&ed);
         reply_error(x->r, "ERR hash value is not an integer");
@@ -26313,7 +27059,7 @@ static enum outcome cmd_hincrbyfloat(struct call *x) {
     }
     if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
     if (ed.e != NULL &&
-        fields_get(&x->k->ks, ed.e, x->argv[2], tmp, &v) &&
+        fields_get(&x->w, ed.e, x->argv[2], tmp, &v) &&
         !num_parse_ld(v, &n)) {
         edit_cancel(&ed);
         reply_error(x->r, "ERR hash value is not a float");
@@ -26349,8 +27095,8 @@ static enum outcome cmd_hgetall(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_map(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_both, x);
+    reply_map(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_both, x);
     return DONE;
 }
 
@@ -26358,8 +27104,8 @@ static enum outcome cmd_hkeys(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_array(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_field, x);
+    reply_array(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_field, x);
     return DONE;
 }
 
@@ -26367,8 +27113,8 @@ static enum outcome cmd_hvals(struct call *x) {
     const struct entry *e;
 
     if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
-    reply_array(x->r, e == NULL ? 0 : fields_count(e));
-    if (e != NULL) fields_each(e, hashes__see_value, x);
+    reply_array(x->r, e == NULL ? 0 : fields_count(&x->w, e));
+    if (e != NULL) fields_each(e, x->w.now, hashes__see_value, x);
     return DONE;
 }
 
@@ -26383,7 +27129,7 @@ static void hashes__see_pair(void *ctx, const struct fields_pair *pair) {
 /* HRANDFIELD with a negative count: n pairs, which may repeat. */
 static enum outcome hashes__repeat(struct call *x, const struct entry *e,
                                    uint64_t n, bool values) {
-    size_t count = fields_count(e), mark;
+    size_t count = fields_count(&x->w, e), mark;
     struct rand *r;
     uint32_t *offsets = NULL;
     struct keyref ref;
@@ -26396,7 +27142,8 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     mark = reply_mark(x->r);
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
     while (ok && n-- > 0) {
-        struct fields_pair pair = fields_random(e, r, offsets, count);
+        struct fields_pair pair = fields_random(&x->w, e, r, offsets,
+                                                count);
 
         if (values) hashes__see_pair(x, &pair);
         else hashes__see_field(x, &pair);
@@ -26425,8 +27172,8 @@ static enum outcome cmd_hrandfield(struct call *x) {
         if (e == NULL) {
             reply_null(x->r);
         } else {
-            struct fields_pair pair = fields_random(e, &ref.shard->rand, NULL,
-                                                    fields_count(e));
+            struct fields_pair pair = fields_random(
+                &x->w, e, &ref.shard->rand, NULL, fields_count(&x->w, e));
 
             reply_item(x->r, &pair.field);
         }
@@ -26437,10 +27184,10 @@ static enum outcome cmd_hrandfield(struct call *x) {
         return DONE;
     }
     if (count < 0) return hashes__repeat(x, e, 0 - (uint64_t)count, values);
-    n = fields_count(e);
+    n = fields_count(&x->w, e);
     if ((uint64_t)count < n) n = (size_t)count;
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
-    fields_sample(e, &ref.shard->rand, n,
+    fields_sample(&x->w, e, &ref.shard->rand, n,
                   values ? hashes__see_pair : hashes__see_field, x);
     return DONE;
 }
@@ -26485,7 +27232,7 @@ static enum outcome cmd_hscan(struct call *x) {
                              sc.novalues ? hashes__put_field :
                                            hashes__put_both);
     mark = scanner_whole(x);
-    fields_each(e, hashes__see_scan, &s);
+    fields_each(e, x->w.now, hashes__see_scan, &s);
     reply_array_set(x->r, mark, s.n);
     return DONE;
 }
@@ -26536,6 +27283,439 @@ static const struct command hash_commands[] = {
       "2.0.0", "O(N) for N fields", "key", "All values of a hash." },
 };
 /* ---- end commands/hashes.c ------------------------------------------ */
+/* ---- begin commands/fieldttl.c -------------------------------------- */
+/* ==== fieldttl - commands on hash fields that expire =======================
+ *
+ * As Redis 7.4 and 8 have them: HEXPIRE and its kin, HTTL and its kin,
+ * HPERSIST; HGETEX, HSETEX, HGETDEL.  The times are of fields, one for each.
+ *
+ * A field whose new time is not after now is removed at once, as by HDEL.
+ *
+ * floor 6 - uses: base num entry shard door fields reply instance arg hashes
+ */
+#define FIELDTTL_MOST (((INT64_C(1) << 48) - 2) >> 2)   /* ms; Redis' limit */
+
+static bool fieldttl__wrong(struct call *x, const char *text) {
+    reply_error(x->r, text);
+    return false;
+}
+
+/* Parse a time: seconds or milliseconds, from `base` on, or answer why not. */
+static bool fieldttl__time_or_reply(struct call *x, size_t i, bool seconds,
+                                    int64_t base, int64_t *ms) {
+    int64_t t;
+
+    if (!arg_int_or_reply(x, i, &t)) return false;
+    if (t < 0)
+        return fieldttl__wrong(x, "ERR invalid expire time, must be >= 0");
+    if (seconds ? t > FIELDTTL_MOST / 1000 : t > FIELDTTL_MOST) goto wrong;
+    if (seconds) t *= 1000;
+    if (t > FIELDTTL_MOST - base) goto wrong;
+    *ms = t + base;
+    return true;
+wrong:
+    reply_errorf(x->r, "ERR invalid expire time in '%s' command",
+                 x->row->name);
+    return false;
+}
+
+/* FIELDS at argument i, how many, and as many fields; or answer why not.
+ * count: what is said of a count that is none. */
+static bool fieldttl__fields_or_reply(struct call *x, size_t i,
+                                      const char *count) {
+    int64_t n;
+
+    if (i >= x->argc || !str_is(x->argv[i], "fields"))
+        return fieldttl__wrong(x, "ERR Mandatory argument FIELDS is missing or "
+                                  "not at the right position");
+    if (i + 1 >= x->argc || !num_parse_int(x->argv[i + 1], &n) || n < 1)
+        return fieldttl__wrong(x, count);
+    if ((uint64_t)n != x->argc - i - 2)
+        return fieldttl__wrong(x, "ERR The `numfields` parameter must match "
+                                  "the number of arguments");
+    return true;
+}
+
+#define FIELDTTL_POSITIVE "ERR Number of fields must be a positive integer"
+
+/* No memory half way: what was done stays, what was answered does not. */
+static COLD enum outcome fieldttl__refused(struct call *x, struct edit *ed,
+                                           size_t mark) {
+    reply_cut(x->r, mark);
+    edit_commit(ed, EVENT_HASH, NULL);
+    return reply_err(x, ERR_MEMORY);
+}
+
+/* End an edit of which `deleted` fields are gone and `changed` others have
+ * another deadline; `event` tells of these. */
+static void fieldttl__commit(struct edit *ed, size_t deleted, size_t changed,
+                             const char *event) {
+    if (deleted + changed == 0) {
+        edit_cancel(ed);
+        return;
+    }
+    edit_tell(ed, EVENT_HASH, deleted > 0 ? "hdel" : event);
+    edit_commit(ed, EVENT_GENERIC, ed->e == NULL ? "del" : NULL);
+}
+
+enum fieldttl_when {
+    FIELDTTL_ALWAYS, FIELDTTL_NX, FIELDTTL_XX, FIELDTTL_GT, FIELDTTL_LT
+};
+
+/* Is the condition of HEXPIRE met?  was 0: no deadline, which is later than
+ * any. */
+static bool fieldttl__may(enum fieldttl_when when, int64_t was, int64_t is) {
+    switch (when) {
+    case FIELDTTL_ALWAYS: return true;
+    case FIELDTTL_NX: return was == 0;
+    case FIELDTTL_XX: return was != 0;
+    case FIELDTTL_GT: return was != 0 && is > was;
+    case FIELDTTL_LT: return was == 0 || is < was;
+    }
+    return false;
+}
+
+/* The word at argument 3, if it is a condition. */
+static enum fieldttl_when fieldttl__when(const struct call *x) {
+    struct str a = x->argv[3];
+
+    if (str_is(a, "nx")) return FIELDTTL_NX;
+    if (str_is(a, "xx")) return FIELDTTL_XX;
+    if (str_is(a, "gt")) return FIELDTTL_GT;
+    if (str_is(a, "lt")) return FIELDTTL_LT;
+    return FIELDTTL_ALWAYS;
+}
+
+/* HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT. */
+static enum outcome cmd_hexpire(struct call *x) {
+    const char *name = x->row->name;
+    bool seconds = name[1] != 'p';
+    bool at = name[strlen(name) - 1] == 't';
+    size_t mark = reply_mark(x->r), deleted = 0, changed = 0, i;
+    enum fieldttl_when when = fieldttl__when(x);
+    int64_t ms, was;
+    struct edit ed;
+
+    if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
+    i = when == FIELDTTL_ALWAYS ? 3 : 4;
+    if (!fieldttl__time_or_reply(x, 2, seconds, at ? 0 : x->w.now, &ms) ||
+        !fieldttl__fields_or_reply(x, i, "ERR Parameter `numFields` should be "
+                                         "greater than 0")) {
+        edit_cancel(&ed);
+        return FAILED;
+    }
+    reply_array(x->r, x->argc - i - 2);
+    for (i += 2; i < x->argc; i++) {
+        struct str field = x->argv[i];
+
+        if (ed.e == NULL || !fields_deadline(&x->w, ed.e, field, &was)) {
+            reply_int(x->r, -2);
+        } else if (!fieldttl__may(when, was, ms)) {
+            reply_int(x->r, 0);
+        } else if (ms <= x->w.now) {
+            deleted += fields_drop(&ed, field);
+            reply_int(x->r, 2);
+        } else {
+            if (!fields_expire(&ed, field, ms))
+                return fieldttl__refused(x, &ed, mark);
+            changed++;
+            reply_int(x->r, 1);
+        }
+    }
+    fieldttl__commit(&ed, deleted, changed, "hexpire");
+    return DONE;
+}
+
+/* HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME. */
+static enum outcome cmd_httl(struct call *x) {
+    const char *name = x->row->name;
+    bool seconds = name[1] != 'p';
+    int64_t base = name[strlen(name) - 1] == 'l' ? x->w.now : 0, ms;
+    const struct entry *e;
+
+    if (!arg_read_or_reply(x, 1, KIND_HASH, &e)) return FAILED;
+    if (!fieldttl__fields_or_reply(x, 2, FIELDTTL_POSITIVE)) return FAILED;
+    reply_array(x->r, x->argc - 4);
+    for (size_t i = 4; i < x->argc; i++) {
+        if (e == NULL || !fields_deadline(&x->w, e, x->argv[i], &ms))
+            reply_int(x->r, -2);
+        else if (ms == 0) reply_int(x->r, -1);
+        else if (seconds) reply_int(x->r, (ms - base) / 1000 +
+                                              ((ms - base) % 1000 != 0));
+        else reply_int(x->r, ms - base);
+    }
+    return DONE;
+}
+
+static enum outcome cmd_hpersist(struct call *x) {
+    size_t mark = reply_mark(x->r), changed = 0;
+    struct edit ed;
+    int64_t was;
+
+    if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
+    if (!fieldttl__fields_or_reply(x, 2, FIELDTTL_POSITIVE)) {
+        edit_cancel(&ed);
+        return FAILED;
+    }
+    reply_array(x->r, x->argc - 4);
+    for (size_t i = 4; i < x->argc; i++) {
+        if (ed.e == NULL || !fields_deadline(&x->w, ed.e, x->argv[i], &was)) {
+            reply_int(x->r, -2);
+        } else if (was == 0) {
+            reply_int(x->r, -1);
+        } else {
+            if (!fields_expire(&ed, x->argv[i], 0))
+                return fieldttl__refused(x, &ed, mark);
+            changed++;
+            reply_int(x->r, 1);
+        }
+    }
+    fieldttl__commit(&ed, 0, changed, "hpersist");
+    return DONE;
+}
+
+static enum outcome cmd_hgetdel(struct call *x) {
+    struct edit ed;
+    size_t n = 0;
+
+    if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
+    if (!fieldttl__fields_or_reply(x, 2, FIELDTTL_POSITIVE)) {
+        edit_cancel(&ed);
+        return FAILED;
+    }
+    reply_array(x->r, x->argc - 4);
+    for (size_t i = 4; i < x->argc; i++) {
+        hashes_reply_field(x, ed.e, x->argv[i]);
+        n += fields_drop(&ed, x->argv[i]);
+    }
+    fieldttl__commit(&ed, n, 0, NULL);
+    return DONE;
+}
+
+/* A time option of HGETEX and HSETEX, at argument i, or nothing. */
+enum fieldttl_option {
+    FIELDTTL_NONE, FIELDTTL_EX, FIELDTTL_PX, FIELDTTL_EXAT, FIELDTTL_PXAT,
+    FIELDTTL_PERSIST, FIELDTTL_KEEP
+};
+
+static enum fieldttl_option fieldttl__option(const struct call *x, size_t i) {
+    struct str a = x->argv[i];
+
+    if (str_is(a, "ex")) return FIELDTTL_EX;
+    if (str_is(a, "px")) return FIELDTTL_PX;
+    if (str_is(a, "exat")) return FIELDTTL_EXAT;
+    if (str_is(a, "pxat")) return FIELDTTL_PXAT;
+    if (str_is(a, "persist")) return FIELDTTL_PERSIST;
+    if (str_is(a, "keepttl")) return FIELDTTL_KEEP;
+    return FIELDTTL_NONE;
+}
+
+/* The time of an option, whose number stands at argument i. */
+static bool fieldttl__option_time_or_reply(struct call *x, size_t i,
+                                           enum fieldttl_option o,
+                                           int64_t *ms) {
+    bool at = o == FIELDTTL_EXAT || o == FIELDTTL_PXAT;
+
+    return fieldttl__time_or_reply(x, i, o == FIELDTTL_EX ||
+                                             o == FIELDTTL_EXAT,
+                                   at ? 0 : x->w.now, ms);
+}
+
+static enum outcome cmd_hgetex(struct call *x) {
+    enum fieldttl_option o = fieldttl__option(x, 2);
+    size_t mark = reply_mark(x->r), deleted = 0, changed = 0, i = 2;
+    int64_t ms = 0, was;
+    struct edit ed;
+
+    if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
+    if (o == FIELDTTL_KEEP) o = FIELDTTL_NONE;
+    if (o != FIELDTTL_NONE) i += o == FIELDTTL_PERSIST ? 1 : 2;
+    if ((i == 4 && !fieldttl__option_time_or_reply(x, 3, o, &ms)) ||
+        !fieldttl__fields_or_reply(x, i, FIELDTTL_POSITIVE)) {
+        edit_cancel(&ed);
+        return FAILED;
+    }
+    reply_array(x->r, x->argc - i - 2);
+    for (i += 2; i < x->argc; i++) {
+        struct str field = x->argv[i];
+
+        hashes_reply_field(x, ed.e, field);
+        if (o == FIELDTTL_NONE || ed.e == NULL ||
+            !fields_deadline(&x->w, ed.e, field, &was))
+            continue;
+        if (ms != 0 && ms <= x->w.now) {
+            deleted += fields_drop(&ed, field);
+        } else if (ms != 0 || was != 0) {
+            if (!fields_expire(&ed, field, ms))
+                return fieldttl__refused(x, &ed, mark);
+            changed++;
+        }
+    }
+    fieldttl__commit(&ed, deleted, changed,
+                     o == FIELDTTL_PERSIST ? "hpersist" : "hexpire");
+    return DONE;
+}
+
+/* What HSETEX is told. */
+struct fieldttl_set {
+    enum fieldttl_option time;
+    int64_t ms;                 /* 0: no deadline */
+    bool fnx, fxx;
+    size_t first;               /* of the pairs */
+};
+
+static bool fieldttl__arity(struct call *x) {
+    reply_arity(x);
+    return false;
+}
+
+/* FIELDS of HSETEX at argument i: how many pairs, and they. */
+static bool fieldttl__pairs_or_reply(struct call *x, size_t i) {
+    int64_t n;
+
+    if (i + 3 >= x->argc) return fieldttl__arity(x);
+    if (!num_parse_int(x->argv[i + 1], &n) || n < 1 || n > INT32_MAX)
+        return fieldttl__wrong(x, "ERR invalid number of fields");
+    if ((x->argc - i) % 2 != 0 || (uint64_t)n != (x->argc - i - 2) / 2)
+        return fieldttl__arity(x);
+    return true;
+}
+
+static bool fieldttl__set_or_reply(struct call *x, struct fieldttl_set *s) {
+    *s = (struct fieldttl_set){ .time = FIELDTTL_NONE };
+    for (size_t i = 2; i < x->argc; i++) {
+        enum fieldttl_option o = fieldttl__option(x, i);
+        bool fnx = str_is(x->argv[i], "fnx");
+
+        if (str_is(x->argv[i], "fields")) {
+            s->first = i + 2;
+            return fieldttl__pairs_or_reply(x, i);
+        }
+        if (o != FIELDTTL_NONE && o != FIELDTTL_PERSIST) {
+            if (s->time != FIELDTTL_NONE)
+                return fieldttl__wrong(x, "ERR Only one of EX, PX, EXAT, PXAT "
+                                          "or KEEPTTL arguments can be "
+                                          "specified");
+            s->time = o;
+            if (o == FIELDTTL_KEEP) continue;
+            if (++i == x->argc)
+                return fieldttl__wrong(x, "ERR missing expire time");
+            if (!fieldttl__option_time_or_reply(x, i, o, &s->ms)) return false;
+            if (s->ms == 0) s->ms = 1;  /* long ago */
+        } else if (fnx || str_is(x->argv[i], "fxx")) {
+            if (s->fnx || s->fxx)
+                return fieldttl__wrong(x, "ERR Only one of FXX or FNX "
+                                          "arguments can be specified");
+            s->fnx = fnx;
+            s->fxx = !fnx;
+        } else {
+            reply_errorf(x->r, "ERR unknown argument: %.*s",
+                         (int)size_min(x->argv[i].n, 128), x->argv[i].p);
+            return false;
+        }
+    }
+    return fieldttl__arity(x);
+}
+
+/* Are all fields there (FXX), or none (FNX)? */
+static bool fieldttl__allowed(const struct call *x, const struct entry *e,
+                              const struct fieldttl_set *s) {
+    int64_t was;
+
+    if (!s->fnx && !s->fxx) return true;
+    for (size_t i = s->first; i < x->argc; i += 2) {
+        bool is = e != NULL && fields_deadline(&x->w, e, x->argv[i], &was);
+
+        if (is == s->fnx) return false;
+    }
+    return true;
+}
+
+static enum outcome cmd_hsetex(struct call *x) {
+    size_t mark = reply_mark(x->r), deleted = 0, changed = 0;
+    struct fieldttl_set s;
+    struct edit ed;
+    bool added;
+
+    if (!fieldttl__set_or_reply(x, &s)) return FAILED;
+    if (!arg_open_or_reply(x, 1, KIND_HASH, &ed)) return FAILED;
+    if (!fieldttl__allowed(x, ed.e, &s)) {
+        edit_cancel(&ed);
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    for (size_t i = s.first; i < x->argc; i += 2) {
+        if (!fields_put(&ed, x->argv[i], x->argv[i + 1],
+                        s.time != FIELDTTL_NONE, &added))
+            return fieldttl__refused(x, &ed, mark);
+        if (s.ms == 0) continue;
+        if (s.ms <= x->w.now) {
+            deleted += fields_drop(&ed, x->argv[i]);
+        } else {
+            if (!fields_expire(&ed, x->argv[i], s.ms))
+                return fieldttl__refused(x, &ed, mark);
+            changed++;
+        }
+    }
+    edit_tell(&ed, EVENT_HASH, "hset");
+    if (deleted + changed > 0)
+        edit_tell(&ed, EVENT_HASH, deleted > 0 ? "hdel" : "hexpire");
+    edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
+    reply_int(x->r, 1);
+    return DONE;
+}
+
+#define FIELDTTL_WHEN "[NX | XX | GT | LT] "
+#define FIELDTTL_FIELDS "FIELDS <numfields field [field ...]>"
+
+static const struct command fieldttl_commands[] = {
+    { "hexpire", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields",
+      "key seconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
+      "Lets fields of a hash expire after some seconds." },
+    { "hexpireat", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields",
+      "key unix-time-seconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
+      "Lets fields of a hash expire at a second." },
+    { "hexpiretime", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "The seconds at which fields expire; -1: they do not, -2: no field." },
+    { "hgetdel", cmd_hgetdel, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
+      "8.0.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "The values of fields, which are removed." },
+    { "hgetex", cmd_hgetex, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
+      "8.0.0", "O(N) for N fields",
+      "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
+      "PXAT unix-time-milliseconds | PERSIST] " FIELDTTL_FIELDS,
+      "The values of fields, whose time to live is set or taken away." },
+    { "hpersist", cmd_hpersist, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "Lets fields of a hash live for good." },
+    { "hpexpire", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields",
+      "key milliseconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
+      "Lets fields of a hash expire after some milliseconds." },
+    { "hpexpireat", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1,
+      GROUP_HASH, "7.4.0", "O(N) for N fields",
+      "key unix-time-milliseconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
+      "Lets fields of a hash expire at a millisecond." },
+    { "hpexpiretime", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "The milliseconds at which fields expire; -1 and -2 as of HEXPIRETIME." },
+    { "hpttl", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "The milliseconds that fields have left; -1 and -2 as of HTTL." },
+    { "hsetex", cmd_hsetex, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+      "8.0.0", "O(N) for N fields",
+      "key [FNX | FXX] [EX seconds | PX milliseconds | "
+      "EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] "
+      "FIELDS <numfields <field value [field value ...]>>",
+      "Sets fields, also with a time to live; only if all or none are there." },
+    { "httl", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      "The seconds that fields have left; -1: for good, -2: no field." },
+};
+/* ---- end commands/fieldttl.c ---------------------------------------- */
 /* ---- begin commands/set.c ------------------------------------------- */
 /* ==== set - commands on sets ===============================================
  *
@@ -28611,7 +29791,7 @@ static bool sort__lookup(struct sort *s, struct str pattern,
     if (e == NULL) return false;
     if (field.p != NULL)
         return entry_kind(e) == KIND_HASH &&
-               fields_get(&s->x->k->ks, e, field, tmp, out);
+               fields_get(&s->x->w, e, field, tmp, out);
     if (entry_kind(e) != KIND_STRING) return false;
     *out = entry_string(e, tmp);
     return true;
@@ -31072,6 +32252,7 @@ struct fact {
 static const struct fact fact_keys[] = {
     { "1:0,1,0 RO access",
       " bitcount bitfield_ro bitpos dump expiretime geodist geohash "
+      "hexpiretime hpexpiretime hpttl httl "
       "geopos georadius_ro georadiusbymember_ro geosearch get getbit "
       "getrange hget hgetall hkeys hmget hrandfield hscan hvals lindex "
       "lpos lrange pexpiretime pttl smembers smismember srandmember "
@@ -31080,9 +32261,10 @@ static const struct fact fact_keys[] = {
       "zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore " },
     { "1:0,1,0 RW update",
       " expire expireat geoadd hmset hset lset persist pexpire pexpireat "
+      "hexpire hexpireat hpersist hpexpire hpexpireat hsetex "
       "setrange xack xadd xclaim xsetid zadd " },
     { "1:0,1,0 RW access update",
-      " decr decrby getex getset hincrby hincrbyfloat incr incrby "
+      " decr decrby getex getset hgetex hincrby hincrbyfloat incr incrby "
       "incrbyfloat move setbit zincrby " },
     { "1:0,1,0 RW delete",
       " hdel lrem ltrim srem xautoclaim xdel xtrim zrem zremrangebylex "
@@ -31092,7 +32274,7 @@ static const struct fact fact_keys[] = {
     { "1:0,1,0 RW insert",
       " append hsetnx linsert lpush lpushx pfadd rpush rpushx sadd " },
     { "1:0,1,0 RW access delete",
-      " getdel lpop rpop spop zpopmax zpopmin " },
+      " getdel hgetdel lpop rpop spop zpopmax zpopmin " },
     { "1#0,1,1 RO access",
       " sintercard zdiff zinter zintercard zunion " },
     { "1:0,1,0 RW access delete;2:0,1,0 RW insert",
@@ -31942,7 +33124,7 @@ struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
     size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
-    uint64_t hits, misses, expired, evicted;
+    uint64_t hits, misses, expired, fields_expired, evicted;
     size_t used, held;          /* of the arenas */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
@@ -32001,6 +33183,7 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->hits += sh->hits;
         s->misses += sh->misses;
         s->expired += sh->expired;
+        s->fields_expired += sh->fields_expired;
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
         s->held += sh->mem.held;
@@ -32231,6 +33414,7 @@ static void info__stats(struct info__to *t) {
                (unsigned long long)s->refused);
     buf_printf(t->b, "sync_full:0\r\nsync_partial_ok:0\r\n"
                      "sync_partial_err:0\r\nexpired_keys:%llu\r\n"
+                     "expired_subkeys:%llu\r\n"
                      "expired_stale_perc:0.00\r\n"
                      "expired_time_cap_reached_count:0\r\n"
                      "expire_cycle_cpu_milliseconds:0\r\n"
@@ -32238,7 +33422,9 @@ static void info__stats(struct info__to *t) {
                      "total_eviction_exceeded_time:0\r\n"
                      "current_eviction_exceeded_time:0\r\n"
                      "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\n",
-               (unsigned long long)s->expired, (unsigned long long)s->evicted,
+               (unsigned long long)s->expired,
+               (unsigned long long)s->fields_expired,
+               (unsigned long long)s->evicted,
                (unsigned long long)s->hits, (unsigned long long)s->misses);
     buf_printf(t->b, "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\n"
                      "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\n"
@@ -32879,8 +34065,8 @@ static const struct command observe_commands[] = {
  * where order counts each hash goes into the next, else they are added by
  * exclusive or.  The sums are our own, not Redis'.
  *
- * floor 6 - uses: base num buf sha256 table pack quick entry shard big save
- *   door fields members ranks reply instance
+ * floor 6 - uses: base num buf sha256 table pack quick entry shard big due
+ *    save door fields members ranks reply instance
  */
 struct digest {
     unsigned char sum[SHA256_SIZE];
@@ -32919,6 +34105,8 @@ static void digest__see_pair(void *ctx, const struct fields_pair *pair) {
 
     digest__item(&d->b, &pair->field);
     digest__item(&d->b, &pair->value);
+    if (pair->deadline != 0)
+        buf_printf(&d->b, " %lld", (long long)pair->deadline);
     digest__take(d, false);
 }
 
@@ -32963,12 +34151,13 @@ static void digest__list(struct digest *d, const struct entry *e) {
 }
 
 /* The digest of a value into d->sum, which is zero. */
-static void digest_value(struct digest *d, const struct entry *e) {
+static void digest_value(struct digest *d, const struct entry *e,
+                         int64_t now) {
     char tmp[24];
 
     switch (entry_kind(e)) {
     case KIND_SET: members_each(e, digest__see_member, d); return;
-    case KIND_HASH: fields_each(e, digest__see_pair, d); return;
+    case KIND_HASH: fields_each(e, now, digest__see_pair, d); return;
     case KIND_ZSET: digest__zset(d, e); return;
     case KIND_LIST: digest__list(d, e); return;
     case KIND_STRING: buf_put_str(&d->b, entry_string(e, tmp)); break;
@@ -32990,7 +34179,7 @@ static void digest__see_key(void *ctx, void *item) {
     const struct entry *e = item;
 
     if (entry_is_dead(e, k->now)) return;
-    digest_value(&one, e);
+    digest_value(&one, e, k->now);
     buf_free(&one.b);
     buf_printf(&k->all.b, "%d %d %lld ", k->sp->db->index, entry_kind(e),
                (long long)entry_deadline(e));
@@ -33033,7 +34222,7 @@ static enum outcome digest_some(struct call *x) {
         const struct entry *e = key_peek(&x->w, x->argv[i]);
         struct digest d = { .b = { 0 } };
 
-        if (e != NULL) digest_value(&d, e);
+        if (e != NULL) digest_value(&d, e, x->w.now);
         digest__reply(x->r, d.sum);
         buf_free(&d.b);
     }
@@ -34660,9 +35849,9 @@ static const struct command tx_commands[] = {
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *   hashes set zset zrange zpop zstore sort channels snapshot sync namespace
- *   connection clientcmd configcmd commandcmd info observe debug server exec
- *   tx
+ *    hashes fieldttl set zset zrange zpop zstore sort channels snapshot sync
+ *    namespace connection clientcmd configcmd commandcmd info observe debug
+ *    server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -34677,6 +35866,7 @@ static const struct {
     { list_commands, ROWS(list_commands) },
     { listblock_commands, ROWS(listblock_commands) },
     { hash_commands, ROWS(hash_commands) },
+    { fieldttl_commands, ROWS(fieldttl_commands) },
     { set_commands, ROWS(set_commands) },
     { zset_commands, ROWS(zset_commands) },
     { zrange_commands, ROWS(zrange_commands) },
@@ -37194,7 +38384,7 @@ static bool listen_all(struct kvns *k, struct loop *l) {
  * to its place in the table, which costs a line that is needed anyway.
  *
  * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
- *   shard door load upkeep option instance users world apply
+ *    shard save door load upkeep option instance users world apply
  */
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
@@ -37452,6 +38642,7 @@ static bool loader__keep(struct loader *l, char kind, struct str value) {
 
 static bool loader__aux(struct loader *l) {
     struct str key = l->f.key, value = l->f.value;
+    const char *why;
     int64_t n;
 
     if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
@@ -37459,7 +38650,17 @@ static bool loader__aux(struct loader *l) {
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
-    return true;
+    if (!str_eq(key, STR(SAVE_DUES))) return true;
+    switch (load_dues(&l->w, value, &why)) {
+    case LOAD_DONE: return true;
+    case LOAD_BAD: return loader__wrong(l, why);
+    case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
+    case LOAD_EMPTY:
+        l->keys--;
+        l->empty++;
+        return true;
+    }
+    return false;
 }
 
 /* Take one record. */
@@ -38040,7 +39241,8 @@ static int probe_run(const struct options *o, bool health) {
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file options probe
+ * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file save load
+ *    options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */
@@ -38070,6 +39272,7 @@ struct importer {
     /* import */
     int fd;
     bool replace, lost;
+    bool refused;               /* the key at hand is not ours */
     uint64_t db;
     struct buf out;             /* requests not sent yet */
     struct buf names;           /* of the keys of requests under way */
@@ -38146,9 +39349,23 @@ static bool importer__look(struct importer *im, uint64_t *items) {
     return im->in.why == NULL;
 }
 
+/* Look at the deadlines of fields in an aux field of ours. */
+static bool importer__look_dues(struct importer *im, uint64_t *n) {
+    struct rdb_in in;
+    struct str name;
+    int64_t ms;
+
+    rdb_in_mem(&in, im->f.value.p, im->f.value.n);
+    if (!load_due(&in, &name, NULL)) return rdb_fail(&im->in, in.why);
+    for (; rdb_rest(&in) > 0; ++*n)
+        if (!load_due(&in, &name, &ms)) return rdb_fail(&im->in, in.why);
+    return true;
+}
+
 /* Say what is in a snapshot, or where it breaks.  Returns the exit status. */
 static int importer_check(const char *file) {
     uint64_t n[ROWS(importer_kinds)] = { 0 }, items = 0, deadlines = 0;
+    uint64_t dues = 0;          /* deadlines of fields */
     struct importer im;
     enum rdb_at at = RDB_AT_ERROR;
     bool ok;
@@ -38160,7 +39377,10 @@ static int importer_check(const char *file) {
     while (ok && (at = rdb_file_next(&im.f)) != RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_ERROR) break;
-        if (at == RDB_AT_AUX) {
+        if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES))) {
+            ok = importer__look_dues(&im, &dues);
+            if (!ok) at = RDB_AT_ERROR;
+        } else if (at == RDB_AT_AUX) {
             importer__name(stdout, im.f.key);
             fputs(": ", stdout);
             importer__name(stdout, im.f.value);
@@ -38182,6 +39402,9 @@ static int importer_check(const char *file) {
            "elements\n", (unsigned long long)im.keys,
            (unsigned long long)deadlines, (unsigned long long)im.expired,
            (unsigned long long)items);
+    if (dues > 0)
+        printf("%llu fields of these with a deadline\n",
+               (unsigned long long)dues);
     fflush(stdout);
     if (ok) printf("%s: fine, %llu bytes\n", im.file,
                    (unsigned long long)rdb_at(&im.in));
@@ -38205,12 +39428,15 @@ static bool importer__reply(struct importer *im, size_t *at, bool *there) {
     size_t n;
 
     *there = false;
-    if (!probe_line(im->fd, line, sizeof line)) return false;
+    do {
+        if (!probe_line(im->fd, line, sizeof line)) return false;
+    } while (line[0] == '*');           /* of one element */
     memcpy(&n, im->names.p + *at, sizeof n);
     key = str_of(im->names.p + *at + sizeof n, n);
     *at += sizeof n + n;
     if (line[0] == ':') *there = line[1] != '0';
     if (line[0] != '-') return true;
+    im->refused = true;
     if (strncmp(line, "-BUSYKEY", 8) == 0) {
         im->there++;
         im->keys--;
@@ -38360,6 +39586,7 @@ static bool importer__large(struct importer *im, enum rdb_kind kind) {
     if (there && !im->replace) {
         im->there++;
         im->keys--;
+        im->refused = true;
         return true;
     }
     rdb_in_mem(&in, im->value.p + 1, im->value.n - 1);
@@ -38382,6 +39609,7 @@ static bool importer__key(struct importer *im) {
     enum rdb_kind kind = rdb_kind_of(&im->in, im->f.type);
     bool ok;
 
+    im->refused = false;
     buf_reset(&im->value);
     rdb_put_byte(&im->value, im->f.type);
     rdb_copy_to(&im->in, &im->value);
@@ -38391,6 +39619,7 @@ static bool importer__key(struct importer *im) {
     im->in_key = false;
     if (im->f.deadline != -1 && im->f.deadline <= im->now) {
         im->expired++;
+        im->refused = true;
         return true;
     }
     im->keys++;
@@ -38399,6 +39628,30 @@ static bool importer__key(struct importer *im) {
         kind == RDB_KIND_MODULE)
         return importer__restore(im);
     return importer__large(im, kind);
+}
+
+/* The deadlines of the fields of the hash before, one by one. */
+static bool importer__dues(struct importer *im) {
+    struct str key, name, value = im->f.value;
+    struct rdb_in in;
+    bool there;
+    int64_t ms;
+
+    if (!importer__flush(im, &there)) return false;
+    if (im->refused) return true;
+    rdb_in_mem(&in, value.p, value.n);
+    if (!load_due(&in, &key, NULL)) return rdb_fail(&im->in, in.why);
+    im->f.key = key;
+    while (rdb_rest(&in) > 0) {
+        if (!load_due(&in, &name, &ms)) return rdb_fail(&im->in, in.why);
+        if (!importer__begin(im, 6, "HPEXPIREAT")) return false;
+        importer__bulk(im, key);
+        importer__number(im, ms);
+        importer__bulk(im, STR("FIELDS"));
+        importer__bulk(im, STR("1"));
+        importer__bulk(im, name);
+    }
+    return true;
 }
 
 /* Give a snapshot's keys to the running server of these options; those it has
@@ -38425,6 +39678,8 @@ static int importer_run(const struct options *o, const char *file,
     while (ok && (at = rdb_file_next(&im.f)) > RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_KEY) ok = importer__key(&im);
+        if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES)))
+            ok = importer__dues(&im);
     }
     importer__flush(&im, &there);
     if (im.in.why != NULL) importer__broken(&im);
