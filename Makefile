@@ -57,7 +57,9 @@ uninstall: ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/kvns $(DESTDIR)$(PREFIX)/include/kvns.h \
 	    $(DESTDIR)$(PREFIX)/share/man/man1/kvns.1
 
-amalgamation: ## write kvns.c from src/
+amalgamation: ## write kvns.c from src/, and the page as C before that
+	sh src/page.sh > page.c.tmp
+	mv page.c.tmp src/program/page.c
 	sh src/amalgamate.sh > kvns.c.tmp
 	mv kvns.c.tmp kvns.c
 

@@ -20,6 +20,7 @@
 #include "ground/glob.c"            /* patterns */
 #include "ground/buf.c"             /* bytes that grow */
 #include "ground/files.c"           /* whole, or as they were */
+#include "ground/utf8.c"            /* characters in bytes */
 #include "ground/log.c"             /* one line an event */
 #include "ground/sha256.c"          /* passwords */
 #include "ground/host.c"            /* how much memory there is for us */
@@ -79,6 +80,7 @@
 #include "session/saver.c"          /* snapshots to disk */
 #include "session/client.c"         /* a connection */
 #include "session/measure.c"        /* what commands took */
+#include "session/labels.c"         /* namespaces measured apart */
 #include "session/slow.c"           /* the slow log */
 #include "session/monitor.c"        /* everybody's commands */
 #include "session/pubsub.c"         /* channels */
@@ -130,7 +132,11 @@
 
 /* floor 8, program: sockets, files, main */
 #include "program/park.c"           /* connections that say nothing */
+#include "program/metric.c"         /* the rows of all metrics */
+#include "program/names.c"          /* namespaces added up by name */
 #include "program/metrics.c"        /* counters as Prometheus reads them */
+#include "program/page.c"           /* the status page, from page.html */
+#include "program/status.c"         /* what it asks for */
 #include "program/webs.c"           /* HTTP, beside the turn */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 program=${1:-./kvns}
 
-for doc in README.md docs/options.md docs/commands.md; do
+for doc in README.md docs/options.md docs/commands.md docs/metrics.md; do
     awk -v program="$program" '
         /^<!-- end -->$/ { skip = 0 }
         !skip { print }

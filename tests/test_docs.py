@@ -28,6 +28,7 @@ def program():
 
 @pytest.mark.parametrize("doc, what", [
     ("docs/options.md", "options"), ("docs/commands.md", "commands"),
+    ("docs/metrics.md", "metrics"),
     ("README.md", "variables"), ("README.md", "families")])
 def test_generated_tables(doc, what):
     """`make docs` would change nothing."""
@@ -46,7 +47,7 @@ def test_no_such_document():
     done = subprocess.run([program(), "--print-docs", "nothing"],
                           capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert "expected one of commands, families, options" in done.stderr
+    assert "expected one of commands, families, metrics" in done.stderr
 
 
 def answer_to(port, request):
@@ -96,6 +97,16 @@ def test_limits_are_as_written():
             s.stop()
         finally:
             s.discard()
+
+
+def test_alerts_and_dashboard_name_metrics_there_are():
+    with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
+        there = set(re.findall(r"^\| `(\w+)`", f.read(), re.M))
+    for name in ("prometheus-alerts.yml", "grafana-dashboard.json"):
+        with open(os.path.join(ROOT, "docs", name)) as f:
+            used = set(re.findall(r"\b(?:kvns|process)_\w+", f.read()))
+        used = {re.sub("_(bucket|sum|count)$", "", n) for n in used}
+        assert len(used) > 10 and used <= there, used - there
 
 
 def test_the_header_s_example_works(tmp_path):

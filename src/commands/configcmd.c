@@ -4,7 +4,7 @@
  * their readers.
  *
  * floor 6 - uses: base glob buf log shard reply options option config instance
- *   apply measure arg help
+ *   apply measure labels arg help
  */
 /* What a bound client may ask for: what applications look at, and nothing
  * that names a path, an address, a secret or another namespace. */
@@ -133,6 +133,7 @@ static enum outcome cmd_config_set(struct call *x) {
     if (k->ks.opt.memory_limit != limit)
         log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
                  k->ks.opt.memory_limit, k->limit_source);
+    labels_fix(k);
     if (open && k->opt.password.n > 0) config__keep_clients(k);
     reply_ok(x->r);
     return DONE;

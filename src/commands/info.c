@@ -3,12 +3,13 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf shard reply options option instance client
- *   measure pubsub arg key namespace
+ * floor 6 - uses: base clock buf shard big walk reply options option instance
+ *   client measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
 
+/* Sums over lanes, clients and shards. */
 struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
@@ -17,6 +18,11 @@ struct info_sums {
     size_t used, held;          /* of the arenas */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
+    size_t freeing;             /* bytes dropped and not yet given back */
+    uint64_t freed;             /* keys given back in slices so far */
+    size_t saved_keys;          /* of the snapshot in progress */
+    size_t snapshot_bytes;      /* kept for it */
+    struct persist persist;
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
@@ -43,11 +49,19 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
 }
 
-/* Add up what concerns x's client; every lane is at rest. */
-static void info_sum(const struct call *x, struct info_sums *s) {
-    struct kvns *k = x->k;
+/* Add up everything, and the clients that `who` may see, NULL: all of them;
+ * every lane is at rest. */
+static void info_sum_all(struct kvns *k, const struct client *who,
+                         struct info_sums *s) {
+    const struct snapshot *sn = k->ks.snapshot;
 
     memset(s, 0, sizeof *s);
+    pthread_mutex_lock(&k->lock);
+    s->persist = k->persist;
+    pthread_mutex_unlock(&k->lock);
+    if (sn != NULL)
+        s->snapshot_bytes = atomic_load(&sn->queued) +
+                            atomic_load(&sn->held) + atomic_load(&sn->lent);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
         struct lane_sample rate = measure_rate(l);
@@ -63,7 +77,8 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;
         for (const struct client *c = l->clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE && client_may_see(x->c, c))
+            if (c->state != CLIENT_GONE &&
+                (who == NULL || client_may_see(who, c)))
                 info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
@@ -76,11 +91,36 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
         s->held += sh->mem.held;
+        s->freeing += sh->lazy_bytes;
+        s->freed += sh->lazily_freed;
+        if (sh->walk != NULL) s->saved_keys += sh->walk->keys;
     }
     s->data = keyspace_bytes(&k->ks);
     s->limit = k->ks.opt.memory_limit;
     s->policy = k->ks.opt.policy;
+}
+
+/* Add up what concerns x's client; every lane is at rest. */
+static void info_sum(const struct call *x, struct info_sums *s) {
+    info_sum_all(x->k, x->c, s);
     if (x->w.bound.p != NULL) info__sum_bound(x, s);
+}
+
+/* Keys and collections that wait to be freed in slices; counts so many at
+ * most. */
+static size_t info__pending(const struct kvns *k) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        const struct shard *s = k->ks.shards + i;
+
+        for (const struct big *b = s->lazy; b != NULL && n < 100000;
+             b = b->next)
+            n++;
+        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
+            n += sp->keys.count;
+    }
+    return n;
 }
 
 /* Bytes of memory the process has; 0 where nobody says. */
@@ -123,6 +163,16 @@ struct info__to {
     struct info_sums s;
 };
 
+#define INFO_TEXT(x) #x
+#define INFO_NUMBER(x) INFO_TEXT(x)
+
+#if defined(__GNUC__) && !defined(__clang__)
+static const char info__compiler[] = INFO_NUMBER(__GNUC__) "."
+    INFO_NUMBER(__GNUC_MINOR__) "." INFO_NUMBER(__GNUC_PATCHLEVEL__);
+#else
+static const char info__compiler[] = "0.0.0";   /* what Redis says, too */
+#endif
+
 static void info__server(struct info__to *t) {
     struct buf *b = t->b;
     const struct kvns *k = t->k;
@@ -138,11 +188,12 @@ static void info__server(struct info__to *t) {
                u.machine, (int)sizeof(void *) * 8);
     buf_printf(b, "monotonic_clock:POSIX clock_gettime\r\n"
                   "multiplexing_api:poll\r\natomicvar_api:c11-builtin\r\n"
-                  "gcc_version:0.0.0\r\nprocess_id:%ld\r\n"
+                  "gcc_version:%s\r\nprocess_id:%ld\r\n"
                   "process_supervised:no\r\nrun_id:%s\r\ntcp_port:%d\r\n"
                   "server_time_usec:%lld\r\nuptime_in_seconds:%lld\r\n"
                   "uptime_in_days:%lld\r\n",
-               (long)getpid(), k->run_id, (int)k->opt.port, (long long)us,
+               info__compiler, (long)getpid(), k->run_id, (int)k->opt.port,
+               (long long)us,
                (long long)up, (long long)(up / 86400));
     buf_printf(b, "hz:%d\r\nconfigured_hz:%d\r\nlru_clock:%u\r\n"
                   "executable:kvns\r\nconfig_file:%s\r\n"
@@ -209,8 +260,11 @@ static void info__memory(struct info__to *t) {
                used == 0 ? 1.0 : (double)rss / (double)used,
                (long long)rss - (long long)used, t->s.client_bytes,
                t->s.client_bytes);
-    buf_printf(b, "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n"
-                  "kvns_memory_limit_source:%s\r\n", k->limit_source);
+    buf_printf(b, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%llu"
+                  "\r\nkvns_freeing_bytes:%zu\r\n"
+                  "kvns_memory_limit_source:%s\r\n", info__pending(k),
+               (unsigned long long)t->s.freed, t->s.freeing,
+               k->limit_source);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -233,21 +287,22 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 
 static void info__persistence(struct info__to *t) {
     struct kvns *k = t->k;
-    struct persist p;
+    struct persist p = t->s.persist;
 
-    pthread_mutex_lock(&k->lock);
-    p = k->persist;
-    pthread_mutex_unlock(&k->lock);
     buf_printf(t->b, "loading:%d\r\nasync_loading:0\r\n"
-                     "current_cow_peak:0\r\ncurrent_cow_size:0\r\n"
-                     "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
-                     "current_save_keys_processed:0\r\n"
-                     "current_save_keys_total:0\r\n"
+                     "current_cow_peak:0\r\ncurrent_cow_size:%zu\r\n"
+                     "current_cow_size_age:0\r\ncurrent_fork_perc:%.2f\r\n"
+                     "current_save_keys_processed:%zu\r\n"
+                     "current_save_keys_total:%llu\r\n"
                      "rdb_changes_since_last_save:%llu\r\n"
                      "rdb_bgsave_in_progress:%d\r\n"
                      "rdb_last_save_time:%lld\r\n"
                      "rdb_last_bgsave_status:%s\r\n",
-               (int)atomic_load(&k->loading),
+               (int)atomic_load(&k->loading), t->s.snapshot_bytes,
+               p.saving && p.save_keys > 0 ?
+                   (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
+               p.saving ? t->s.saved_keys : 0,
+               (unsigned long long)(p.saving ? p.save_keys : 0),
                (unsigned long long)(instance_dirty(k) - p.dirty_then),
                (int)p.saving,
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");

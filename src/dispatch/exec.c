@@ -14,8 +14,8 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf table entry shard door upkeep
- *   reply instance world client measure slow monitor pubsub watch waiters arg
+ * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
+ *   instance world client measure labels slow monitor pubsub watch waiters arg
  */
 
 enum {
@@ -640,10 +640,43 @@ static inline enum outcome exec__locked(struct call *x) {
     return what;
 }
 
+/* The first argument that is a key; 0: none. */
+static size_t exec__first_key(const struct call *x) {
+    uint32_t flags = x->row->flags;
+    size_t i = (size_t)x->row->first;
+
+    if ((flags & (KEYS_DEST_NUM | KEYS_STORE)) != 0) i = 1;
+    else if ((flags & KEYS_NUM) != 0) i++;
+    else if ((flags & KEYS_STREAMS) != 0)
+        for (i = 2; i < x->argc && !str_is(x->argv[i - 1], "streams"); i++) {}
+    return i < x->argc ? i : 0;
+}
+
+static COLD struct command_stat *exec__stats_of(const struct call *x) {
+    size_t i = exec__first_key(x);
+    struct str ns, local;
+
+    if (i == 0) return x->lane->stats;
+    key_split(&x->w, x->argv[i], &ns, &local);
+    return labels_stats(x->lane, ns);
+}
+
+/* The counters of a call: those of its first key's namespace. */
+static inline struct command_stat *exec__stats(const struct call *x) {
+    const struct key_hint *hint = x->w.hint;
+    size_t row = (size_t)(x->row - x->k->rows);
+
+    if (UNLIKELY((x->row->flags & MOVABLE) != 0))
+        return exec__stats_of(x) + row;
+    if (LIKELY(hint != NULL && hint->p != NULL))
+        return labels_stats(x->lane, hint->ref.ns) + row;
+    if (x->row->first == 0) return x->lane->stats + row;
+    return exec__stats_of(x) + row;
+}
+
 /* Run a handler whose locks are held, timed by itself. */
-static enum outcome exec__timed(struct call *x,
+static enum outcome exec__timed(struct call *x, struct command_stat *st,
                                 enum outcome (*run)(struct call *)) {
-    struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
     int64_t begun = measure_begin(x->lane);
     enum outcome what = run(x);
 
@@ -656,7 +689,7 @@ static enum outcome exec__timed(struct call *x,
 static inline enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
     struct lane *l = x->lane;
-    struct command_stat *st = l->stats + (row - x->k->rows);
+    struct command_stat *st = exec__stats(x);
     enum outcome what;
 
     if (UNLIKELY((row->flags & GROWS) != 0 && !l->roomy) &&
@@ -670,7 +703,7 @@ static inline enum outcome exec__run(struct call *x) {
         l->timed_ns = 0;
         what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
-        what = exec__timed(x, exec__locked);
+        what = exec__timed(x, st, exec__locked);
     }
     st->calls++;                /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);

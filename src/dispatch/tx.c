@@ -59,8 +59,8 @@ static void tx__run(struct call *x) {
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
         x->r->proto = c->proto;
-        st = x->lane->stats + (s->row - x->k->rows);
-        if (exec__timed(&y, s->row->run) == FAILED)
+        st = exec__stats(&y);
+        if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
         if (watched) monitor_feed(&y);

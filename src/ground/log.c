@@ -17,7 +17,7 @@
  * A struct log may be used by many threads; only log_init and log_fini are
  * for one.
  *
- * floor 0 - uses: base clock
+ * floor 0 - uses: base clock utf8
  */
 enum log_level {
     KLOG_DEBUG,
@@ -108,22 +108,6 @@ static bool log_reopen(struct log *l) {
     return fd != -1;
 }
 
-/* How many bytes at p[0..n) are one character of UTF-8 (RFC 3629); 0 if that
- * is none. */
-static size_t log__utf8(const unsigned char *p, size_t n) {
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
-                  p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (size > n) return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;      /* too long a form */
-    if (p[0] == 0xed && p[1] > 0x9f) return 0;      /* surrogates */
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;      /* too long a form */
-    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;      /* beyond U+10FFFF */
-    return size;
-}
-
 /* Write a message so that it stays one line, and one string where it is
  * quoted.  At most 6 bytes come from each. */
 static size_t log__escape(char *dst, const char *message, size_t n,
@@ -133,7 +117,7 @@ static size_t log__escape(char *dst, const char *message, size_t n,
     char *to = dst;
 
     while (n > 0) {
-        size_t size = log__utf8(p, n);
+        size_t size = utf8_size(p, n);
         unsigned code = p[0];
 
         if (size == 2) code = (code & 0x1f) << 6 | (p[1] & 0x3f);

@@ -162,6 +162,7 @@ struct shard {
     struct big *lazy;           /* objects to be freed in slices */
     struct space *gone;         /* namespaces likewise */
     size_t lazy_bytes;          /* detached, not yet freed */
+    uint64_t lazily_freed;      /* keys and collections of those that were */
     struct past *past[PAST_SLOTS];  /* by the hash of the name */
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */

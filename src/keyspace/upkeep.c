@@ -160,6 +160,7 @@ static void upkeep__drop_entry(void *ctx, void *item) {
     g->s->lazy_bytes -= cost;
     g->sp->bytes -= cost;
     entry_drop(&g->s->mem, ed.e);
+    g->s->lazily_freed++;
 }
 
 /* Free what was left to be freed. */
@@ -170,6 +171,7 @@ static void upkeep__free(struct shard *s, size_t *budget) {
 
         if (!big_free_step(&s->mem, b, budget)) return;
         s->lazy_bytes -= own;
+        s->lazily_freed++;
         s->lazy = next;
     }
     while (*budget > 0 && s->gone != NULL) {

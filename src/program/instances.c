@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure slow pubsub exec rows
+ *   instance users apply measure labels slow pubsub exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -14,7 +14,7 @@ static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
     l->share = LANE_SHARED;
     atomic_init(&l->clients_now, 0);
     clock_read(&l->clock);
-    l->stats = calloc(k->nrows, sizeof *l->stats);
+    l->stats = l->sets[STATS_PLAIN] = calloc(k->nrows, sizeof *l->stats);
     reply_open(&l->reply, &l->out, 2, SIZE_MAX);
     return l->stats != NULL;
 }
@@ -59,6 +59,7 @@ static struct kvns *instances_new(struct options *opt) {
         shards = (uint32_t)size_min(shards, EXEC_SHARDS);
     }
     apply_options(k);
+    labels_fix(k);
     k->ks.threads = lanes > 1;
     k->ks.shards = calloc(shards, sizeof *k->ks.shards);
     k->lanes = calloc(lanes, sizeof *k->lanes);
@@ -93,6 +94,7 @@ static void instances_free(struct kvns *k) {
         pthread_mutex_destroy(&l->inbox_lock);
         pthread_mutex_destroy(&l->turn);
     }
+    labels_free(k);
     for (uint32_t i = 0; i < k->ks.nshards; i++)
         shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {

@@ -150,6 +150,11 @@ static bool listen_all(struct kvns *k, struct loop *l) {
             return false;
     if (k->opt.unixsocket.n > 0 && !listen__unix(k, l)) return false;
     if (k->opt.metrics_port == 0) return true;
+#if defined(KVNS_NO_HTTP)
+    log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has no "
+             "effect");
+    return true;
+#endif
     l->webs = webs_new(k, l->lane);
     if (l->webs == NULL) {
         fprintf(stderr, "kvns: out of memory\n");

@@ -5,7 +5,8 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance users
- *   world apply saver booklet net listen loader instances probe importer
+ *   world apply saver booklet metric net listen loader instances probe
+ *   importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -285,6 +286,9 @@ static bool main__docs(const char *what, struct buf *out) {
         void (*write)(struct buf *out);
     } docs[] = {
         { "commands", booklet_commands }, { "families", booklet_families },
+#if !defined(KVNS_NO_HTTP)
+        { "metrics", metric_markdown },
+#endif
         { "options", options_markdown }, { "variables", manual_variables }
     };
 
@@ -294,7 +298,7 @@ static bool main__docs(const char *what, struct buf *out) {
             return true;
         }
     fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
-            "commands, families, options, variables\n", what);
+            "commands, families, metrics, options, variables\n", what);
     return false;
 }
 

@@ -16,8 +16,8 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
- *   options instance world saver client measure monitor pubsub watch waiters
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply options
+ *   instance world saver client measure labels monitor pubsub watch waiters
  *   exec park webs
  */
 enum {
@@ -649,22 +649,6 @@ static void net__name(const struct sockaddr_storage *a, char *to,
     }
 }
 
-static bool net__is_local(const struct sockaddr_storage *a) {
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)a;
-
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    if (a->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)a;
-
-        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
-            return in->sin6_addr.s6_addr[12] == 127;
-        return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
-    }
-    return true;
-}
-
 static void net__say_and_close(int fd, const char *text) {
     ssize_t n = write(fd, text, strlen(text));
 
@@ -721,7 +705,7 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     if (k->opt.protected_mode && k->opt.password.n == 0 &&
-        !net__is_local(&peer)) {
+        !client_is_local(&peer)) {
         l->lane->refused++;
         net__say_and_close(fd, denied);
         return;
@@ -749,7 +733,7 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     if (mine.ss_family == AF_UNIX) c->flags |= CLIENT_UNIX;
-    if (net__is_local(&peer)) c->flags |= CLIENT_LOCAL;
+    if (client_is_local(&peer)) c->flags |= CLIENT_LOCAL;
     net__name(&peer, c->addr, sizeof c->addr);
     net__name(&mine, c->laddr, sizeof c->laddr);
 }
@@ -864,7 +848,13 @@ static void net__second(struct loop *l) {
         exec_settle(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
+    if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (l->ticks % hz != 0) return;
+    if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
+        world_stop(lane);
+        labels_settle(k, lane->clock.wall_ms);
+        world_go(lane);
+    }
     for (struct client *c = lane->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
@@ -964,6 +954,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     }
     if (l->webs != NULL) webs_turn(l->webs);
     net__flush_all(l);
+    measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
     world_leave(lane);
 }
 

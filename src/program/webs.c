@@ -1,8 +1,8 @@
 /* ==== webs - HTTP, beside the turn =========================================
  *
  * A few connections for whoever looks after the server: /metrics, /healthz,
- * /readyz.  The first loop polls for them and lets them have the end of its
- * turn:
+ * /readyz, the status page.  The first loop polls for them and lets them have
+ * the end of its turn:
  *
  *   READS --head--> WAITS (for a costly page) --> WRITES --+--> READS
  *                                                          +--> LINGERS
@@ -17,8 +17,15 @@
  * A connection that ends lingers until the other side has closed, or a reset
  * would overtake the answer.
  *
- * floor 8 - uses: base clock buf http instance metrics
+ * While protected mode holds, the status page is for this machine only: for
+ * peers on it, and for no page that a browser here shows under another name.
+ *
+ * KVNS_NO_HTTP leaves all of it out, KVNS_NO_PAGE the status page.
+ *
+ * floor 8 - uses: base clock buf http options instance client names
+ *   metrics status
  */
+#if !defined(KVNS_NO_HTTP)
 enum {
     WEBS_MOST = 32,             /* connections */
     WEBS_LISTENERS = 8,
@@ -36,6 +43,7 @@ struct web_route {
     const char *path, *type;
     int (*page)(struct webs *w, struct buf *body);  /* returns the status */
     bool costly;
+    bool guarded;               /* for this machine, in protected mode */
 };
 
 struct web {
@@ -43,6 +51,7 @@ struct web {
     enum web_state state;
     short got;                  /* what poll said */
     bool idle;                  /* has asked, and keeps its place */
+    bool local;                 /* the peer is on this machine */
     int64_t until;              /* monotonic us: closed then */
     struct buf in, out;
     size_t out_at;
@@ -53,7 +62,7 @@ struct web {
 struct webs {
     struct kvns *k;
     struct lane *lane;
-    struct metrics *metrics;
+    struct names *names;
     int listeners[WEBS_LISTENERS];
     bool calls[WEBS_LISTENERS]; /* somebody is there */
     size_t nlisteners;
@@ -66,6 +75,7 @@ struct webs {
 
 /* ---- pages --------------------------------------------------------------- */
 
+#if defined(KVNS_NO_PAGE)
 static int webs__index(struct webs *w, struct buf *body) {
     (void)w;
     buf_put_str(body, STR(
@@ -77,6 +87,16 @@ static int webs__index(struct webs *w, struct buf *body) {
         "</ul>\n</html>\n"));
     return 200;
 }
+#else
+static int webs__index(struct webs *w, struct buf *body) {
+    (void)w;
+    return status_page(body) ? 200 : 503;
+}
+
+static int webs__status(struct webs *w, struct buf *body) {
+    return status_json(w->names, w->lane, body) ? 200 : 503;
+}
+#endif
 
 static int webs__health(struct webs *w, struct buf *body) {
     (void)w;
@@ -85,7 +105,7 @@ static int webs__health(struct webs *w, struct buf *body) {
 }
 
 static int webs__metrics(struct webs *w, struct buf *body) {
-    return metrics_page(w->metrics, w->lane, body) ? 200 : 503;
+    return metrics_page(w->names, w->lane, body) ? 200 : 503;
 }
 
 static int webs__ready(struct webs *w, struct buf *body) {
@@ -102,12 +122,38 @@ static int webs__ready(struct webs *w, struct buf *body) {
 }
 
 static const struct web_route webs_routes[] = {
-    { "/", "text/html; charset=utf-8", webs__index, false },
-    { "/healthz", "text/plain; charset=utf-8", webs__health, false },
+    { "/", "text/html; charset=utf-8", webs__index, false, true },
+    { "/healthz", "text/plain; charset=utf-8", webs__health, false, false },
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", webs__metrics,
-      true },
-    { "/readyz", "text/plain; charset=utf-8", webs__ready, false },
+      true, false },
+    { "/readyz", "text/plain; charset=utf-8", webs__ready, false, false },
+#if !defined(KVNS_NO_PAGE)
+    { "/status.json", "application/json", webs__status, true, true },
+#endif
 };
+
+/* Does a request name this machine as such?  Names that anybody may point
+ * here do not count. */
+static bool webs__names_us(const struct http_request *q) {
+    struct str host = q->host;
+
+    if (host.n > 0 && *host.p == '[') return true;
+    for (size_t i = host.n; i-- > 0;)
+        if (host.p[i] == ':') host.n = i;
+    if (host.n == 0 || str_is(host, "localhost")) return true;
+    for (size_t i = 0; i < host.n; i++)
+        if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+            return false;
+    return true;
+}
+
+/* May this connection see a guarded page? */
+static bool webs__may_look(const struct webs *w, const struct web *c) {
+    const struct options *o = &w->k->opt;
+
+    if (!o->protected_mode || o->password.n > 0) return true;
+    return c->local && webs__names_us(&c->asked);
+}
 
 /* ---- one connection ------------------------------------------------------ */
 
@@ -132,6 +178,15 @@ static void webs__reply(struct webs *w, struct web *c, int status,
     c->until = w->lane->clock.mono_us + WEBS_REQUEST_US;
 }
 
+/* Say that the page is not for everybody. */
+static void webs__refuse(struct webs *w, struct web *c) {
+    buf_put_str(&w->body, STR("While protected mode holds, this page answers "
+                              "only this machine, by its address or as "
+                              "localhost. Set a password, or protected-mode "
+                              "no.\n"));
+    webs__reply(w, c, 403, "text/plain; charset=utf-8");
+}
+
 /* Answer a request, or have it wait for its page. */
 static void webs__route(struct webs *w, struct web *c,
                         const struct http_request *q) {
@@ -144,6 +199,8 @@ static void webs__route(struct webs *w, struct web *c,
         webs__reply(w, c, 405, NULL);
     else if (c->route == NULL)
         webs__reply(w, c, 404, NULL);
+    else if (c->route->guarded && !webs__may_look(w, c))
+        webs__refuse(w, c);
     else if (c->route->costly)
         c->state = WEB_WAITS;
     else
@@ -248,11 +305,14 @@ static struct web *webs__idlest(struct webs *w) {
 }
 
 static void webs__accept(struct webs *w, int listener) {
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof peer;
     struct web *c = NULL;
     int fd, one = 1;
 
     if (w->n == WEBS_MOST && (c = webs__idlest(w)) == NULL) return;
-    fd = accept(listener, NULL, NULL);
+    memset(&peer, 0, sizeof peer);
+    fd = accept(listener, (struct sockaddr *)&peer, &n);
     if (fd == -1) {
         if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN &&
             errno != EWOULDBLOCK)
@@ -264,8 +324,8 @@ static void webs__accept(struct webs *w, int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (c != NULL) webs__close(c);
     else c = w->all + w->n++;
-    *c = (struct web){ .fd = fd, .until = w->lane->clock.mono_us +
-                                          WEBS_REQUEST_US };
+    *c = (struct web){ .fd = fd, .local = client_is_local(&peer),
+                       .until = w->lane->clock.mono_us + WEBS_REQUEST_US };
 }
 
 /* Make the page that the first in need of one waits for, for all who do. */
@@ -364,7 +424,7 @@ static void webs_free(struct webs *w) {
     if (w == NULL) return;
     for (size_t i = 0; i < w->n; i++) webs__close(w->all + i);
     for (size_t i = 0; i < w->nlisteners; i++) close(w->listeners[i]);
-    metrics_free(w->metrics);
+    names_free(w->names);
     buf_free(&w->body);
     free(w);
 }
@@ -376,8 +436,8 @@ static struct webs *webs_new(struct kvns *k, struct lane *lane) {
     if (w == NULL) return NULL;
     w->k = k;
     w->lane = lane;
-    w->metrics = metrics_new();
-    if (w->metrics != NULL) return w;
+    w->names = names_new();
+    if (w->names != NULL) return w;
     free(w);
     return NULL;
 }
@@ -389,3 +449,38 @@ static bool webs_listen(struct webs *w, int fd) {
     w->listeners[w->nlisteners++] = fd;
     return true;
 }
+
+#else
+enum { WEBS_FDS = 0 };
+
+struct webs;
+
+/* Without HTTP nobody has webs, so none of these is ever called. */
+static size_t webs_poll(struct webs *w, struct pollfd *fds) {
+    return (void)w, (void)fds, (size_t)0;
+}
+
+/* Nothing was said of them. */
+static int webs_look(struct webs *w, const struct pollfd *fds) {
+    return (void)w, (void)fds, 0;
+}
+
+/* Nothing is due. */
+static int64_t webs_wait(const struct webs *w) {
+    return (void)w, INT64_MAX;
+}
+
+/* Nobody has asked. */
+static void webs_turn(struct webs *w) { (void)w; }
+static void webs_free(struct webs *w) { (void)w; }
+
+/* NULL: there is no HTTP. */
+static struct webs *webs_new(struct kvns *k, struct lane *lane) {
+    return (void)k, (void)lane, (struct webs *)NULL;
+}
+
+/* False: nobody listens. */
+static bool webs_listen(struct webs *w, int fd) {
+    return (void)w, (void)fd, false;
+}
+#endif

@@ -12,6 +12,23 @@
  */
 enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
 
+/* Is an address one of this machine? */
+static bool client_is_local(const struct sockaddr_storage *a) {
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)a;
+
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (a->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)a;
+
+        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
+            return in->sin6_addr.s6_addr[12] == 127;
+        return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
+    }
+    return true;
+}
+
 /* Keep a command for later: a copy, the caller's.  NULL: no memory. */
 static struct saved_call *saved_call_new(const struct command *row,
                                          size_t argc, const struct str *argv) {

@@ -125,8 +125,12 @@ static const char *row_scope_text(const struct command *row) {
 }
 
 /* Durations in classes: eight to each doubling from 64 ns on, so that a class
- * is at most an eighth wide; the last one has no end. */
-enum { HIST_FIRST = 6, HIST_FINE = 8, HIST_CLASSES = 29 * HIST_FINE };
+ * is at most an eighth wide, and parted once more at each of HIST_BOUNDS round
+ * ones, see measure; the last one has no end. */
+enum {
+    HIST_FIRST = 6, HIST_FINE = 8, HIST_EIGHTHS = 29 * HIST_FINE,
+    HIST_BOUNDS = 22, HIST_CLASSES = HIST_EIGHTHS + HIST_BOUNDS
+};
 
 /* How a row is found: open addressing by the first bytes of its name. */
 struct row_slot {
@@ -140,6 +144,42 @@ struct row_slot {
 struct command_stat {
     uint64_t calls, ns, rejected, failed;
     uint64_t *hist;             /* HIST_CLASSES of them, or NULL */
+};
+
+/* A lane counts its commands by row, and apart for some namespaces: in sets
+ * of counters, one for each of these and for each label. */
+enum {
+    STATS_PLAIN,                /* of the default namespace, or of none */
+    STATS_REST,                 /* of namespaces without a label */
+    STATS_PAST,                 /* of those that have lost theirs */
+    STATS_LABELS                /* the first label's */
+};
+
+enum {
+    LABEL_MOST = 200,           /* labels */
+    LABEL_NAME = 256,           /* bytes of a name that can have one */
+    LABEL_SLOTS = 512,          /* of the index of labels, open addressing */
+    LABEL_VOTES = 64            /* candidates of a lane */
+};
+
+/* A namespace whose commands are counted apart.  Changed only with the world
+ * at rest. */
+struct label {
+    uint64_t hash;
+    uint64_t calls;             /* when it was last looked at */
+    int64_t busy_ms;            /* when that had changed; wall clock */
+    bool fixed;                 /* the options name it */
+    size_t n;
+    char name[];
+};
+
+/* A namespace that might get a label: the one that most of those commands
+ * were for that fell into this place. */
+struct label_vote {
+    uint64_t hash;
+    uint32_t count;
+    uint32_t n;
+    char name[LABEL_NAME];
 };
 
 /* Errors that began with one word, on one lane. */
@@ -303,13 +343,19 @@ struct lane {
     struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
     int64_t held_until;         /* monotonic us, when there are any */
     struct client *monitors;
-    struct command_stat *stats; /* by row */
+    struct command_stat *stats; /* by row: sets[STATS_PLAIN] */
+    struct command_stat *sets[STATS_LABELS + LABEL_MOST];   /* NULL: zeros */
+    const struct label *label;  /* of the last command that had one, or NULL */
+    struct command_stat *label_stats;       /* its set */
+    struct label_vote *votes;   /* LABEL_VOTES of them, or NULL */
     struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
     uint32_t nshared, share;    /* of shared: how many, how many may be */
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */
     bool roomy;                 /* the batch needs no look for memory */
+    uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
+    uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;
@@ -338,6 +384,8 @@ struct persist {
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves, failures;
     int asker;                  /* socket that waits for one, or -1 */
+    uint64_t bytes;             /* of the last file that was saved */
+    uint64_t save_keys;         /* there were when this one began */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */
@@ -377,6 +425,10 @@ struct kvns {
     int64_t pause_until;        /* monotonic us */
     bool pause_all;             /* not only what writes */
     struct slow *slow;          /* what was slow, under its own lock */
+    struct label *labels[LABEL_MOST];       /* NULL: free */
+    uint8_t label_slots[LABEL_SLOTS];       /* 1 + its place; 0: free */
+    atomic_bool voted;          /* some namespace may deserve a label */
+    int64_t labels_again;       /* wall ms: not to be looked at before */
     atomic_bool loading;
     atomic_bool stop;           /* SHUTDOWN or a signal */
     atomic_int stop_how;        /* enum stop_how */

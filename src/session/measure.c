@@ -7,30 +7,67 @@
  * commands.  So counts are exact, and the durations of FAST commands are
  * means over their batch; OBSERVE_ALONE has them timed singly as well.
  *
- * Durations go into classes an eighth wide (see HIST_FIRST), from which
- * percentiles and histograms are read.
+ * Durations go into classes an eighth wide, from which percentiles are read.
+ * At each round bound a class is parted in two, so that the numbers below the
+ * bounds, which histograms show, are exact:
+ *
+ *   eighths   |  896..  |  960..       1000|1001..  | 1024..   |
+ *   class     |   31    |     32           |   33   |   34     |
+ *
+ * The class is that of the eighth and one more for each bound that is passed;
+ * both only grow with the duration, so no class holds both sides of a bound.
  *
  * A lane's numbers are written by its thread and read with the world at rest.
  *
  * floor 5 - uses: base clock instance
  */
 
-/* The class of a duration. */
-static inline uint32_t measure__class(uint64_t ns) {
+/* The round bounds: what a bucket of a histogram ends with, ns. */
+static const uint64_t measure_bounds[HIST_BOUNDS] = {
+    1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000,
+    1000000, 2000000, 5000000, 10000000, 20000000, 50000000, 100000000,
+    200000000, 500000000, UINT64_C(1000000000), UINT64_C(2000000000),
+    UINT64_C(5000000000), UINT64_C(10000000000)
+};
+
+static inline uint32_t measure__eighth(uint64_t ns) {
     uint32_t top = HIST_FIRST;
 
     if (ns < UINT64_C(1) << HIST_FIRST) return 0;
-    if (ns >> (HIST_FIRST + HIST_CLASSES / HIST_FINE) != 0)
-        return HIST_CLASSES - 1;
+    if (ns >> (HIST_FIRST + HIST_EIGHTHS / HIST_FINE) != 0)
+        return HIST_EIGHTHS - 1;
     while (ns >> (top + 1) != 0) top++;
     return (top - HIST_FIRST) * HIST_FINE +
            (uint32_t)(ns >> (top - 3) & (HIST_FINE - 1));
 }
 
+static inline uint64_t measure__eighth_end(uint32_t eighth) {
+    return ((uint64_t)(eighth % HIST_FINE + HIST_FINE + 1)
+            << (eighth / HIST_FINE + HIST_FIRST - 3)) - 1;
+}
+
+/* The class of a duration. */
+static inline uint32_t measure_class(uint64_t ns) {
+    uint32_t passed = 0;
+
+    while (passed < HIST_BOUNDS && measure_bounds[passed] < ns) passed++;
+    return measure__eighth(ns) + passed;
+}
+
 /* The longest duration that is still in a class, ns. */
-static inline uint64_t measure_class_end(uint32_t class) {
-    return ((uint64_t)(class % HIST_FINE + HIST_FINE + 1)
-            << (class / HIST_FINE + HIST_FIRST - 3)) - 1;
+static uint64_t measure_class_end(uint32_t class) {
+    for (uint32_t passed = 0; passed <= HIST_BOUNDS; passed++) {
+        uint32_t eighth = class - passed;
+        uint64_t end, least;
+
+        if (passed > class || eighth >= HIST_EIGHTHS) continue;
+        end = measure__eighth_end(eighth);
+        least = passed == 0 ? 0 : measure_bounds[passed - 1] + 1;
+        if (passed < HIST_BOUNDS && measure_bounds[passed] < end)
+            end = measure_bounds[passed];
+        if (end >= least && measure_class(end) == class) return end;
+    }
+    return measure__eighth_end(HIST_EIGHTHS - 1);
 }
 
 static COLD bool measure__begin_hist(struct command_stat *st) {
@@ -58,7 +95,7 @@ static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
     l->timed_ns = clock_mono_ns();
     ns = l->timed_ns - begun;
     l->alone_ns += ns;
-    measure__note(st, (uint64_t)ns, measure__class((uint64_t)ns),
+    measure__note(st, (uint64_t)ns, measure_class((uint64_t)ns),
                   l->k->opt.latency_tracking);
     return ns;
 }
@@ -85,10 +122,21 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     if (l->nshared == 0) return;
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
-    class = measure__class(each);
+    class = measure_class(each);
     for (uint32_t i = 0; i < l->nshared; i++)
         measure__note(l->shared[i], each, class, track);
     l->nshared = 0;
+}
+
+/* A turn of the loop took so long. */
+static inline void measure_turn(struct lane *l, int64_t ns) {
+    uint32_t i = 0;
+
+    if (ns < 0) ns = 0;
+    while (i < HIST_BOUNDS && measure_bounds[i] < (uint64_t)ns) i++;
+    l->turns[i]++;
+    l->nturns++;
+    l->turns_ns += (uint64_t)ns;
 }
 
 /* An error was answered; code is its first word. */
@@ -106,23 +154,51 @@ static COLD void measure_error(struct lane *l, const char *code) {
 
 /* ---- read with the world at rest ----------------------------------------- */
 
-/* Add up what all lanes know of a row.  hist: HIST_CLASSES to be filled, or
- * NULL. */
+static void measure__add(struct command_stat *to,
+                         const struct command_stat *st) {
+    to->calls += st->calls;
+    to->ns += st->ns;
+    to->rejected += st->rejected;
+    to->failed += st->failed;
+    if (to->hist == NULL || st->hist == NULL) return;
+    for (uint32_t i = 0; i < HIST_CLASSES; i++) to->hist[i] += st->hist[i];
+}
+
+static void measure__clear(struct command_stat *st) {
+    if (st->hist != NULL) memset(st->hist, 0, HIST_CLASSES * sizeof *st->hist);
+    *st = (struct command_stat){ .hist = st->hist };
+}
+
+/* Let what one has counted be the other's. */
+static void measure_move(struct command_stat *to, struct command_stat *from) {
+    if (to->hist == NULL && from->hist != NULL) measure__begin_hist(to);
+    measure__add(to, from);
+    measure__clear(from);
+}
+
+/* Add up what all lanes know of a row in one set of counters.  hist:
+ * HIST_CLASSES to be filled, or NULL. */
+static struct command_stat measure_set(const struct kvns *k, size_t set,
+                                       size_t row, uint64_t *hist) {
+    struct command_stat sum = { 0, 0, 0, 0, hist };
+
+    if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        if (k->lanes[i].sets[set] != NULL)
+            measure__add(&sum, k->lanes[i].sets[set] + row);
+    return sum;
+}
+
+/* Add up what all lanes know of a row, of any namespace. */
 static struct command_stat measure_row(const struct kvns *k, size_t row,
                                        uint64_t *hist) {
     struct command_stat sum = { 0, 0, 0, 0, hist };
 
     if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
-    for (uint32_t i = 0; i < k->nlanes; i++) {
-        const struct command_stat *st = k->lanes[i].stats + row;
-
-        sum.calls += st->calls;
-        sum.ns += st->ns;
-        sum.rejected += st->rejected;
-        sum.failed += st->failed;
-        if (hist == NULL || st->hist == NULL) continue;
-        for (uint32_t j = 0; j < HIST_CLASSES; j++) hist[j] += st->hist[j];
-    }
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        for (size_t j = 0; j < ROWS(k->lanes[i].sets); j++)
+            if (k->lanes[i].sets[j] != NULL)
+                measure__add(&sum, k->lanes[i].sets[j] + row);
     return sum;
 }
 
@@ -169,15 +245,14 @@ static void measure_reset(struct kvns *k) {
     for (uint32_t i = 0; i < k->nlanes; i++) {
         struct lane *l = k->lanes + i;
 
-        for (size_t j = 0; j < k->nrows; j++) {
-            uint64_t *hist = l->stats[j].hist;
-
-            if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
-            l->stats[j] = (struct command_stat){ .hist = hist };
-        }
+        for (size_t j = 0; j < ROWS(l->sets); j++)
+            for (size_t n = 0; l->sets[j] != NULL && n < k->nrows; n++)
+                measure__clear(l->sets[j] + n);
         l->nshared = 0;
         memset(l->error, 0, sizeof l->error);
         memset(l->sample, 0, sizeof l->sample);
+        memset(l->turns, 0, sizeof l->turns);
+        l->nturns = l->turns_ns = 0;
         l->commands = l->net_in = l->net_out = l->errors = 0;
         l->accepted = l->refused = 0;
     }
@@ -214,7 +289,9 @@ static struct lane_sample measure_rate(const struct lane *l) {
 }
 
 static void measure_free(struct kvns *k, struct lane *l) {
-    for (size_t i = 0; l->stats != NULL && i < k->nrows; i++)
-        free(l->stats[i].hist);
-    free(l->stats);
+    for (size_t i = 0; i < ROWS(l->sets); i++) {
+        for (size_t j = 0; l->sets[i] != NULL && j < k->nrows; j++)
+            free(l->sets[i][j].hist);
+        free(l->sets[i]);
+    }
 }

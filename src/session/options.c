@@ -151,7 +151,7 @@ struct option_percents {
     double at[OPTION_PERCENTS]; /* 0 to 100 */
 };
 
-enum { OPTION_ROWS = 201 };
+enum { OPTION_ROWS = 203 };
 
 struct options {
     /* network */
@@ -165,6 +165,8 @@ struct options {
     struct str metrics_host;
     int64_t metrics_port;       /* 0: no HTTP */
     int64_t metrics_max_namespaces; /* labels; the rest is "overflow" */
+    int64_t metrics_busiest;    /* namespaces with histograms of their own */
+    struct str metrics_namespaces;  /* those that always have: a,b,... */
 
     /* limits */
     int64_t max_clients;
@@ -506,10 +508,14 @@ static const struct option option_rows[] = {
       "keys looked at for each one evicted" },
     { "memory-limit", "maxmemory", OPT_SIZE, OPT_RUNTIME, GROUP_MEMORY, AT(memory_limit), 0, INT64_MAX, NULL, "1gb", "0",
       "bytes of data, 70% of the host's memory at most; 0: that much (--redis: no limit)" },
+    { "metrics-busiest", NULL, OPT_INT, OPT_RUNTIME, GROUP_WATCHING, AT(metrics_busiest), 0, 100, NULL, "10", NULL,
+      "busy namespaces whose commands have histograms of their own in /metrics" },
     { "metrics-host", NULL, OPT_STRING, 0, GROUP_NETWORK, AT(metrics_host), 0, 0, NULL, "0.0.0.0", NULL,
       "address of the HTTP listener" },
     { "metrics-max-namespaces", NULL, OPT_INT, OPT_RUNTIME, GROUP_NETWORK, AT(metrics_max_namespaces), 0, INT32_MAX, NULL, "1000", NULL,
       "namespaces with labels of their own in /metrics" },
+    { "metrics-namespaces", NULL, OPT_STRING, OPT_RUNTIME, GROUP_WATCHING, AT(metrics_namespaces), 0, 0, NULL, "", NULL,
+      "further ones that always have: a,b,c" },
     { "metrics-port", NULL, OPT_INT, 0, GROUP_NETWORK, AT(metrics_port), 0, 65535, NULL, "9090", "0",
       "TCP port for /metrics, /healthz and the status page; 0: none" },
     ABSENT("min-replicas-max-lag", "min-slaves-max-lag", OPT_SOFT, "10", NULL, option_no_replication),

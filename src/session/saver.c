@@ -249,6 +249,15 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     }
 }
 
+static uint64_t saver__keys(const struct kvns *k) {
+    uint64_t n = 0;
+
+    for (uint32_t d = 0; d < k->ks.opt.databases; d++)
+        for (uint32_t i = 0; i < k->ks.nshards; i++)
+            n += k->ks.shards[i].dbs[d]->keys;
+    return n;
+}
+
 static void saver__free(struct saver *s) {
     if (s == NULL) return;
     buf_free(&s->head);
@@ -297,6 +306,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     pthread_mutex_lock(&k->lock);
     k->saver = s;
     k->persist.saving = true;
+    k->persist.save_keys = saver__keys(k);
     k->persist.began_ms = clock_wall_us() / 1000;
     k->persist.dirty_begun = instance_dirty(k);
     pthread_mutex_unlock(&k->lock);
@@ -360,6 +370,7 @@ static void saver__settle(struct kvns *k) {
         k->persist.last_ms = now;
         k->persist.dirty_then = k->persist.dirty_begun;
         k->persist.saves++;
+        k->persist.bytes = s->written;
     }
     pthread_mutex_unlock(&k->lock);
     if (s->threaded) pthread_join(s->thread, NULL);

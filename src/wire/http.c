@@ -18,6 +18,7 @@
  *
  * floor 4 - uses: base num buf
  */
+#if !defined(KVNS_NO_HTTP)
 enum { HTTP_HEAD = 8192 };
 
 enum http_method { HTTP_GET, HTTP_HEAD_ONLY, HTTP_OTHER };
@@ -213,8 +214,15 @@ static bool http_head(struct buf *b, int status, const char *type,
                       uint64_t length, bool keep_alive) {
     buf_printf(b, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     if (type != NULL)
-        buf_printf(b, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n",
-                   type);
+        buf_printf(b, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n"
+                   "Cross-Origin-Resource-Policy: same-origin\r\n", type);
+    if (type != NULL && strncmp(type, "text/html", 9) == 0)
+        buf_put_str(b, STR("Content-Security-Policy: default-src 'none'; "
+                           "script-src 'unsafe-inline'; style-src "
+                           "'unsafe-inline'; img-src data:; connect-src "
+                           "'self'; base-uri 'none'; form-action 'none'; "
+                           "frame-ancestors 'none'\r\n"
+                           "Referrer-Policy: no-referrer\r\n"));
     if (status == 405) buf_put_str(b, STR("Allow: GET, HEAD\r\n"));
     buf_printf(b, "Content-Length: %" PRIu64 "\r\nCache-Control: no-store\r\n"
                "Connection: %s\r\n\r\n", length,
@@ -241,3 +249,4 @@ static bool http_refuse(struct buf *b, const struct http_request *q,
     return http_answer(b, q, status, "text/plain; charset=utf-8",
                        str_of(body, (size_t)n));
 }
+#endif

@@ -16,4 +16,11 @@ if grep -n '__DATE__\|__TIME__\|^#line' "$work/kvns.c" >"$work/found"; then
     sed 's/^/kvns.c:/' "$work/found" >>"$work/wrong"
 fi
 
+# The status page as C is what page.html gives, and small.
+sh src/page.sh | cmp -s - src/program/page.c ||
+    echo "src/program/page.c:1: differs from page.html (make amalgamation)" \
+        >>"$work/wrong"
+[ "$(wc -c <src/program/page.html)" -lt 40000 ] ||
+    echo "src/program/page.html:1: has more than 40,000 bytes" >>"$work/wrong"
+
 finish amalgam

@@ -1,6 +1,7 @@
 """HTTP beside RESP: /metrics, /healthz, /readyz, and its bounds."""
 
 import http.client
+import json
 import re
 import shutil
 import socket
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from harness.resp import encode
 from harness.server import free_port
 
 pytestmark = pytest.mark.usefixtures("not_redis")
@@ -77,7 +79,8 @@ class Watched:
 def watched(fresh_server):
     def start(**options):
         options.setdefault("metrics_host", "127.0.0.1")
-        return Watched(fresh_server(metrics_port=free_port(), **options))
+        port = free_port(options["metrics_host"])
+        return Watched(fresh_server(metrics_port=port, **options))
 
     return start
 
@@ -151,7 +154,7 @@ def test_commands_are_counted_exactly(watched):
         raw.call("INCR")
     v = w.values()
     name = "kvns_command_duration_seconds"
-    labels = 'command="set",namespace=""'
+    labels = 'command="set",namespace="default"'
     assert v["%s_count{%s}" % (name, labels)] == 100
     assert v['%s_bucket{%s,le="+Inf"}' % (name, labels)] == 100
     assert 0 < v["%s_sum{%s}" % (name, labels)] < 60
@@ -170,6 +173,71 @@ def test_commands_are_counted_exactly(watched):
     assert v["kvns_keyspace_hits_total"] >= 1
     assert v["kvns_keyspace_misses_total"] >= 1
     assert v["kvns_network_received_bytes_total"] > 1000
+
+
+DURATION = "kvns_command_duration_seconds"
+
+
+def test_durations_by_namespace(watched):
+    w = watched(metrics_busiest=2, metrics_namespaces="named")
+    with w.server.raw() as raw:
+        for ns, n in (("busy", 900), ("calm", 400), ("rare", 50)):
+            raw.send(b"".join(encode("SET", ns + "/k", "v")
+                              for _ in range(n)))
+            raw.read_many(n)
+        raw.call("GET", "named/k")
+        raw.call("PING")
+        limit = time.monotonic() + 10
+        while time.monotonic() < limit:
+            if (DURATION + '_count{command="get",namespace="busy"}'
+                    in w.values()):
+                break
+            raw.call("GET", "busy/k")
+        v = w.values()
+        before = v[DURATION + '_count{command="get",namespace="busy"}']
+        raw.ok("MULTI")
+        raw.call("GET", "busy/k")
+        raw.call("GET", "calm/k")
+        raw.call("EXEC")
+        raw.call("OBJECT", "ENCODING", "busy/k")
+        raw.call("SINTERCARD", "2", "calm/s", "busy/s")
+        raw.call("ZUNIONSTORE", "busy/z", "1", "calm/z")
+        v = w.values()
+    count = DURATION + '_count{command="%s",namespace="%s"}'
+    assert v[count % ("get", "busy")] == before + 1
+    assert v[count % ("get", "calm")] == 1
+    assert v[count % ("object|encoding", "busy")] == 1
+    assert v[count % ("sintercard", "calm")] == 1
+    assert v[count % ("zunionstore", "busy")] == 1
+    # What came before they had labels is in the rest, and nothing is lost.
+    assert v[count % ("set", "overflow")] == 1350
+    assert v[count % ("get", "named")] == 1
+    assert v[count % ("ping", "")] >= 1
+    for command in ("get", "set"):
+        counted = sum(n for s, n in v.items()
+                      if s.startswith(DURATION + "_count{command=\"%s\","
+                                      % command))
+        assert counted == v[
+            'kvns_commands_total{command="%s",outcome="ok"}' % command]
+
+
+def test_limits_and_memory_by_kind(watched):
+    w = watched(ns_limits="small:1mb,unused:2mb")
+    w.call("SET", "small/k", "x" * 10000)
+    w.call("SET", "e", "x", "EX", "100")
+    v = w.values()
+    limit = 'kvns_namespace_limit_bytes{namespace="%s"}'
+    assert v[limit % "small"] == 1 << 20
+    assert v[limit % "unused"] == 2 << 20
+    assert limit % "default" not in v
+    assert v['kvns_namespace_expiring_keys{namespace="default"}'] == 1
+    assert v['kvns_memory_bytes{kind="data"}'] == v[
+        "kvns_memory_used_bytes_total"] <= v["kvns_memory_peak_bytes"]
+    assert v['kvns_memory_bytes{kind="freeing"}'] == 0
+    assert v['kvns_db_keys{db="0"}'] == 2
+    loops = [n for s, n in v.items()
+             if s.startswith("kvns_loop_turn_duration_seconds_count")]
+    assert loops and all(n > 0 for n in loops)
 
 
 def test_counters_survive_their_namespace(watched):
@@ -251,12 +319,79 @@ def test_paths_and_methods(watched):
     status, headers, body = w.ask("/")
     assert status == 200 and b"/metrics" in body
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for far in (b"http:", b"https:", b"src=", b"@import"):
+        assert far not in body.replace(b"http://www.w3.org/2000/svg", b"")
     assert w.ask("/nope")[0] == 404
     assert w.ask("/metrics/")[0] == 404
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         status, headers, _ = w.ask("/metrics", method)
         assert status == 405
         assert headers["Allow"] == "GET, HEAD"
+
+
+def test_what_the_status_page_asks_for(watched):
+    w = watched(eviction_policy="lru", ns_limits="shop:5mb")
+    with w.server.raw() as raw:
+        raw.ok("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        for i in range(100):
+            raw.ok("SET", "shop/%d" % i, "secret-value")
+        raw.call("GET", "shop/1")
+        raw.call("GET", "shop/none")
+        raw.ok("SET", b"<script>\x01\"\xff\\/k", "v")
+        raw.call("AUTH", "secret-password")
+        raw.ok("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+    status, headers, body = w.ask("/status.json")
+    assert status == 200 and headers["Content-Type"] == "application/json"
+    assert b"secret" not in body and b"<" not in body
+    got = json.loads(body)
+    spaces = {n[0]: n[1:] for n in got["namespaces"]}
+    assert spaces["shop"][0] == 100 and spaces["shop"][2] == 5 << 20
+    assert spaces["shop"][3:] == [1, 1, 0, 0, "lru"]
+    assert spaces['<script>\x01"\ufffd\\'][0] == 1
+    assert got["hits"] == 1 and got["misses"] == 1
+    assert got["memory"]["limit"] == 1 << 30
+    assert sum(n for _, n in got["latency"]) == sum(
+        calls for _, calls, _ in got["busy"]) > 100
+    assert ["set", 101] in [c[:2] for c in got["busy"]]
+    assert {s[2] for s in got["slow"]} <= {"set", "get", "auth", "config|set"}
+    assert got["snapshot"]["on"] is False and got["loading"] is None
+
+
+def test_the_status_page_is_for_this_machine(watched, config_name):
+    w = watched(metrics_host="0.0.0.0")
+    for host, status in (("localhost:9090", 200), ("127.0.0.1", 200),
+                         ("[::1]:80", 200), ("evil.example", 403),
+                         ("localhost.evil.example:80", 403)):
+        assert w.ask("/", Host=host)[0] == status, host
+        assert w.ask("/status.json", Host=host)[0] == status, host
+        assert w.ask("/metrics", Host=host)[0] == 200
+        assert w.ask("/healthz", Host=host)[0] == 200
+    here = outside_address()
+    if here is not None:
+        c = http.client.HTTPConnection(here, w.port, timeout=20)
+        for path, status in (("/", 403), ("/status.json", 403),
+                             ("/metrics", 200), ("/healthz", 200)):
+            c.request("GET", path)
+            answer = c.getresponse()
+            text = answer.read()
+            assert answer.status == status, path
+            assert status == 200 or b"protected-mode" in text
+        w.call("CONFIG", "SET", "protected-mode", "no")
+        c.request("GET", "/")
+        assert c.getresponse().status == 200
+        c.close()
+
+
+def outside_address():
+    """An address of this machine that is not a loopback one, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))     # nothing is sent
+            here = s.getsockname()[0]
+        except OSError:
+            return None
+    return None if here.startswith("127.") else here
 
 
 def test_head_has_the_length_and_no_body(watched):

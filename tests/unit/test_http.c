@@ -203,7 +203,9 @@ static void test_http_responses(void) {
     CHECK(http_answer(&b, &q, 200, "text/plain", STR("hello")));
     CHECK_STR(buf_str(&b),
               "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-              "X-Content-Type-Options: nosniff\r\nContent-Length: 5\r\n"
+              "X-Content-Type-Options: nosniff\r\n"
+              "Cross-Origin-Resource-Policy: same-origin\r\n"
+              "Content-Length: 5\r\n"
               "Cache-Control: no-store\r\nConnection: keep-alive\r\n\r\nhello");
     buf_reset(&b);
     q.method = HTTP_HEAD_ONLY;
@@ -212,8 +214,13 @@ static void test_http_responses(void) {
     CHECK_STR(buf_str(&b),
               "HTTP/1.1 404 Not Found\r\n"
               "Content-Type: text/plain; charset=utf-8\r\n"
-              "X-Content-Type-Options: nosniff\r\nContent-Length: 14\r\n"
+              "X-Content-Type-Options: nosniff\r\n"
+              "Cross-Origin-Resource-Policy: same-origin\r\n"
+              "Content-Length: 14\r\n"
               "Cache-Control: no-store\r\nConnection: close\r\n\r\n");
+    buf_reset(&b);
+    CHECK(http_head(&b, 200, "text/html; charset=utf-8", 0, false));
+    CHECK(strstr(b.p, "Content-Security-Policy: default-src 'none';") != NULL);
     buf_reset(&b);
     CHECK(http_head(&b, 405, NULL, 0, false));
     CHECK_STR(buf_str(&b),

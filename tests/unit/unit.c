@@ -41,6 +41,7 @@
 #include "test_options.c"
 #include "test_config.c"
 #include "test_measure.c"
+#include "test_labels.c"
 #include "test_usage.c"
 
 #define T(test) { #test, test },
@@ -78,6 +79,7 @@ static const struct unit_test {
     TESTS_OPTIONS
     TESTS_CONFIG
     TESTS_MEASURE
+    TESTS_LABELS
     TESTS_USAGE
 };
 #undef T
