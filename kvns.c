@@ -2115,6 +2115,47 @@ static struct str file_dir(struct str path) {
     return n == 0 ? STR(".") : str_of(path.p, n);
 }
 /* ---- end ground/files.c --------------------------------------------- */
+/* characters in bytes */
+/* ---- begin ground/utf8.c -------------------------------------------- */
+/* ==== utf8 - characters in bytes ===========================================
+ *
+ * Names and messages may hold any bytes; where text is wanted, what is no
+ * UTF-8 (RFC 3629) has to be found and shown in some other way.
+ *
+ *   0xxxxxxx                               U+0000 to U+007F
+ *   110xxxxx 10xxxxxx                      U+0080 to U+07FF
+ *   1110xxxx 10xxxxxx 10xxxxxx             U+0800 to U+FFFF, no surrogates
+ *   11110xxx 10xxxxxx 10xxxxxx 10xxxxxx    U+10000 to U+10FFFF
+ *
+ * floor 0 - uses: base
+ */
+
+/* How many bytes at p[0..n), n > 0, are one character of UTF-8; 0 if that is
+ * none. */
+static size_t utf8_size(const void *bytes, size_t n) {
+    const unsigned char *p = bytes;
+    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
+                  p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+    if (size > n) return 0;
+    for (size_t i = 1; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;      /* too long a form */
+    if (p[0] == 0xed && p[1] > 0x9f) return 0;      /* surrogates */
+    if (p[0] == 0xf0 && p[1] < 0x90) return 0;      /* too long a form */
+    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;      /* beyond U+10FFFF */
+    return size;
+}
+
+/* Is all of s UTF-8? */
+static bool utf8_is_text(struct str s) {
+    for (size_t i = 0, size; i < s.n; i += size) {
+        size = utf8_size(s.p + i, s.n - i);
+        if (size == 0) return false;
+    }
+    return true;
+}
+/* ---- end ground/utf8.c ---------------------------------------------- */
 /* one line an event */
 /* ---- begin ground/log.c --------------------------------------------- */
 /* ==== log - one line for each thing worth telling ==========================
@@ -2136,7 +2177,7 @@ static struct str file_dir(struct str path) {
  * A struct log may be used by many threads; only log_init and log_fini are
  * for one.
  *
- * floor 0 - uses: base clock
+ * floor 0 - uses: base clock utf8
  */
 enum log_level {
     KLOG_DEBUG,
@@ -2227,22 +2268,6 @@ static bool log_reopen(struct log *l) {
     return fd != -1;
 }
 
-/* How many bytes at p[0..n) are one character of UTF-8 (RFC 3629); 0 if that
- * is none. */
-static size_t log__utf8(const unsigned char *p, size_t n) {
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
-                  p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (size > n) return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;      /* too long a form */
-    if (p[0] == 0xed && p[1] > 0x9f) return 0;      /* surrogates */
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;      /* too long a form */
-    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;      /* beyond U+10FFFF */
-    return size;
-}
-
 /* Write a message so that it stays one line, and one string where it is
  * quoted.  At most 6 bytes come from each. */
 static size_t log__escape(char *dst, const char *message, size_t n,
@@ -2252,7 +2277,7 @@ static size_t log__escape(char *dst, const char *message, size_t n,
     char *to = dst;
 
     while (n > 0) {
-        size_t size = log__utf8(p, n);
+        size_t size = utf8_size(p, n);
         unsigned code = p[0];
 
         if (size == 2) code = (code & 0x1f) << 6 | (p[1] & 0x3f);
@@ -9103,6 +9128,7 @@ struct shard {
     struct big *lazy;           /* objects to be freed in slices */
     struct space *gone;         /* namespaces likewise */
     size_t lazy_bytes;          /* detached, not yet freed */
+    uint64_t lazily_freed;      /* keys and collections of those that were */
     struct past *past[PAST_SLOTS];  /* by the hash of the name */
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */
@@ -15502,6 +15528,7 @@ static void upkeep__drop_entry(void *ctx, void *item) {
     g->s->lazy_bytes -= cost;
     g->sp->bytes -= cost;
     entry_drop(&g->s->mem, ed.e);
+    g->s->lazily_freed++;
 }
 
 /* Free what was left to be freed. */
@@ -15512,6 +15539,7 @@ static void upkeep__free(struct shard *s, size_t *budget) {
 
         if (!big_free_step(&s->mem, b, budget)) return;
         s->lazy_bytes -= own;
+        s->lazily_freed++;
         s->lazy = next;
     }
     while (*budget > 0 && s->gone != NULL) {
@@ -16705,6 +16733,7 @@ static size_t reply_count(const struct reply *r, size_t mark) {
  *
  * floor 4 - uses: base num buf
  */
+#if !defined(KVNS_NO_HTTP)
 enum { HTTP_HEAD = 8192 };
 
 enum http_method { HTTP_GET, HTTP_HEAD_ONLY, HTTP_OTHER };
@@ -16900,8 +16929,15 @@ static bool http_head(struct buf *b, int status, const char *type,
                       uint64_t length, bool keep_alive) {
     buf_printf(b, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     if (type != NULL)
-        buf_printf(b, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n",
-                   type);
+        buf_printf(b, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n"
+                   "Cross-Origin-Resource-Policy: same-origin\r\n", type);
+    if (type != NULL && strncmp(type, "text/html", 9) == 0)
+        buf_put_str(b, STR("Content-Security-Policy: default-src 'none'; "
+                           "script-src 'unsafe-inline'; style-src "
+                           "'unsafe-inline'; img-src data:; connect-src "
+                           "'self'; base-uri 'none'; form-action 'none'; "
+                           "frame-ancestors 'none'\r\n"
+                           "Referrer-Policy: no-referrer\r\n"));
     if (status == 405) buf_put_str(b, STR("Allow: GET, HEAD\r\n"));
     buf_printf(b, "Content-Length: %" PRIu64 "\r\nCache-Control: no-store\r\n"
                "Connection: %s\r\n\r\n", length,
@@ -16928,6 +16964,7 @@ static bool http_refuse(struct buf *b, const struct http_request *q,
     return http_answer(b, q, status, "text/plain; charset=utf-8",
                        str_of(body, (size_t)n));
 }
+#endif
 /* ---- end wire/http.c ------------------------------------------------ */
 
 /* floor 5, session: who is talking, and under which options */
@@ -17086,7 +17123,7 @@ struct option_percents {
     double at[OPTION_PERCENTS]; /* 0 to 100 */
 };
 
-enum { OPTION_ROWS = 201 };
+enum { OPTION_ROWS = 203 };
 
 struct options {
     /* network */
@@ -17100,6 +17137,8 @@ struct options {
     struct str metrics_host;
     int64_t metrics_port;       /* 0: no HTTP */
     int64_t metrics_max_namespaces; /* labels; the rest is "overflow" */
+    int64_t metrics_busiest;    /* namespaces with histograms of their own */
+    struct str metrics_namespaces;  /* those that always have: a,b,... */
 
     /* limits */
     int64_t max_clients;
@@ -17441,10 +17480,14 @@ static const struct option option_rows[] = {
       "keys looked at for each one evicted" },
     { "memory-limit", "maxmemory", OPT_SIZE, OPT_RUNTIME, GROUP_MEMORY, AT(memory_limit), 0, INT64_MAX, NULL, "1gb", "0",
       "bytes of data, 70% of the host's memory at most; 0: that much (--redis: no limit)" },
+    { "metrics-busiest", NULL, OPT_INT, OPT_RUNTIME, GROUP_WATCHING, AT(metrics_busiest), 0, 100, NULL, "10", NULL,
+      "busy namespaces whose commands have histograms of their own in /metrics" },
     { "metrics-host", NULL, OPT_STRING, 0, GROUP_NETWORK, AT(metrics_host), 0, 0, NULL, "0.0.0.0", NULL,
       "address of the HTTP listener" },
     { "metrics-max-namespaces", NULL, OPT_INT, OPT_RUNTIME, GROUP_NETWORK, AT(metrics_max_namespaces), 0, INT32_MAX, NULL, "1000", NULL,
       "namespaces with labels of their own in /metrics" },
+    { "metrics-namespaces", NULL, OPT_STRING, OPT_RUNTIME, GROUP_WATCHING, AT(metrics_namespaces), 0, 0, NULL, "", NULL,
+      "further ones that always have: a,b,c" },
     { "metrics-port", NULL, OPT_INT, 0, GROUP_NETWORK, AT(metrics_port), 0, 65535, NULL, "9090", "0",
       "TCP port for /metrics, /healthz and the status page; 0: none" },
     ABSENT("min-replicas-max-lag", "min-slaves-max-lag", OPT_SOFT, "10", NULL, option_no_replication),
@@ -19960,8 +20003,12 @@ static const char *row_scope_text(const struct command *row) {
 }
 
 /* Durations in classes: eight to each doubling from 64 ns on, so that a class
- * is at most an eighth wide; the last one has no end. */
-enum { HIST_FIRST = 6, HIST_FINE = 8, HIST_CLASSES = 29 * HIST_FINE };
+ * is at most an eighth wide, and parted once more at each of HIST_BOUNDS round
+ * ones, see measure; the last one has no end. */
+enum {
+    HIST_FIRST = 6, HIST_FINE = 8, HIST_EIGHTHS = 29 * HIST_FINE,
+    HIST_BOUNDS = 22, HIST_CLASSES = HIST_EIGHTHS + HIST_BOUNDS
+};
 
 /* How a row is found: open addressing by the first bytes of its name. */
 struct row_slot {
@@ -19975,6 +20022,42 @@ struct row_slot {
 struct command_stat {
     uint64_t calls, ns, rejected, failed;
     uint64_t *hist;             /* HIST_CLASSES of them, or NULL */
+};
+
+/* A lane counts its commands by row, and apart for some namespaces: in sets
+ * of counters, one for each of these and for each label. */
+enum {
+    STATS_PLAIN,                /* of the default namespace, or of none */
+    STATS_REST,                 /* of namespaces without a label */
+    STATS_PAST,                 /* of those that have lost theirs */
+    STATS_LABELS                /* the first label's */
+};
+
+enum {
+    LABEL_MOST = 200,           /* labels */
+    LABEL_NAME = 256,           /* bytes of a name that can have one */
+    LABEL_SLOTS = 512,          /* of the index of labels, open addressing */
+    LABEL_VOTES = 64            /* candidates of a lane */
+};
+
+/* A namespace whose commands are counted apart.  Changed only with the world
+ * at rest. */
+struct label {
+    uint64_t hash;
+    uint64_t calls;             /* when it was last looked at */
+    int64_t busy_ms;            /* when that had changed; wall clock */
+    bool fixed;                 /* the options name it */
+    size_t n;
+    char name[];
+};
+
+/* A namespace that might get a label: the one that most of those commands
+ * were for that fell into this place. */
+struct label_vote {
+    uint64_t hash;
+    uint32_t count;
+    uint32_t n;
+    char name[LABEL_NAME];
 };
 
 /* Errors that began with one word, on one lane. */
@@ -20138,13 +20221,19 @@ struct lane {
     struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
     int64_t held_until;         /* monotonic us, when there are any */
     struct client *monitors;
-    struct command_stat *stats; /* by row */
+    struct command_stat *stats; /* by row: sets[STATS_PLAIN] */
+    struct command_stat *sets[STATS_LABELS + LABEL_MOST];   /* NULL: zeros */
+    const struct label *label;  /* of the last command that had one, or NULL */
+    struct command_stat *label_stats;       /* its set */
+    struct label_vote *votes;   /* LABEL_VOTES of them, or NULL */
     struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
     uint32_t nshared, share;    /* of shared: how many, how many may be */
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */
     bool roomy;                 /* the batch needs no look for memory */
+    uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
+    uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;
@@ -20173,6 +20262,8 @@ struct persist {
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves, failures;
     int asker;                  /* socket that waits for one, or -1 */
+    uint64_t bytes;             /* of the last file that was saved */
+    uint64_t save_keys;         /* there were when this one began */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */
@@ -20212,6 +20303,10 @@ struct kvns {
     int64_t pause_until;        /* monotonic us */
     bool pause_all;             /* not only what writes */
     struct slow *slow;          /* what was slow, under its own lock */
+    struct label *labels[LABEL_MOST];       /* NULL: free */
+    uint8_t label_slots[LABEL_SLOTS];       /* 1 + its place; 0: free */
+    atomic_bool voted;          /* some namespace may deserve a label */
+    int64_t labels_again;       /* wall ms: not to be looked at before */
     atomic_bool loading;
     atomic_bool stop;           /* SHUTDOWN or a signal */
     atomic_int stop_how;        /* enum stop_how */
@@ -21075,6 +21170,15 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     }
 }
 
+static uint64_t saver__keys(const struct kvns *k) {
+    uint64_t n = 0;
+
+    for (uint32_t d = 0; d < k->ks.opt.databases; d++)
+        for (uint32_t i = 0; i < k->ks.nshards; i++)
+            n += k->ks.shards[i].dbs[d]->keys;
+    return n;
+}
+
 static void saver__free(struct saver *s) {
     if (s == NULL) return;
     buf_free(&s->head);
@@ -21123,6 +21227,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     pthread_mutex_lock(&k->lock);
     k->saver = s;
     k->persist.saving = true;
+    k->persist.save_keys = saver__keys(k);
     k->persist.began_ms = clock_wall_us() / 1000;
     k->persist.dirty_begun = instance_dirty(k);
     pthread_mutex_unlock(&k->lock);
@@ -21186,6 +21291,7 @@ static void saver__settle(struct kvns *k) {
         k->persist.last_ms = now;
         k->persist.dirty_then = k->persist.dirty_begun;
         k->persist.saves++;
+        k->persist.bytes = s->written;
     }
     pthread_mutex_unlock(&k->lock);
     if (s->threaded) pthread_join(s->thread, NULL);
@@ -21328,6 +21434,23 @@ static void saver_turn(struct kvns *k, int64_t now) {
  * floor 5 - uses: base buf entry resp reply options instance
  */
 enum { CLIENT_STRANGER_OUT = 65536 };   /* bytes that may wait before AUTH */
+
+/* Is an address one of this machine? */
+static bool client_is_local(const struct sockaddr_storage *a) {
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)a;
+
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (a->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)a;
+
+        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
+            return in->sin6_addr.s6_addr[12] == 127;
+        return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
+    }
+    return true;
+}
 
 /* Keep a command for later: a copy, the caller's.  NULL: no memory. */
 static struct saved_call *saved_call_new(const struct command *row,
@@ -21601,30 +21724,67 @@ static bool client_set_text(char **text, struct str s) {
  * commands.  So counts are exact, and the durations of FAST commands are
  * means over their batch; OBSERVE_ALONE has them timed singly as well.
  *
- * Durations go into classes an eighth wide (see HIST_FIRST), from which
- * percentiles and histograms are read.
+ * Durations go into classes an eighth wide, from which percentiles are read.
+ * At each round bound a class is parted in two, so that the numbers below the
+ * bounds, which histograms show, are exact:
+ *
+ *   eighths   |  896..  |  960..       1000|1001..  | 1024..   |
+ *   class     |   31    |     32           |   33   |   34     |
+ *
+ * The class is that of the eighth and one more for each bound that is passed;
+ * both only grow with the duration, so no class holds both sides of a bound.
  *
  * A lane's numbers are written by its thread and read with the world at rest.
  *
  * floor 5 - uses: base clock instance
  */
 
-/* The class of a duration. */
-static inline uint32_t measure__class(uint64_t ns) {
+/* The round bounds: what a bucket of a histogram ends with, ns. */
+static const uint64_t measure_bounds[HIST_BOUNDS] = {
+    1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000,
+    1000000, 2000000, 5000000, 10000000, 20000000, 50000000, 100000000,
+    200000000, 500000000, UINT64_C(1000000000), UINT64_C(2000000000),
+    UINT64_C(5000000000), UINT64_C(10000000000)
+};
+
+static inline uint32_t measure__eighth(uint64_t ns) {
     uint32_t top = HIST_FIRST;
 
     if (ns < UINT64_C(1) << HIST_FIRST) return 0;
-    if (ns >> (HIST_FIRST + HIST_CLASSES / HIST_FINE) != 0)
-        return HIST_CLASSES - 1;
+    if (ns >> (HIST_FIRST + HIST_EIGHTHS / HIST_FINE) != 0)
+        return HIST_EIGHTHS - 1;
     while (ns >> (top + 1) != 0) top++;
     return (top - HIST_FIRST) * HIST_FINE +
            (uint32_t)(ns >> (top - 3) & (HIST_FINE - 1));
 }
 
+static inline uint64_t measure__eighth_end(uint32_t eighth) {
+    return ((uint64_t)(eighth % HIST_FINE + HIST_FINE + 1)
+            << (eighth / HIST_FINE + HIST_FIRST - 3)) - 1;
+}
+
+/* The class of a duration. */
+static inline uint32_t measure_class(uint64_t ns) {
+    uint32_t passed = 0;
+
+    while (passed < HIST_BOUNDS && measure_bounds[passed] < ns) passed++;
+    return measure__eighth(ns) + passed;
+}
+
 /* The longest duration that is still in a class, ns. */
-static inline uint64_t measure_class_end(uint32_t class) {
-    return ((uint64_t)(class % HIST_FINE + HIST_FINE + 1)
-            << (class / HIST_FINE + HIST_FIRST - 3)) - 1;
+static uint64_t measure_class_end(uint32_t class) {
+    for (uint32_t passed = 0; passed <= HIST_BOUNDS; passed++) {
+        uint32_t eighth = class - passed;
+        uint64_t end, least;
+
+        if (passed > class || eighth >= HIST_EIGHTHS) continue;
+        end = measure__eighth_end(eighth);
+        least = passed == 0 ? 0 : measure_bounds[passed - 1] + 1;
+        if (passed < HIST_BOUNDS && measure_bounds[passed] < end)
+            end = measure_bounds[passed];
+        if (end >= least && measure_class(end) == class) return end;
+    }
+    return measure__eighth_end(HIST_EIGHTHS - 1);
 }
 
 static COLD bool measure__begin_hist(struct command_stat *st) {
@@ -21652,7 +21812,7 @@ static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
     l->timed_ns = clock_mono_ns();
     ns = l->timed_ns - begun;
     l->alone_ns += ns;
-    measure__note(st, (uint64_t)ns, measure__class((uint64_t)ns),
+    measure__note(st, (uint64_t)ns, measure_class((uint64_t)ns),
                   l->k->opt.latency_tracking);
     return ns;
 }
@@ -21679,10 +21839,21 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     if (l->nshared == 0) return;
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
-    class = measure__class(each);
+    class = measure_class(each);
     for (uint32_t i = 0; i < l->nshared; i++)
         measure__note(l->shared[i], each, class, track);
     l->nshared = 0;
+}
+
+/* A turn of the loop took so long. */
+static inline void measure_turn(struct lane *l, int64_t ns) {
+    uint32_t i = 0;
+
+    if (ns < 0) ns = 0;
+    while (i < HIST_BOUNDS && measure_bounds[i] < (uint64_t)ns) i++;
+    l->turns[i]++;
+    l->nturns++;
+    l->turns_ns += (uint64_t)ns;
 }
 
 /* An error was answered; code is its first word. */
@@ -21700,23 +21871,51 @@ static COLD void measure_error(struct lane *l, const char *code) {
 
 /* ---- read with the world at rest ----------------------------------------- */
 
-/* Add up what all lanes know of a row.  hist: HIST_CLASSES to be filled, or
- * NULL. */
+static void measure__add(struct command_stat *to,
+                         const struct command_stat *st) {
+    to->calls += st->calls;
+    to->ns += st->ns;
+    to->rejected += st->rejected;
+    to->failed += st->failed;
+    if (to->hist == NULL || st->hist == NULL) return;
+    for (uint32_t i = 0; i < HIST_CLASSES; i++) to->hist[i] += st->hist[i];
+}
+
+static void measure__clear(struct command_stat *st) {
+    if (st->hist != NULL) memset(st->hist, 0, HIST_CLASSES * sizeof *st->hist);
+    *st = (struct command_stat){ .hist = st->hist };
+}
+
+/* Let what one has counted be the other's. */
+static void measure_move(struct command_stat *to, struct command_stat *from) {
+    if (to->hist == NULL && from->hist != NULL) measure__begin_hist(to);
+    measure__add(to, from);
+    measure__clear(from);
+}
+
+/* Add up what all lanes know of a row in one set of counters.  hist:
+ * HIST_CLASSES to be filled, or NULL. */
+static struct command_stat measure_set(const struct kvns *k, size_t set,
+                                       size_t row, uint64_t *hist) {
+    struct command_stat sum = { 0, 0, 0, 0, hist };
+
+    if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        if (k->lanes[i].sets[set] != NULL)
+            measure__add(&sum, k->lanes[i].sets[set] + row);
+    return sum;
+}
+
+/* Add up what all lanes know of a row, of any namespace. */
 static struct command_stat measure_row(const struct kvns *k, size_t row,
                                        uint64_t *hist) {
     struct command_stat sum = { 0, 0, 0, 0, hist };
 
     if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
-    for (uint32_t i = 0; i < k->nlanes; i++) {
-        const struct command_stat *st = k->lanes[i].stats + row;
-
-        sum.calls += st->calls;
-        sum.ns += st->ns;
-        sum.rejected += st->rejected;
-        sum.failed += st->failed;
-        if (hist == NULL || st->hist == NULL) continue;
-        for (uint32_t j = 0; j < HIST_CLASSES; j++) hist[j] += st->hist[j];
-    }
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        for (size_t j = 0; j < ROWS(k->lanes[i].sets); j++)
+            if (k->lanes[i].sets[j] != NULL)
+                measure__add(&sum, k->lanes[i].sets[j] + row);
     return sum;
 }
 
@@ -21763,15 +21962,14 @@ static void measure_reset(struct kvns *k) {
     for (uint32_t i = 0; i < k->nlanes; i++) {
         struct lane *l = k->lanes + i;
 
-        for (size_t j = 0; j < k->nrows; j++) {
-            uint64_t *hist = l->stats[j].hist;
-
-            if (hist != NULL) memset(hist, 0, HIST_CLASSES * sizeof *hist);
-            l->stats[j] = (struct command_stat){ .hist = hist };
-        }
+        for (size_t j = 0; j < ROWS(l->sets); j++)
+            for (size_t n = 0; l->sets[j] != NULL && n < k->nrows; n++)
+                measure__clear(l->sets[j] + n);
         l->nshared = 0;
         memset(l->error, 0, sizeof l->error);
         memset(l->sample, 0, sizeof l->sample);
+        memset(l->turns, 0, sizeof l->turns);
+        l->nturns = l->turns_ns = 0;
         l->commands = l->net_in = l->net_out = l->errors = 0;
         l->accepted = l->refused = 0;
     }
@@ -21808,11 +22006,267 @@ static struct lane_sample measure_rate(const struct lane *l) {
 }
 
 static void measure_free(struct kvns *k, struct lane *l) {
-    for (size_t i = 0; l->stats != NULL && i < k->nrows; i++)
-        free(l->stats[i].hist);
-    free(l->stats);
+    for (size_t i = 0; i < ROWS(l->sets); i++) {
+        for (size_t j = 0; l->sets[i] != NULL && j < k->nrows; j++)
+            free(l->sets[i][j].hist);
+        free(l->sets[i]);
+    }
 }
 /* ---- end session/measure.c ------------------------------------------ */
+/* namespaces measured apart */
+/* ---- begin session/labels.c ----------------------------------------- */
+/* ==== labels - namespaces whose commands are measured apart ================
+ *
+ * The busiest namespaces have histograms of their own, and so have those that
+ * the options name; all others share one.  So the number of series stays
+ * bounded whatever clients call their namespaces.
+ *
+ *   key "shop/x" -> label "shop"? -> set of counters, by row
+ *                   none          -> the set of the rest, and a vote
+ *
+ * Who is busy is found by majority votes (Boyer and Moore, 1981), one for each
+ * place that a hash may lead to: a command for the namespace that holds the
+ * place adds one, any other takes one away.  Each second, while there is
+ * room, those with most votes get labels.  When there is none, a label whose
+ * namespace was idle for LABEL_IDLE_MS is given to a busier one: its series
+ * end, and what it counted stays in the sums by command.
+ *
+ * Labels change only with the world at rest, so lanes read them as they are.
+ * A name has to be UTF-8 and of LABEL_NAME bytes at most; "overflow" is what
+ * the rest is called.
+ *
+ * floor 5 - uses: base clock hash utf8 instance measure
+ */
+enum {
+    LABEL_ENOUGH = 16,          /* votes that make a candidate */
+    LABEL_SOON_MS = 1000,       /* between looks while there is room */
+    LABEL_LATE_MS = 60000,      /* and when there is none */
+    LABEL_IDLE_MS = 900000
+};
+
+/* The place of a label, or LABEL_MOST. */
+static size_t labels__find(const struct kvns *k, struct str ns,
+                           uint64_t hash) {
+    for (size_t i = hash % LABEL_SLOTS;; i = (i + 1) % LABEL_SLOTS) {
+        size_t at = k->label_slots[i];
+        const struct label *t = at == 0 ? NULL : k->labels[at - 1];
+
+        if (t == NULL) return LABEL_MOST;
+        if (t->hash == hash && str_eq(str_of(t->name, t->n), ns))
+            return at - 1;
+    }
+}
+
+/* One more command for a namespace without a label. */
+static void labels__vote(struct lane *l, struct str ns, uint64_t hash) {
+    struct label_vote *v;
+
+    if (l->votes == NULL) l->votes = calloc(LABEL_VOTES, sizeof *l->votes);
+    if (l->votes == NULL || ns.n > LABEL_NAME) return;
+    v = l->votes + (hash >> 32) % LABEL_VOTES;
+    if (v->count > 0 && v->hash != hash) {
+        v->count--;
+        return;
+    }
+    if (v->count == 0) {
+        v->hash = hash;
+        v->n = (uint32_t)ns.n;
+        memcpy(v->name, ns.p, ns.n);
+    }
+    if (++v->count == LABEL_ENOUGH)
+        atomic_store_explicit(&l->k->voted, true, memory_order_relaxed);
+}
+
+/* A set of counters, made when it is first needed; where there is no memory
+ * for it, that of the default namespace. */
+static struct command_stat *labels__set(struct lane *l, size_t i) {
+    if (l->sets[i] == NULL)
+        l->sets[i] = calloc(l->k->nrows, sizeof **l->sets);
+    return l->sets[i] == NULL ? l->stats : l->sets[i];
+}
+
+static struct command_stat *labels__stats(struct lane *l, struct str ns) {
+    uint64_t hash = hash_fast(ns.p, ns.n, l->k->ks.seed);
+    size_t at = labels__find(l->k, ns, hash);
+
+    if (at == LABEL_MOST) {
+        labels__vote(l, ns, hash);
+        return labels__set(l, STATS_REST);
+    }
+    l->label = l->k->labels[at];
+    return l->label_stats = labels__set(l, STATS_LABELS + at);
+}
+
+/* The counters, by row, of commands for a namespace; ns.p NULL: the default
+ * one. */
+static inline struct command_stat *labels_stats(struct lane *l,
+                                                struct str ns) {
+    const struct label *t = l->label;
+
+    if (LIKELY(ns.p == NULL)) return l->stats;
+    if (LIKELY(t != NULL && t->n == ns.n &&
+               memcmp(t->name, ns.p, ns.n) == 0))
+        return l->label_stats;
+    return labels__stats(l, ns);
+}
+
+/* ---- with the world at rest ---------------------------------------------- */
+
+/* Index all labels anew, and have no lane remember one. */
+static void labels__index(struct kvns *k) {
+    memset(k->label_slots, 0, sizeof k->label_slots);
+    for (size_t at = 0; at < LABEL_MOST; at++) {
+        size_t i;
+
+        if (k->labels[at] == NULL) continue;
+        i = k->labels[at]->hash % LABEL_SLOTS;
+        while (k->label_slots[i] != 0) i = (i + 1) % LABEL_SLOTS;
+        k->label_slots[i] = (uint8_t)(at + 1);
+    }
+    for (uint32_t i = 0; i < k->nlanes; i++) k->lanes[i].label = NULL;
+}
+
+/* Give a namespace a label.  NULL: it cannot have one, or no memory. */
+static struct label *labels__put(struct kvns *k, size_t at, struct str ns) {
+    struct label *t = NULL;
+
+    if (ns.n <= LABEL_NAME && utf8_is_text(ns) &&
+        !str_eq(ns, STR("overflow")) && !str_eq(ns, STR("default")))
+        t = malloc(sizeof *t + ns.n);
+    if (t == NULL) return NULL;
+    *t = (struct label){ .hash = hash_fast(ns.p, ns.n, k->ks.seed),
+                         .busy_ms = clock_wall_us() / 1000, .n = ns.n };
+    memcpy(t->name, ns.p, ns.n);
+    k->labels[at] = t;
+    labels__index(k);
+    return t;
+}
+
+/* Take a label away.  What was counted under it goes to the past. */
+static void labels__end(struct kvns *k, size_t at) {
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        struct lane *l = k->lanes + i;
+        struct command_stat *set = l->sets[STATS_LABELS + at], *to;
+
+        if (set == NULL) continue;
+        /* the set itself stays: somebody may be about to count there */
+        to = labels__set(l, STATS_PAST);
+        for (size_t j = 0; j < k->nrows; j++) measure_move(to + j, set + j);
+    }
+    free(k->labels[at]);
+    k->labels[at] = NULL;
+    labels__index(k);
+}
+
+/* How many commands a label has counted. */
+static uint64_t labels__calls(const struct kvns *k, size_t at) {
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        const struct command_stat *set = k->lanes[i].sets[STATS_LABELS + at];
+
+        for (size_t j = 0; set != NULL && j < k->nrows; j++)
+            n += set[j].calls;
+    }
+    return n;
+}
+
+/* A place for one more label: a free one, as many as the options allow, or
+ * that of one long idle.  LABEL_MOST: none. */
+static size_t labels__room(struct kvns *k, int64_t now) {
+    size_t busiest = 0, free_at = LABEL_MOST, idle = LABEL_MOST;
+
+    for (size_t at = 0; at < LABEL_MOST; at++) {
+        struct label *t = k->labels[at];
+        uint64_t calls;
+
+        if (t == NULL && free_at == LABEL_MOST) free_at = at;
+        if (t == NULL || t->fixed) continue;
+        busiest++;
+        calls = labels__calls(k, at);
+        if (calls != t->calls) {
+            t->calls = calls;
+            t->busy_ms = now;
+        }
+        if (now - t->busy_ms >= LABEL_IDLE_MS) idle = at;
+    }
+    if (busiest < (size_t)k->opt.metrics_busiest && free_at < LABEL_MOST)
+        return free_at;
+    if (idle < LABEL_MOST) labels__end(k, idle);
+    return idle;
+}
+
+/* The candidate with most votes, or NULL: nobody has enough. */
+static struct label_vote *labels__winner(struct kvns *k) {
+    struct label_vote *best = NULL;
+
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        for (size_t j = 0; k->lanes[i].votes != NULL && j < LABEL_VOTES; j++) {
+            struct label_vote *v = k->lanes[i].votes + j;
+
+            if (v->count >= LABEL_ENOUGH &&
+                (best == NULL || v->count > best->count))
+                best = v;
+        }
+    return best;
+}
+
+/* Is it time for labels_settle? */
+static bool labels_are_due(struct kvns *k, int64_t now) {
+    if (!atomic_load_explicit(&k->voted, memory_order_relaxed)) return false;
+    return now >= k->labels_again || k->labels_again - now > LABEL_LATE_MS;
+}
+
+/* Give labels to those who have deserved one. */
+static void labels_settle(struct kvns *k, int64_t now) {
+    struct label_vote *v;
+    size_t at = 0;
+
+    while ((v = labels__winner(k)) != NULL) {
+        struct str ns = str_of(v->name, v->n);
+
+        v->count = 0;
+        if (labels__find(k, ns, v->hash) != LABEL_MOST) continue;
+        at = labels__room(k, now);
+        if (at == LABEL_MOST) break;
+        labels__put(k, at, ns);
+    }
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        if (k->lanes[i].votes != NULL)
+            memset(k->lanes[i].votes, 0, LABEL_VOTES * sizeof *v);
+    k->labels_again = now + (at == LABEL_MOST ? LABEL_LATE_MS : LABEL_SOON_MS);
+    atomic_store(&k->voted, false);
+}
+
+/* Give the namespaces that the options name their labels; those they name no
+ * longer may lose them. */
+static void labels_fix(struct kvns *k) {
+    struct str rest = k->opt.metrics_namespaces;
+
+    for (size_t at = 0; at < LABEL_MOST; at++)
+        if (k->labels[at] != NULL) k->labels[at]->fixed = false;
+    while (rest.n > 0) {
+        const char *comma = memchr(rest.p, ',', rest.n);
+        struct str ns = { rest.p, comma == NULL ? rest.n :
+                                      (size_t)(comma - rest.p) };
+        size_t at = labels__find(k, ns, hash_fast(ns.p, ns.n, k->ks.seed));
+
+        rest = str_of(ns.p + ns.n, rest.n - ns.n);
+        if (comma != NULL) rest = str_of(rest.p + 1, rest.n - 1);
+        if (ns.n == 0) continue;
+        if (at == LABEL_MOST) {
+            for (at = 0; at < LABEL_MOST && k->labels[at] != NULL; at++) {}
+            if (at == LABEL_MOST || labels__put(k, at, ns) == NULL) continue;
+        }
+        k->labels[at]->fixed = true;
+    }
+}
+
+static void labels_free(struct kvns *k) {
+    for (size_t at = 0; at < LABEL_MOST; at++) free(k->labels[at]);
+    for (uint32_t i = 0; i < k->nlanes; i++) free(k->lanes[i].votes);
+}
+/* ---- end session/labels.c ------------------------------------------- */
 /* the slow log */
 /* ---- begin session/slow.c ------------------------------------------- */
 /* ==== slow - the slow log, and spikes of latency ===========================
@@ -31837,7 +32291,7 @@ static const struct command client_commands[] = {
  * their readers.
  *
  * floor 6 - uses: base glob buf log shard reply options option config instance
- *   apply measure arg help
+ *   apply measure labels arg help
  */
 /* What a bound client may ask for: what applications look at, and nothing
  * that names a path, an address, a secret or another namespace. */
@@ -31966,6 +32420,7 @@ static enum outcome cmd_config_set(struct call *x) {
     if (k->ks.opt.memory_limit != limit)
         log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
                  k->ks.opt.memory_limit, k->limit_source);
+    labels_fix(k);
     if (open && k->opt.password.n > 0) config__keep_clients(k);
     reply_ok(x->r);
     return DONE;
@@ -33114,12 +33569,13 @@ static const struct command command_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf shard reply options option instance client
- *   measure pubsub arg key namespace
+ * floor 6 - uses: base clock buf shard big walk reply options option instance
+ *   client measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
 
+/* Sums over lanes, clients and shards. */
 struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
@@ -33128,6 +33584,11 @@ struct info_sums {
     size_t used, held;          /* of the arenas */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
+    size_t freeing;             /* bytes dropped and not yet given back */
+    uint64_t freed;             /* keys given back in slices so far */
+    size_t saved_keys;          /* of the snapshot in progress */
+    size_t snapshot_bytes;      /* kept for it */
+    struct persist persist;
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
@@ -33154,11 +33615,19 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
 }
 
-/* Add up what concerns x's client; every lane is at rest. */
-static void info_sum(const struct call *x, struct info_sums *s) {
-    struct kvns *k = x->k;
+/* Add up everything, and the clients that `who` may see, NULL: all of them;
+ * every lane is at rest. */
+static void info_sum_all(struct kvns *k, const struct client *who,
+                         struct info_sums *s) {
+    const struct snapshot *sn = k->ks.snapshot;
 
     memset(s, 0, sizeof *s);
+    pthread_mutex_lock(&k->lock);
+    s->persist = k->persist;
+    pthread_mutex_unlock(&k->lock);
+    if (sn != NULL)
+        s->snapshot_bytes = atomic_load(&sn->queued) +
+                            atomic_load(&sn->held) + atomic_load(&sn->lent);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
         struct lane_sample rate = measure_rate(l);
@@ -33174,7 +33643,8 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;
         for (const struct client *c = l->clients; c != NULL; c = c->next)
-            if (c->state != CLIENT_GONE && client_may_see(x->c, c))
+            if (c->state != CLIENT_GONE &&
+                (who == NULL || client_may_see(who, c)))
                 info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
@@ -33187,11 +33657,36 @@ static void info_sum(const struct call *x, struct info_sums *s) {
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
         s->held += sh->mem.held;
+        s->freeing += sh->lazy_bytes;
+        s->freed += sh->lazily_freed;
+        if (sh->walk != NULL) s->saved_keys += sh->walk->keys;
     }
     s->data = keyspace_bytes(&k->ks);
     s->limit = k->ks.opt.memory_limit;
     s->policy = k->ks.opt.policy;
+}
+
+/* Add up what concerns x's client; every lane is at rest. */
+static void info_sum(const struct call *x, struct info_sums *s) {
+    info_sum_all(x->k, x->c, s);
     if (x->w.bound.p != NULL) info__sum_bound(x, s);
+}
+
+/* Keys and collections that wait to be freed in slices; counts so many at
+ * most. */
+static size_t info__pending(const struct kvns *k) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        const struct shard *s = k->ks.shards + i;
+
+        for (const struct big *b = s->lazy; b != NULL && n < 100000;
+             b = b->next)
+            n++;
+        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
+            n += sp->keys.count;
+    }
+    return n;
 }
 
 /* Bytes of memory the process has; 0 where nobody says. */
@@ -33234,6 +33729,16 @@ struct info__to {
     struct info_sums s;
 };
 
+#define INFO_TEXT(x) #x
+#define INFO_NUMBER(x) INFO_TEXT(x)
+
+#if defined(__GNUC__) && !defined(__clang__)
+static const char info__compiler[] = INFO_NUMBER(__GNUC__) "."
+    INFO_NUMBER(__GNUC_MINOR__) "." INFO_NUMBER(__GNUC_PATCHLEVEL__);
+#else
+static const char info__compiler[] = "0.0.0";   /* what Redis says, too */
+#endif
+
 static void info__server(struct info__to *t) {
     struct buf *b = t->b;
     const struct kvns *k = t->k;
@@ -33249,11 +33754,12 @@ static void info__server(struct info__to *t) {
                u.machine, (int)sizeof(void *) * 8);
     buf_printf(b, "monotonic_clock:POSIX clock_gettime\r\n"
                   "multiplexing_api:poll\r\natomicvar_api:c11-builtin\r\n"
-                  "gcc_version:0.0.0\r\nprocess_id:%ld\r\n"
+                  "gcc_version:%s\r\nprocess_id:%ld\r\n"
                   "process_supervised:no\r\nrun_id:%s\r\ntcp_port:%d\r\n"
                   "server_time_usec:%lld\r\nuptime_in_seconds:%lld\r\n"
                   "uptime_in_days:%lld\r\n",
-               (long)getpid(), k->run_id, (int)k->opt.port, (long long)us,
+               info__compiler, (long)getpid(), k->run_id, (int)k->opt.port,
+               (long long)us,
                (long long)up, (long long)(up / 86400));
     buf_printf(b, "hz:%d\r\nconfigured_hz:%d\r\nlru_clock:%u\r\n"
                   "executable:kvns\r\nconfig_file:%s\r\n"
@@ -33320,8 +33826,11 @@ static void info__memory(struct info__to *t) {
                used == 0 ? 1.0 : (double)rss / (double)used,
                (long long)rss - (long long)used, t->s.client_bytes,
                t->s.client_bytes);
-    buf_printf(b, "lazyfree_pending_objects:0\r\nlazyfreed_objects:0\r\n"
-                  "kvns_memory_limit_source:%s\r\n", k->limit_source);
+    buf_printf(b, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%llu"
+                  "\r\nkvns_freeing_bytes:%zu\r\n"
+                  "kvns_memory_limit_source:%s\r\n", info__pending(k),
+               (unsigned long long)t->s.freed, t->s.freeing,
+               k->limit_source);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -33344,21 +33853,22 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 
 static void info__persistence(struct info__to *t) {
     struct kvns *k = t->k;
-    struct persist p;
+    struct persist p = t->s.persist;
 
-    pthread_mutex_lock(&k->lock);
-    p = k->persist;
-    pthread_mutex_unlock(&k->lock);
     buf_printf(t->b, "loading:%d\r\nasync_loading:0\r\n"
-                     "current_cow_peak:0\r\ncurrent_cow_size:0\r\n"
-                     "current_cow_size_age:0\r\ncurrent_fork_perc:0.00\r\n"
-                     "current_save_keys_processed:0\r\n"
-                     "current_save_keys_total:0\r\n"
+                     "current_cow_peak:0\r\ncurrent_cow_size:%zu\r\n"
+                     "current_cow_size_age:0\r\ncurrent_fork_perc:%.2f\r\n"
+                     "current_save_keys_processed:%zu\r\n"
+                     "current_save_keys_total:%llu\r\n"
                      "rdb_changes_since_last_save:%llu\r\n"
                      "rdb_bgsave_in_progress:%d\r\n"
                      "rdb_last_save_time:%lld\r\n"
                      "rdb_last_bgsave_status:%s\r\n",
-               (int)atomic_load(&k->loading),
+               (int)atomic_load(&k->loading), t->s.snapshot_bytes,
+               p.saving && p.save_keys > 0 ?
+                   (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
+               p.saving ? t->s.saved_keys : 0,
+               (unsigned long long)(p.saving ? p.save_keys : 0),
                (unsigned long long)(instance_dirty(k) - p.dirty_then),
                (int)p.saving,
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
@@ -34772,8 +35282,8 @@ static const struct command server_commands[] = {
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf table entry shard door upkeep
- *   reply instance world client measure slow monitor pubsub watch waiters arg
+ * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
+ *   instance world client measure labels slow monitor pubsub watch waiters arg
  */
 
 enum {
@@ -35398,10 +35908,43 @@ static inline enum outcome exec__locked(struct call *x) {
     return what;
 }
 
+/* The first argument that is a key; 0: none. */
+static size_t exec__first_key(const struct call *x) {
+    uint32_t flags = x->row->flags;
+    size_t i = (size_t)x->row->first;
+
+    if ((flags & (KEYS_DEST_NUM | KEYS_STORE)) != 0) i = 1;
+    else if ((flags & KEYS_NUM) != 0) i++;
+    else if ((flags & KEYS_STREAMS) != 0)
+        for (i = 2; i < x->argc && !str_is(x->argv[i - 1], "streams"); i++) {}
+    return i < x->argc ? i : 0;
+}
+
+static COLD struct command_stat *exec__stats_of(const struct call *x) {
+    size_t i = exec__first_key(x);
+    struct str ns, local;
+
+    if (i == 0) return x->lane->stats;
+    key_split(&x->w, x->argv[i], &ns, &local);
+    return labels_stats(x->lane, ns);
+}
+
+/* The counters of a call: those of its first key's namespace. */
+static inline struct command_stat *exec__stats(const struct call *x) {
+    const struct key_hint *hint = x->w.hint;
+    size_t row = (size_t)(x->row - x->k->rows);
+
+    if (UNLIKELY((x->row->flags & MOVABLE) != 0))
+        return exec__stats_of(x) + row;
+    if (LIKELY(hint != NULL && hint->p != NULL))
+        return labels_stats(x->lane, hint->ref.ns) + row;
+    if (x->row->first == 0) return x->lane->stats + row;
+    return exec__stats_of(x) + row;
+}
+
 /* Run a handler whose locks are held, timed by itself. */
-static enum outcome exec__timed(struct call *x,
+static enum outcome exec__timed(struct call *x, struct command_stat *st,
                                 enum outcome (*run)(struct call *)) {
-    struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
     int64_t begun = measure_begin(x->lane);
     enum outcome what = run(x);
 
@@ -35414,7 +35957,7 @@ static enum outcome exec__timed(struct call *x,
 static inline enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
     struct lane *l = x->lane;
-    struct command_stat *st = l->stats + (row - x->k->rows);
+    struct command_stat *st = exec__stats(x);
     enum outcome what;
 
     if (UNLIKELY((row->flags & GROWS) != 0 && !l->roomy) &&
@@ -35428,7 +35971,7 @@ static inline enum outcome exec__run(struct call *x) {
         l->timed_ns = 0;
         what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
-        what = exec__timed(x, exec__locked);
+        what = exec__timed(x, st, exec__locked);
     }
     st->calls++;                /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);
@@ -35742,8 +36285,8 @@ static void tx__run(struct call *x) {
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
         x->r->proto = c->proto;
-        st = x->lane->stats + (s->row - x->k->rows);
-        if (exec__timed(&y, s->row->run) == FAILED)
+        st = exec__stats(&y);
+        if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
         if (watched) monitor_feed(&y);
@@ -36255,90 +36798,321 @@ static void park_end(struct park *park) {
     park->n = park->last = 0;
 }
 /* ---- end program/park.c --------------------------------------------- */
-/* counters as Prometheus reads them */
-/* ---- begin program/metrics.c ---------------------------------------- */
-/* ==== metrics - counters as Prometheus reads them ==========================
+/* the rows of all metrics */
+/* ---- begin program/metric.c ----------------------------------------- */
+/* ==== metric - the rows of all metrics =====================================
  *
- * One page in the text format, version 0.0.4.  What lanes count is added up
- * with the world at rest; namespaces are walked shard by shard, each under its
- * lock, and summed by name over shards and databases.
+ * A row says what a metric is called, of which type it is, which labels it
+ * has and what it counts.  /metrics and docs/metrics.md go by the rows; a
+ * metric without one cannot be written.
  *
- *   shards -> spaces --+
- *                      +-> names, in order of appearance -> lines
- *   shards -> past   --+        \--> "overflow", for all beyond the cap
+ * The two gauges whose names end in _total are called so since the first
+ * version: dashboards know them.
  *
- * A name that was seen keeps its label as long as the server runs, so that its
- * gauges fall to 0 and its counters never do, whatever becomes of it.  Names
- * are kept as they are printed: bounded, valid UTF-8, escaped.  Two names that
- * look alike then are one, for a page with the same series twice would be
- * refused as a whole.
- *
- * floor 8 - uses: base clock hash num buf table shard instance world
- *   measure
+ * floor 8 - uses: base num buf utf8 instance
  */
-enum {
-    METRICS_SLOTS = 512,        /* of the index of names */
-    METRICS_NAME = PAST_NAME - 1    /* bytes of a name; longer ones are cut */
+#if !defined(KVNS_NO_HTTP)
+enum metric {
+    METRIC_BUILD,
+    METRIC_KEYS, METRIC_EXPIRING, METRIC_BYTES, METRIC_SPACE_LIMIT,
+    METRIC_EVICTED, METRIC_EAR, METRIC_SPACE_EXPIRED, METRIC_SPACE_HITS,
+    METRIC_SPACE_MISSES,
+    METRIC_USED, METRIC_LIMIT, METRIC_PEAK, METRIC_MEMORY,
+    METRIC_ARENA_USED, METRIC_ARENA_HELD,
+    METRIC_DB_KEYS, METRIC_HITS, METRIC_MISSES, METRIC_EXPIRED,
+    METRIC_CHANGES,
+    METRIC_CLIENTS, METRIC_BLOCKED, METRIC_MAX_CLIENTS, METRIC_ACCEPTED,
+    METRIC_REFUSED, METRIC_RECEIVED, METRIC_SENT,
+    METRIC_COMMANDS, METRIC_DURATION, METRIC_ERRORS, METRIC_SLOW,
+    METRIC_TURN, METRIC_LOADING, METRIC_LOADED,
+    METRIC_SAVING, METRIC_SAVED, METRIC_SAVE_OK, METRIC_SAVES,
+    METRIC_SAVE_FAILURES, METRIC_SAVE_AGE, METRIC_SAVE_TOOK,
+    METRIC_SAVE_BYTES, METRIC_UNSAVED,
+    METRIC_CPU, METRIC_VIRTUAL, METRIC_RESIDENT, METRIC_START, METRIC_FDS,
+    METRIC_MAX_FDS,
+    METRIC_COUNT
 };
 
-struct metrics_name {
-    struct metrics_name *next, *next_in_slot;
+static const struct metric_row {
+    const char *name, *type, *labels, *help;
+} metric_rows[METRIC_COUNT] = {
+    [METRIC_BUILD] = { "kvns_build_info", "gauge", "version, redis_version",
+        "1, with the version." },
+    [METRIC_KEYS] = { "kvns_keys_total", "gauge", "namespace", "Keys." },
+    [METRIC_EXPIRING] = { "kvns_namespace_expiring_keys", "gauge",
+        "namespace", "Keys that have a deadline." },
+    [METRIC_BYTES] = { "kvns_memory_used_bytes", "gauge", "namespace",
+        "Bytes of keys, values and their index." },
+    [METRIC_SPACE_LIMIT] = { "kvns_namespace_limit_bytes", "gauge",
+        "namespace", "Bytes that the namespace may hold, where it has a "
+        "limit of its own." },
+    [METRIC_EVICTED] = { "kvns_evictions_total", "counter", "namespace",
+        "Keys evicted to make room." },
+    [METRIC_EAR] = { "kvns_ear_evictions_total", "counter", "namespace",
+        "Keys that expire-after-read deleted." },
+    [METRIC_SPACE_EXPIRED] = { "kvns_namespace_expired_total", "counter",
+        "namespace", "Keys whose time had come." },
+    [METRIC_SPACE_HITS] = { "kvns_namespace_hits_total", "counter",
+        "namespace", "Reads that found their key." },
+    [METRIC_SPACE_MISSES] = { "kvns_namespace_misses_total", "counter",
+        "namespace", "Reads that found none in a namespace that has keys." },
+    [METRIC_USED] = { "kvns_memory_used_bytes_total", "gauge", "",
+        "Bytes of keys, values and their index in all namespaces." },
+    [METRIC_LIMIT] = { "kvns_memory_limit_bytes", "gauge", "",
+        "Bytes of data that there may be; +Inf: no limit." },
+    [METRIC_PEAK] = { "kvns_memory_peak_bytes", "gauge", "",
+        "Most bytes of data that were seen." },
+    [METRIC_MEMORY] = { "kvns_memory_bytes", "gauge", "kind",
+        "Memory by what it is for. data: keys and values; freeing: dropped, "
+        "not yet given back; clients: buffers and connections; snapshot: "
+        "kept for the file being written; slack: the allocators' free "
+        "room." },
+    [METRIC_ARENA_USED] = { "kvns_allocator_used_bytes", "gauge", "",
+        "Bytes in blocks of the shards' allocators." },
+    [METRIC_ARENA_HELD] = { "kvns_allocator_held_bytes", "gauge", "",
+        "Bytes these allocators have of the system." },
+    [METRIC_DB_KEYS] = { "kvns_db_keys", "gauge", "db",
+        "Keys by database, where there are any." },
+    [METRIC_HITS] = { "kvns_keyspace_hits_total", "counter", "",
+        "Reads that found their key." },
+    [METRIC_MISSES] = { "kvns_keyspace_misses_total", "counter", "",
+        "Reads that found none." },
+    [METRIC_EXPIRED] = { "kvns_expired_keys_total", "counter", "",
+        "Keys whose time had come." },
+    [METRIC_CHANGES] = { "kvns_changes_total", "counter", "",
+        "Changes to keys since the start." },
+    [METRIC_CLIENTS] = { "kvns_connected_clients", "gauge", "",
+        "Clients connected." },
+    [METRIC_BLOCKED] = { "kvns_blocked_clients", "gauge", "",
+        "Clients that wait for data." },
+    [METRIC_MAX_CLIENTS] = { "kvns_max_clients", "gauge", "",
+        "Clients that may be connected." },
+    [METRIC_ACCEPTED] = { "kvns_connections_received_total", "counter", "",
+        "Connections accepted, refused ones included." },
+    [METRIC_REFUSED] = { "kvns_connections_rejected_total", "counter", "",
+        "Connections refused, over a limit or not allowed." },
+    [METRIC_RECEIVED] = { "kvns_network_received_bytes_total", "counter", "",
+        "Bytes read from clients." },
+    [METRIC_SENT] = { "kvns_network_sent_bytes_total", "counter", "",
+        "Bytes sent to clients." },
+    [METRIC_COMMANDS] = { "kvns_commands_total", "counter",
+        "command, outcome",
+        "Commands; outcome ok, failed, or rejected: not carried out." },
+    [METRIC_DURATION] = { "kvns_command_duration_seconds", "histogram",
+        "command, namespace",
+        "What commands took, by the namespace of their first key; of none: "
+        "an empty label. Counts, sums and buckets are exact; short commands "
+        "that came in one batch share its time equally, so theirs are means. "
+        "The busiest namespaces have series of their own, and those that "
+        "metrics-namespaces names; overflow is all others." },
+    [METRIC_ERRORS] = { "kvns_errors_total", "counter", "code",
+        "Errors answered, by the first word of their text." },
+    [METRIC_SLOW] = { "kvns_slow_commands_total", "counter", "",
+        "Commands that took longer than slowlog-log-slower-than." },
+    [METRIC_TURN] = { "kvns_loop_turn_duration_seconds", "histogram", "loop",
+        "What the turns of a loop took, waiting left out." },
+    [METRIC_LOADING] = { "kvns_loading", "gauge", "",
+        "1 while a snapshot is loaded, otherwise 0." },
+    [METRIC_LOADED] = { "kvns_loading_progress_ratio", "gauge", "",
+        "How much of the snapshot is loaded, 0 to 1." },
+    [METRIC_SAVING] = { "kvns_snapshot_in_progress", "gauge", "",
+        "1 while a snapshot is saved, otherwise 0." },
+    [METRIC_SAVED] = { "kvns_snapshot_progress_ratio", "gauge", "",
+        "How much of the snapshot in progress is written, 0 to 1." },
+    [METRIC_SAVE_OK] = { "kvns_snapshot_last_ok", "gauge", "",
+        "0 after a save that failed, otherwise 1." },
+    [METRIC_SAVES] = { "kvns_snapshots_total", "counter", "",
+        "Snapshots saved." },
+    [METRIC_SAVE_FAILURES] = { "kvns_snapshots_failed_total", "counter", "",
+        "Snapshots that failed." },
+    [METRIC_SAVE_AGE] = { "kvns_snapshot_age_seconds", "gauge", "",
+        "Time since the last good snapshot, or since the start." },
+    [METRIC_SAVE_TOOK] = { "kvns_snapshot_duration_seconds", "gauge", "",
+        "What the last snapshot took." },
+    [METRIC_SAVE_BYTES] = { "kvns_snapshot_size_bytes", "gauge", "",
+        "Size of the last snapshot that was saved." },
+    [METRIC_UNSAVED] = { "kvns_snapshot_unsaved_changes", "gauge", "",
+        "Changes since the last snapshot." },
+    [METRIC_CPU] = { "process_cpu_seconds_total", "counter", "",
+        "User and system time." },
+    [METRIC_VIRTUAL] = { "process_virtual_memory_bytes", "gauge", "",
+        "Bytes of address space." },
+    [METRIC_RESIDENT] = { "process_resident_memory_bytes", "gauge", "",
+        "Bytes of memory in use." },
+    [METRIC_START] = { "process_start_time_seconds", "gauge", "",
+        "When it began, in Unix time." },
+    [METRIC_FDS] = { "process_open_fds", "gauge", "", "Descriptors open." },
+    [METRIC_MAX_FDS] = { "process_max_fds", "gauge", "",
+        "Descriptors that may be open." },
+};
+
+/* Write the table of docs/metrics.md. */
+static void metric_markdown(struct buf *out) {
+    buf_put_str(out, STR("| Metric | Type | Labels | Meaning |\n"
+                         "|---|---|---|---|\n"));
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *r = metric_rows + i;
+
+        buf_printf(out, "| `%s` | %s | %s | %s |\n", r->name, r->type,
+                   r->labels, r->help);
+    }
+}
+
+/* ---- lines of the page --------------------------------------------------- */
+
+/* Begin a metric. */
+static void metric_head(struct buf *b, enum metric m) {
+    const struct metric_row *r = metric_rows + m;
+
+    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", r->name, r->help, r->name,
+               r->type);
+}
+
+/* End a line with a number. */
+static void metric_number(struct buf *b, uint64_t v) {
+    char *to = buf_room(b, NUM_UINT_ROOM + 1);
+
+    if (to == NULL) return;
+    b->n += num_put_uint(to, v);
+    buf_put_char(b, '\n');
+}
+
+/* End a line with nanoseconds, as seconds. */
+static void metric_seconds(struct buf *b, uint64_t ns) {
+    buf_printf(b, "%" PRIu64 ".%09d\n", ns / 1000000000,
+               (int)(ns % 1000000000));
+}
+
+/* A metric of one series, a whole number. */
+static void metric_one(struct buf *b, enum metric m, uint64_t v) {
+    metric_head(b, m);
+    buf_printf(b, "%s ", metric_rows[m].name);
+    metric_number(b, v);
+}
+
+/* The same with a fraction of thousandths. */
+static void metric_milli(struct buf *b, enum metric m, int64_t ms) {
+    if (ms < 0) ms = 0;
+    metric_head(b, m);
+    buf_printf(b, "%s %" PRId64 ".%03d\n", metric_rows[m].name, ms / 1000,
+               (int)(ms % 1000));
+}
+
+/* The same as a part of a whole. */
+static void metric_ratio(struct buf *b, enum metric m, uint64_t part,
+                         uint64_t whole) {
+    metric_head(b, m);
+    buf_printf(b, "%s %.4f\n", metric_rows[m].name,
+               whole == 0 ? 0.0 :
+               part >= whole ? 1.0 : (double)part / (double)whole);
+}
+
+/* One series of a metric whose only label has a value that needs no escape. */
+static void metric_of(struct buf *b, enum metric m, const char *label,
+                      uint64_t v) {
+    buf_printf(b, "%s{%s=\"%s\"} ", metric_rows[m].name, metric_rows[m].labels,
+               label);
+    metric_number(b, v);
+}
+
+/* A series of a histogram: how many durations are in each bucket, below
+ * measure_bounds[i] or above the last; those in calls that are in none are in
+ * the last.  labels is what stands between the braces. */
+static void metric_histogram(struct buf *b, enum metric m, struct str labels,
+                             const uint64_t *buckets, uint64_t calls,
+                             uint64_t ns) {
+    static const char *const le[HIST_BOUNDS] = {
+        "1e-06", "2e-06", "5e-06", "1e-05", "2e-05", "5e-05", "0.0001",
+        "0.0002", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05",
+        "0.1", "0.2", "0.5", "1", "2", "5", "10"
+    };
+    struct str name = str_c(metric_rows[m].name);
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i <= HIST_BOUNDS; i++) {
+        seen = i == HIST_BOUNDS ? calls : seen + buckets[i];
+        buf_put_str(b, name);
+        buf_put_str(b, STR("_bucket{"));
+        buf_put_str(b, labels);
+        buf_put_str(b, STR(",le=\""));
+        buf_put_str(b, str_c(i == HIST_BOUNDS ? "+Inf" : le[i]));
+        buf_put_str(b, STR("\"} "));
+        metric_number(b, seen < calls ? seen : calls);
+    }
+    buf_printf(b, "%s_sum{%.*s} ", name.p, (int)labels.n, labels.p);
+    metric_seconds(b, ns);
+    buf_printf(b, "%s_count{%.*s} ", name.p, (int)labels.n, labels.p);
+    metric_number(b, calls);
+}
+
+/* Append a name as the value of a label: escaped, what is no UTF-8 replaced,
+ * cut after `most` bytes. */
+static void metric_label(struct buf *b, struct str name, size_t most) {
+    size_t n = size_min(name.n, most);
+
+    for (size_t i = 0, size; i < n; i += size) {
+        size = utf8_size(name.p + i, n - i);
+        if (size == 0) {
+            buf_put_str(b, STR("\xef\xbf\xbd"));
+            size = 1;
+        } else if (name.p[i] == '\n') {
+            buf_put_str(b, STR("\\n"));
+        } else {
+            if (name.p[i] == '"' || name.p[i] == '\\') buf_put_char(b, '\\');
+            buf_put(b, name.p + i, size);
+        }
+    }
+    if (n < name.n) buf_put_str(b, STR("..."));
+}
+#endif
+/* ---- end program/metric.c ------------------------------------------- */
+/* namespaces added up by name */
+/* ---- begin program/names.c ------------------------------------------ */
+/* ==== names - namespaces added up by name ==================================
+ *
+ * What pages show of namespaces.  They are walked shard by shard, each under
+ * its lock, and summed by name over shards and databases.
+ *
+ *   shards -> spaces --+
+ *                      +-> names, in order of appearance
+ *   shards -> past   --+        \--> "overflow", for all beyond the cap
+ *
+ * A name that was seen stays as long as the server runs, so that its gauges
+ * fall to 0 and its counters never do, whatever becomes of it.  Names are kept
+ * as labels are printed: bounded, valid UTF-8, escaped.  Two names that look
+ * alike then are one, for a page with the same series twice would be refused
+ * as a whole.
+ *
+ * floor 8 - uses: base hash buf table shard instance metric
+ */
+#if !defined(KVNS_NO_HTTP)
+enum {
+    NAMES_SLOTS = 512,          /* of the index of names */
+    NAMES_BYTES = PAST_NAME - 1 /* of a name; longer ones are cut */
+};
+
+struct name {
+    struct name *next, *next_in_slot;
     struct tally ended;         /* of namespaces that are no more */
-    struct tally tally;         /* the sum, of this page */
-    uint64_t keys, bytes;
+    struct tally tally;         /* the sum, as of names_count */
+    uint64_t keys, expiring, bytes;
+    uint64_t limit;             /* bytes of its own; UINT64_MAX: none */
+    uint8_t policy;             /* POLICY_COUNT: it has no keys */
     size_t n;
     char label[];               /* as it is printed between the quotes */
 };
 
-struct metrics {
-    struct metrics_name *first, *last, *slots[METRICS_SLOTS];
-    struct metrics_name *overflow;
+struct names {
+    struct name *first, *last, *slots[NAMES_SLOTS];
+    struct name *overflow;
     size_t n;                   /* names, "overflow" not among them */
     size_t most;                /* that may be */
     struct buf label;           /* scratch */
 };
 
-/* ---- names --------------------------------------------------------------- */
-
-/* How many bytes of p[0..n) are one character of UTF-8; 0: none. */
-static size_t metrics__utf8(const unsigned char *p, size_t n) {
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
-                 p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (len == 0 || len > n) return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;      /* longer than needed */
-    if (p[0] == 0xed && p[1] >= 0xa0) return 0;     /* surrogates */
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xf4 && p[1] >= 0x90) return 0;     /* beyond Unicode */
-    return len;
-}
-
-/* Append a name as the value of a label: escaped, what is no UTF-8 replaced,
- * cut where it is too long. */
-static void metrics_label(struct buf *b, struct str name) {
-    const unsigned char *p = (const unsigned char *)name.p;
-    size_t n = size_min(name.n, METRICS_NAME);
-
-    for (size_t i = 0, len; i < n; i += len) {
-        len = metrics__utf8(p + i, n - i);
-        if (len == 0) {
-            buf_put_str(b, STR("\xef\xbf\xbd"));
-            len = 1;
-        } else if (p[i] == '\n') {
-            buf_put_str(b, STR("\\n"));
-        } else {
-            if (p[i] == '"' || p[i] == '\\') buf_put_char(b, '\\');
-            buf_put(b, p + i, len);
-        }
-    }
-    if (n < name.n) buf_put_str(b, STR("..."));
-}
-
-static struct metrics_name *metrics__add(struct metrics *m, struct str label,
-                                         struct metrics_name **slot) {
-    struct metrics_name *t = malloc(sizeof *t + label.n);
+static struct name *names__add(struct names *m, struct str label,
+                               struct name **slot) {
+    struct name *t = malloc(sizeof *t + label.n);
 
     if (t == NULL) return NULL;
     memset(t, 0, sizeof *t);
@@ -36353,25 +37127,25 @@ static struct metrics_name *metrics__add(struct metrics *m, struct str label,
 }
 
 /* The record of a namespace; that of all others when there are too many. */
-static struct metrics_name *metrics__name(struct metrics *m, struct str name) {
-    struct metrics_name **slot, *t;
+static struct name *names__get(struct names *m, struct str name) {
+    struct name **slot, *t;
 
     buf_reset(&m->label);
-    metrics_label(&m->label, name);
+    metric_label(&m->label, name, NAMES_BYTES);
     if (m->label.failed) return m->overflow;
-    slot = &m->slots[hash_fast(m->label.p, m->label.n, 0) % METRICS_SLOTS];
+    slot = &m->slots[hash_fast(m->label.p, m->label.n, 0) % NAMES_SLOTS];
     for (t = *slot; t != NULL; t = t->next_in_slot)
         if (str_eq(str_of(t->label, t->n), buf_str(&m->label))) return t;
     if (m->n >= m->most) return m->overflow;
-    t = metrics__add(m, buf_str(&m->label), slot);
+    t = names__add(m, buf_str(&m->label), slot);
     if (t == NULL) return m->overflow;
     m->n++;
     return t;
 }
 
-static void metrics_free(struct metrics *m) {
+static void names_free(struct names *m) {
     if (m == NULL) return;
-    for (struct metrics_name *t = m->first, *next; t != NULL; t = next) {
+    for (struct name *t = m->first, *next; t != NULL; t = next) {
         next = t->next;
         free(t);
     }
@@ -36380,39 +37154,41 @@ static void metrics_free(struct metrics *m) {
 }
 
 /* A memory for names, with the default namespace in it.  NULL: no memory. */
-static struct metrics *metrics_new(void) {
-    struct metrics *m = calloc(1, sizeof *m);
+static struct names *names_new(void) {
+    struct names *m = calloc(1, sizeof *m);
     struct str all = STR("overflow");
 
     if (m == NULL) return NULL;
     m->most = 1;
-    m->overflow = metrics__add(m, all, &m->slots[hash_fast(all.p, all.n, 0) %
-                                                 METRICS_SLOTS]);
+    m->overflow = names__add(m, all, &m->slots[hash_fast(all.p, all.n, 0) %
+                                               NAMES_SLOTS]);
     if (m->overflow == NULL ||
-        metrics__name(m, STR("default")) == m->overflow) {
-        metrics_free(m);
+        names__get(m, STR("default")) == m->overflow) {
+        names_free(m);
         return NULL;
     }
     return m;
 }
 
-static void metrics__space(void *ctx, void *item) {
-    struct metrics *m = ctx;
+static void names__space(void *ctx, void *item) {
+    struct names *m = ctx;
     const struct space *sp = item;
-    struct metrics_name *t = metrics__name(m, space_name(sp));
+    struct name *t = names__get(m, space_name(sp));
 
     t->keys += sp->keys.count;
+    t->expiring += sp->expiring;
     t->bytes += sp->bytes;
+    t->policy = sp->policy;
     tally_add(&t->tally, &sp->tally);
 }
 
 /* Take in what a shard holds, and what ended there since the last time. */
-static void metrics__shard(struct metrics *m, struct shard *s) {
+static void names__shard(struct names *m, struct shard *s) {
     struct past *p;
 
     shard_lock(s);
     while ((p = past_take(s)) != NULL) {
-        struct metrics_name *t = metrics__name(m, str_of(p->name, p->nlen));
+        struct name *t = names__get(m, str_of(p->name, p->nlen));
 
         tally_add(&t->ended, &p->tally);
         free(p);
@@ -36423,176 +37199,147 @@ static void metrics__shard(struct metrics *m, struct shard *s) {
         const struct db *db = s->dbs[d];
         uint32_t cursor = 0;
 
-        if (db->plain != NULL) metrics__space(m, db->plain);
-        do cursor = table_scan(&db->spaces, cursor, metrics__space, m);
+        if (db->plain != NULL) names__space(m, db->plain);
+        do cursor = table_scan(&db->spaces, cursor, names__space, m);
         while (cursor != 0);
     }
     shard_unlock(s);
 }
 
-/* Sum up all namespaces as they are now. */
-static void metrics__count(struct metrics *m, struct kvns *k) {
+/* Sum up all namespaces as they are now; no lock is held. */
+static void names_count(struct names *m, struct kvns *k) {
     m->most = (size_t)k->opt.metrics_max_namespaces;
-    for (struct metrics_name *t = m->first; t != NULL; t = t->next) {
-        t->keys = t->bytes = 0;
+    for (struct name *t = m->first; t != NULL; t = t->next) {
+        t->keys = t->expiring = t->bytes = 0;
+        t->limit = UINT64_MAX;
+        t->policy = POLICY_COUNT;
         memset(&t->tally, 0, sizeof t->tally);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++)
-        metrics__shard(m, k->ks.shards + i);
-    for (struct metrics_name *t = m->first; t != NULL; t = t->next)
+        names__shard(m, k->ks.shards + i);
+    for (const struct tenant *own = k->ks.tenants; own != NULL;
+         own = own->next)
+        if (own->has_limit) {
+            struct name *t = names__get(m, str_of(own->name, own->nlen));
+
+            if (t != m->overflow) t->limit = own->limit;
+        }
+    for (struct name *t = m->first; t != NULL; t = t->next)
         tally_add(&t->tally, &t->ended);
 }
 
-/* ---- lines --------------------------------------------------------------- */
-
-static void metrics__head(struct buf *b, const char *name, const char *type,
-                          const char *help) {
-    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+/* Is t to be shown?  "overflow" is where there is one. */
+static inline bool names_shows(const struct names *m, const struct name *t) {
+    return t != m->overflow || m->n >= m->most;
 }
-
-static void metrics__number(struct buf *b, uint64_t v) {
-    char *to = buf_room(b, NUM_UINT_ROOM + 1);
-
-    if (to == NULL) return;
-    b->n += num_put_uint(to, v);
-    buf_put_char(b, '\n');
-}
-
-/* A metric of one series, a whole number. */
-static void metrics__one(struct buf *b, const char *name, const char *type,
-                         const char *help, uint64_t v) {
-    metrics__head(b, name, type, help);
-    buf_printf(b, "%s ", name);
-    metrics__number(b, v);
-}
-
-/* The same with a fraction of thousandths. */
-static void metrics__milli(struct buf *b, const char *name, const char *type,
-                           const char *help, int64_t ms) {
-    if (ms < 0) ms = 0;
-    metrics__head(b, name, type, help);
-    buf_printf(b, "%s %" PRId64 ".%03d\n", name, ms / 1000, (int)(ms % 1000));
-}
+#endif
+/* ---- end program/names.c -------------------------------------------- */
+/* counters as Prometheus reads them */
+/* ---- begin program/metrics.c ---------------------------------------- */
+/* ==== metrics - what Prometheus reads ======================================
+ *
+ * One page in the text format, version 0.0.4.  What lanes count is added up
+ * with the world at rest; namespaces are walked before that, see names.
+ *
+ * floor 8 - uses: base clock buf shard instance world measure info metric names
+ */
+#if !defined(KVNS_NO_HTTP)
+/* ---- namespaces ---------------------------------------------------------- */
 
 /* The metrics that every namespace has. */
 static const struct {
-    const char *name, *type, *help;
-    size_t at;                  /* of struct metrics_name */
+    enum metric metric;
+    size_t at;                  /* of struct name */
 } metrics_by_name[] = {
-    { "kvns_keys_total", "gauge", "Keys, by namespace.",
-      offsetof(struct metrics_name, keys) },
-    { "kvns_memory_used_bytes", "gauge",
-      "Bytes of keys, values and their index, by namespace.",
-      offsetof(struct metrics_name, bytes) },
-    { "kvns_evictions_total", "counter",
-      "Keys evicted to make room, by namespace.",
-      offsetof(struct metrics_name, tally.evicted) },
-    { "kvns_ear_evictions_total", "counter",
-      "Keys that expire-after-read deleted, by namespace.",
-      offsetof(struct metrics_name, tally.ear_evicted) },
-    { "kvns_namespace_expired_total", "counter",
-      "Keys whose time had come, by namespace.",
-      offsetof(struct metrics_name, tally.expired) },
-    { "kvns_namespace_hits_total", "counter",
-      "Reads that found their key, by namespace.",
-      offsetof(struct metrics_name, tally.hits) },
-    { "kvns_namespace_misses_total", "counter",
-      "Reads that found none in a namespace that has keys.",
-      offsetof(struct metrics_name, tally.misses) },
+    { METRIC_KEYS, offsetof(struct name, keys) },
+    { METRIC_EXPIRING, offsetof(struct name, expiring) },
+    { METRIC_BYTES, offsetof(struct name, bytes) },
+    { METRIC_SPACE_LIMIT, offsetof(struct name, limit) },
+    { METRIC_EVICTED, offsetof(struct name, tally.evicted) },
+    { METRIC_EAR, offsetof(struct name, tally.ear_evicted) },
+    { METRIC_SPACE_EXPIRED, offsetof(struct name, tally.expired) },
+    { METRIC_SPACE_HITS, offsetof(struct name, tally.hits) },
+    { METRIC_SPACE_MISSES, offsetof(struct name, tally.misses) },
 };
 
-static void metrics__namespaces(struct metrics *m, struct buf *b) {
+static void metrics__namespaces(const struct names *m, struct buf *b) {
     for (size_t i = 0; i < ROWS(metrics_by_name); i++) {
-        struct str name = str_c(metrics_by_name[i].name);
+        enum metric metric = metrics_by_name[i].metric;
+        struct str name = str_c(metric_rows[metric].name);
 
-        metrics__head(b, name.p, metrics_by_name[i].type,
-                      metrics_by_name[i].help);
-        for (struct metrics_name *t = m->first; t != NULL; t = t->next) {
+        metric_head(b, metric);
+        for (const struct name *t = m->first; t != NULL; t = t->next) {
             uint64_t v;
 
-            if (t == m->overflow && m->n < m->most) continue;
-            memcpy(&v, (char *)t + metrics_by_name[i].at, sizeof v);
+            memcpy(&v, (const char *)t + metrics_by_name[i].at, sizeof v);
+            if (!names_shows(m, t)) continue;
+            if (metric == METRIC_SPACE_LIMIT && v == UINT64_MAX) continue;
             buf_put_str(b, name);
             buf_put_str(b, STR("{namespace=\""));
             buf_put(b, t->label, t->n);
             buf_put_str(b, STR("\"} "));
-            metrics__number(b, v);
+            metric_number(b, v);
         }
     }
 }
 
 /* ---- commands ------------------------------------------------------------ */
 
-/* Bounds of the buckets. */
-static const struct {
-    uint64_t ns;
-    const char *le;             /* the same in seconds */
-} metrics_bounds[] = {
-    { 1000, "1e-06" }, { 2000, "2e-06" }, { 5000, "5e-06" },
-    { 10000, "1e-05" }, { 20000, "2e-05" }, { 50000, "5e-05" },
-    { 100000, "0.0001" }, { 200000, "0.0002" }, { 500000, "0.0005" },
-    { 1000000, "0.001" }, { 2000000, "0.002" }, { 5000000, "0.005" },
-    { 10000000, "0.01" }, { 20000000, "0.02" }, { 50000000, "0.05" },
-    { 100000000, "0.1" }, { 200000000, "0.2" }, { 500000000, "0.5" },
-    { 1000000000, "1" }, { 2000000000, "2" }, { 5000000000, "5" },
-    { UINT64_C(10000000000), "10" },
-};
+/* The histogram of a row in one set of counters.  While latency-tracking was
+ * off, commands were counted but not classed: those are in the last bucket. */
+static void metrics__histogram(const struct kvns *k, struct buf *b,
+                               size_t row, size_t set, struct str space) {
+    uint64_t hist[HIST_CLASSES], buckets[HIST_BOUNDS + 1] = { 0 };
+    struct command_stat st = measure_set(k, set, row, hist);
+    struct buf labels = { 0 };
 
-/* The histogram of one command.  While latency-tracking was off, commands were
- * counted but not classed: those are in the last bucket only. */
-static void metrics__histogram(struct buf *b, const char *command,
-                               const struct command_stat *st) {
-    static const char name[] = "kvns_command_duration_seconds";
-    uint64_t seen = 0;
-    uint32_t class = 0;
+    if (st.calls == 0) return;
+    for (uint32_t i = 0, c = 0; i <= HIST_BOUNDS; i++) {
+        uint32_t end = i == HIST_BOUNDS ? HIST_CLASSES - 1 :
+                                          measure_class(measure_bounds[i]);
 
-    for (size_t i = 0; i < ROWS(metrics_bounds); i++) {
-        while (class < HIST_CLASSES &&
-               measure_class_end(class) <= metrics_bounds[i].ns)
-            seen += st->hist[class++];
-        buf_printf(b, "%s_bucket{command=\"%s\",namespace=\"\",le=\"%s\"} ",
-                   name, command, metrics_bounds[i].le);
-        metrics__number(b, seen < st->calls ? seen : st->calls);
+        while (c <= end) buckets[i] += hist[c++];
     }
-    buf_printf(b, "%s_bucket{command=\"%s\",namespace=\"\",le=\"+Inf\"} ",
-               name, command);
-    metrics__number(b, st->calls);
-    buf_printf(b, "%s_sum{command=\"%s\",namespace=\"\"} %" PRIu64 ".%09d\n",
-               name, command, st->ns / 1000000000,
-               (int)(st->ns % 1000000000));
-    buf_printf(b, "%s_count{command=\"%s\",namespace=\"\"} ", name, command);
-    metrics__number(b, st->calls);
+    buf_printf(&labels, "command=\"%s\",namespace=\"", k->rows[row].name);
+    metric_label(&labels, space, LABEL_NAME);
+    buf_put_char(&labels, '"');
+    if (!labels.failed)
+        metric_histogram(b, METRIC_DURATION, buf_str(&labels), buckets,
+                         st.calls, st.ns);
+    buf_free(&labels);
 }
 
 static void metrics__durations(const struct kvns *k, struct buf *b) {
-    uint64_t hist[HIST_CLASSES];
-
-    metrics__head(b, "kvns_command_duration_seconds", "histogram",
-                  "What commands took. Counts and sums are exact; a bucket "
-                  "may lack those within an eighth below its bound. Short "
-                  "commands that came in one batch share its time equally. "
-                  "Not told apart by namespace: that label is empty.");
+    metric_head(b, METRIC_DURATION);
     for (size_t i = 0; i < k->nrows; i++) {
-        struct command_stat st = measure_row(k, i, hist);
+        const struct command *row = k->rows + i;
+        bool keyed = row->first != 0 || (row->flags & MOVABLE) != 0;
 
-        if (st.calls > 0) metrics__histogram(b, k->rows[i].name, &st);
+        metrics__histogram(k, b, i, STATS_PLAIN,
+                           keyed ? STR("default") : STR(""));
+        for (size_t at = 0; at < LABEL_MOST; at++)
+            if (k->labels[at] != NULL)
+                metrics__histogram(k, b, i, STATS_LABELS + at,
+                                   str_of(k->labels[at]->name,
+                                          k->labels[at]->n));
+        metrics__histogram(k, b, i, STATS_REST, STR("overflow"));
     }
 }
 
 static void metrics__commands(const struct kvns *k, struct buf *b) {
     static const char *const outcomes[] = { "ok", "failed", "rejected" };
 
-    metrics__head(b, "kvns_commands_total", "counter",
-                  "Commands by name and outcome; rejected: not carried out.");
+    metric_head(b, METRIC_COMMANDS);
     for (size_t i = 0; i < k->nrows; i++) {
         struct command_stat st = measure_row(k, i, NULL);
         uint64_t v[3] = { st.calls - st.failed, st.failed, st.rejected };
 
         if (st.calls + st.rejected == 0) continue;
         for (size_t j = 0; j < ROWS(v); j++) {
-            buf_printf(b, "kvns_commands_total{command=\"%s\",outcome=\"%s\"} ",
-                       k->rows[i].name, outcomes[j]);
-            metrics__number(b, v[j]);
+            buf_printf(b, "%s{command=\"%s\",outcome=\"%s\"} ",
+                       metric_rows[METRIC_COMMANDS].name, k->rows[i].name,
+                       outcomes[j]);
+            metric_number(b, v[j]);
         }
     }
 }
@@ -36601,67 +37348,104 @@ static void metrics__errors(const struct kvns *k, struct buf *b) {
     struct error_stat all[LANE_ERRORS];
     size_t n = measure_errors(k, all);
 
-    metrics__head(b, "kvns_errors_total", "counter",
-                  "Errors answered, by the first word of their text.");
+    metric_head(b, METRIC_ERRORS);
     for (size_t i = 0; i < n; i++) {
-        buf_put_str(b, STR("kvns_errors_total{code=\""));
-        metrics_label(b, str_c(all[i].code));
+        buf_printf(b, "%s{code=\"", metric_rows[METRIC_ERRORS].name);
+        metric_label(b, str_c(all[i].code), sizeof all[i].code);
         buf_put_str(b, STR("\"} "));
-        metrics__number(b, all[i].n);
+        metric_number(b, all[i].n);
+    }
+}
+
+static void metrics__turns(const struct kvns *k, struct buf *b) {
+    metric_head(b, METRIC_TURN);
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        const struct lane *l = k->lanes + i;
+        char label[32];
+        int n = snprintf(label, sizeof label, "loop=\"%u\"", (unsigned)i);
+
+        metric_histogram(b, METRIC_TURN, str_of(label, (size_t)n), l->turns,
+                         l->nturns, l->turns_ns);
     }
 }
 
 /* ---- the server and its process ------------------------------------------ */
 
-static void metrics__clients(struct kvns *k, struct buf *b) {
-    uint64_t accepted = 0, refused = 0, in = 0, out = 0;
+static void metrics__memory(struct kvns *k, const struct info_sums *s,
+                            struct buf *b) {
+    size_t used = keyspace_bytes(&k->ks);
 
-    for (uint32_t i = 0; i < k->nlanes; i++) {
-        accepted += k->lanes[i].accepted;
-        refused += k->lanes[i].refused;
-        in += k->lanes[i].net_in;
-        out += k->lanes[i].net_out;
-    }
-    metrics__one(b, "kvns_connected_clients", "gauge", "Clients connected.",
-                 atomic_load(&k->nclients));
-    metrics__one(b, "kvns_blocked_clients", "gauge",
-                 "Clients that wait for data.", instance_blocked(k));
-    metrics__one(b, "kvns_max_clients", "gauge",
-                 "Clients that may be connected.",
-                 (uint64_t)k->opt.max_clients);
-    metrics__one(b, "kvns_connections_received_total", "counter",
-                 "Connections accepted, refused ones included.", accepted);
-    metrics__one(b, "kvns_connections_rejected_total", "counter",
-                 "Connections refused, over a limit or not allowed.", refused);
-    metrics__one(b, "kvns_network_received_bytes_total", "counter",
-                 "Bytes read from clients.", in);
-    metrics__one(b, "kvns_network_sent_bytes_total", "counter",
-                 "Bytes sent to clients.", out);
+    k->peak = size_max(k->peak, used);
+    metric_one(b, METRIC_USED, used);
+    metric_head(b, METRIC_LIMIT);
+    if (k->ks.opt.memory_limit >= SIZE_MAX / 2)
+        buf_printf(b, "%s +Inf\n", metric_rows[METRIC_LIMIT].name);
+    else
+        buf_printf(b, "%s %zu\n", metric_rows[METRIC_LIMIT].name,
+                   k->ks.opt.memory_limit);
+    metric_one(b, METRIC_PEAK, k->peak);
+    metric_head(b, METRIC_MEMORY);
+    metric_of(b, METRIC_MEMORY, "data", used);
+    metric_of(b, METRIC_MEMORY, "freeing", s->freeing);
+    metric_of(b, METRIC_MEMORY, "clients", s->client_bytes);
+    metric_of(b, METRIC_MEMORY, "snapshot", s->snapshot_bytes);
+    metric_of(b, METRIC_MEMORY, "slack",
+              s->held > s->used ? s->held - s->used : 0);
+    metric_one(b, METRIC_ARENA_USED, s->used);
+    metric_one(b, METRIC_ARENA_HELD, s->held);
 }
 
-static void metrics__snapshots(struct kvns *k, struct buf *b) {
-    int64_t now = clock_wall_us() / 1000;
-    struct persist p;
+/* What happened to keys, since the start or CONFIG RESETSTAT. */
+static void metrics__keys(const struct kvns *k, const struct info_sums *s,
+                          struct buf *b) {
+    const struct keyspace *ks = &k->ks;
 
-    pthread_mutex_lock(&k->lock);
-    p = k->persist;
-    pthread_mutex_unlock(&k->lock);
-    metrics__one(b, "kvns_loading", "gauge",
-                 "1 while a snapshot is loaded, otherwise 0.",
-                 atomic_load(&k->loading));
-    metrics__one(b, "kvns_snapshot_in_progress", "gauge",
-                 "1 while a snapshot is saved, otherwise 0.", p.saving);
-    metrics__one(b, "kvns_snapshot_last_ok", "gauge",
-                 "0 after a save that failed, otherwise 1.", p.last_ok);
-    metrics__one(b, "kvns_snapshots_total", "counter", "Snapshots saved.",
-                 p.saves);
-    metrics__one(b, "kvns_snapshots_failed_total", "counter",
-                 "Snapshots that failed.", p.failures);
-    metrics__milli(b, "kvns_snapshot_age_seconds", "gauge",
-                   "Time since the last good snapshot, or since the start.",
-                   now - p.last_ms);
-    metrics__milli(b, "kvns_snapshot_duration_seconds", "gauge",
-                   "What the last snapshot took.", p.took_ms);
+    metric_head(b, METRIC_DB_KEYS);
+    for (uint32_t d = 0; d < ks->opt.databases; d++) {
+        uint64_t keys = 0;
+        char db[16];
+
+        for (uint32_t i = 0; i < ks->nshards; i++)
+            keys += ks->shards[i].dbs[d]->keys;
+        snprintf(db, sizeof db, "%u", (unsigned)d);
+        if (keys > 0) metric_of(b, METRIC_DB_KEYS, db, keys);
+    }
+    metric_one(b, METRIC_HITS, s->hits);
+    metric_one(b, METRIC_MISSES, s->misses);
+    metric_one(b, METRIC_EXPIRED, s->expired);
+    metric_one(b, METRIC_CHANGES, instance_dirty(k));
+}
+
+static void metrics__clients(struct kvns *k, const struct info_sums *s,
+                             struct buf *b) {
+    metric_one(b, METRIC_CLIENTS, atomic_load(&k->nclients));
+    metric_one(b, METRIC_BLOCKED, instance_blocked(k));
+    metric_one(b, METRIC_MAX_CLIENTS, (uint64_t)k->opt.max_clients);
+    metric_one(b, METRIC_ACCEPTED, s->accepted);
+    metric_one(b, METRIC_REFUSED, s->refused);
+    metric_one(b, METRIC_RECEIVED, s->net_in);
+    metric_one(b, METRIC_SENT, s->net_out);
+}
+
+static void metrics__snapshots(struct kvns *k, const struct info_sums *s,
+                               struct buf *b) {
+    int64_t now = clock_wall_us() / 1000;
+    bool loading = atomic_load(&k->loading);
+    const struct persist *p = &s->persist;
+
+    metric_one(b, METRIC_LOADING, loading);
+    metric_ratio(b, METRIC_LOADED, loading ? p->load_done : 1,
+                 loading ? p->load_total : 1);
+    metric_one(b, METRIC_SAVING, p->saving);
+    metric_ratio(b, METRIC_SAVED, p->saving ? s->saved_keys : 0,
+                 p->save_keys);
+    metric_one(b, METRIC_SAVE_OK, p->last_ok);
+    metric_one(b, METRIC_SAVES, p->saves);
+    metric_one(b, METRIC_SAVE_FAILURES, p->failures);
+    metric_milli(b, METRIC_SAVE_AGE, now - p->last_ms);
+    metric_milli(b, METRIC_SAVE_TOOK, p->took_ms);
+    metric_one(b, METRIC_SAVE_BYTES, p->bytes);
+    metric_one(b, METRIC_UNSAVED, instance_dirty(k) - p->dirty_then);
 }
 
 /* Descriptors this process has open; 0: nobody says. */
@@ -36684,111 +37468,782 @@ static uint64_t metrics__open_fds(void) {
 /* The metrics that every exporter has of its process. */
 static void metrics__process(const struct kvns *k, struct buf *b) {
     unsigned long virtual = 0, resident = 0;
-    long page = sysconf(_SC_PAGESIZE);
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     struct rlimit r;
     struct rusage u;
     uint64_t fds = metrics__open_fds();
     FILE *f = fopen("/proc/self/statm", "r");
 
     if (getrusage(RUSAGE_SELF, &u) == 0)
-        metrics__milli(b, "process_cpu_seconds_total", "counter",
-                       "User and system time.",
-                       (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
-                       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
+        metric_milli(b, METRIC_CPU,
+                     (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+                     (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
     if (f != NULL && fscanf(f, "%lu %lu", &virtual, &resident) == 2) {
-        metrics__one(b, "process_virtual_memory_bytes", "gauge",
-                     "Bytes of address space.", (uint64_t)virtual *
-                     (uint64_t)page);
-        metrics__one(b, "process_resident_memory_bytes", "gauge",
-                     "Bytes of memory in use.", (uint64_t)resident *
-                     (uint64_t)page);
+        metric_one(b, METRIC_VIRTUAL, (uint64_t)virtual * page);
+        metric_one(b, METRIC_RESIDENT, (uint64_t)resident * page);
     }
     if (f != NULL) fclose(f);
-    metrics__milli(b, "process_start_time_seconds", "gauge",
-                   "When it began, in Unix time.", k->started_ms);
-    if (fds > 0)
-        metrics__one(b, "process_open_fds", "gauge", "Descriptors open.", fds);
+    metric_milli(b, METRIC_START, k->started_ms);
+    if (fds > 0) metric_one(b, METRIC_FDS, fds);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
-        metrics__one(b, "process_max_fds", "gauge",
-                     "Descriptors that may be open.", (uint64_t)r.rlim_cur);
+        metric_one(b, METRIC_MAX_FDS, (uint64_t)r.rlim_cur);
 }
 
-static void metrics__memory(const struct kvns *k, struct buf *b) {
-    static const char limit[] = "kvns_memory_limit_bytes";
-    size_t used = 0, held = 0;
+static uint64_t metrics__slow(struct kvns *k) {
+    int64_t n;
 
-    metrics__one(b, "kvns_memory_used_bytes_total", "gauge",
-                 "Bytes of keys, values and their index in all namespaces.",
-                 keyspace_bytes(&k->ks));
-    metrics__head(b, limit, "gauge",
-                  "Bytes of data that there may be; +Inf: no limit.");
-    if (k->ks.opt.memory_limit >= SIZE_MAX / 2)
-        buf_printf(b, "%s +Inf\n", limit);
-    else
-        buf_printf(b, "%s %zu\n", limit, k->ks.opt.memory_limit);
-    for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        used += k->ks.shards[i].mem.used;
-        held += k->ks.shards[i].mem.held;
-    }
-    metrics__one(b, "kvns_allocator_used_bytes", "gauge",
-                 "Bytes in blocks of the shards' allocators.", used);
-    metrics__one(b, "kvns_allocator_held_bytes", "gauge",
-                 "Bytes these allocators have of the system.", held);
-}
-
-/* What happened to keys, since the start or CONFIG RESETSTAT. */
-static void metrics__keys(const struct kvns *k, struct buf *b) {
-    struct tally sum = { 0 };
-    uint64_t changes = 0;
-
-    for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        const struct shard *s = k->ks.shards + i;
-
-        sum.hits += s->hits;
-        sum.misses += s->misses;
-        sum.expired += s->expired;
-        changes += s->dirty;
-    }
-    metrics__one(b, "kvns_keyspace_hits_total", "counter",
-                 "Reads that found their key.", sum.hits);
-    metrics__one(b, "kvns_keyspace_misses_total", "counter",
-                 "Reads that found none.", sum.misses);
-    metrics__one(b, "kvns_expired_keys_total", "counter",
-                 "Keys whose time had come.", sum.expired);
-    metrics__one(b, "kvns_changes_total", "counter",
-                 "Changes to keys since the start.", changes);
+    pthread_mutex_lock(&k->slow->lock);
+    n = k->slow->next_id;
+    pthread_mutex_unlock(&k->slow->lock);
+    return (uint64_t)n;
 }
 
 /* Write the page.  l is the caller's lane, in its turn, without locks; all
  * lanes rest for a part of it.  False: no memory. */
-static bool metrics_page(struct metrics *m, struct lane *l, struct buf *b) {
+static bool metrics_page(struct names *m, struct lane *l, struct buf *b) {
     struct kvns *k = l->k;
+    struct info_sums s;
 
-    metrics__head(b, "kvns_build_info", "gauge", "1, with the version.");
-    buf_printf(b, "kvns_build_info{version=\"%s\",redis_version=\"%s\"} 1\n",
-               KVNS_VERSION, KVNS_REDIS_VERSION);
-    metrics__count(m, k);
+    metric_head(b, METRIC_BUILD);
+    buf_printf(b, "%s{version=\"%s\",redis_version=\"%s\"} 1\n",
+               metric_rows[METRIC_BUILD].name, KVNS_VERSION,
+               KVNS_REDIS_VERSION);
+    names_count(m, k);
     metrics__namespaces(m, b);
     world_stop(l);
-    metrics__memory(k, b);
-    metrics__keys(k, b);
-    metrics__clients(k, b);
+    info_sum_all(k, NULL, &s);
+    metrics__memory(k, &s, b);
+    metrics__keys(k, &s, b);
+    metrics__clients(k, &s, b);
     metrics__commands(k, b);
     metrics__durations(k, b);
     metrics__errors(k, b);
+    metrics__turns(k, b);
+    metrics__snapshots(k, &s, b);
     world_go(l);
-    metrics__snapshots(k, b);
+    metric_one(b, METRIC_SLOW, metrics__slow(k));
     metrics__process(k, b);
     return !b->failed;
 }
+#endif
 /* ---- end program/metrics.c ------------------------------------------ */
+/* the status page, from page.html */
+/* ---- begin program/page.c ------------------------------------------- */
+/* ==== page - the status page, as page.html has it ==========================
+ *
+ * Made by `make amalgamation`: change page.html, not this.
+ *
+ * floor 8 - uses: -
+ */
+#if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
+static const char *const page_lines[] = {
+    "<!doctype html>\n",
+    "<html lang=\"en\">\n",
+    "<head>\n",
+    "<meta charset=\"utf-8\">\n",
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=",
+    "1\">\n",
+    "<meta name=\"color-scheme\" content=\"light dark\">\n",
+    "<title>kvns</title>\n",
+    "<link rel=\"icon\" href=\"data:,\">\n",
+    "<style>\n",
+    ":root {\n",
+    "  --page: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2733;\n",
+    "  --dim: #566472; --mark: #0b62c4; --soft: #dcebfd; --good: #0a6b3d;\n",
+    "  --warn: #8a5a00; --bad: #b3261e; --track: #e6eaef;\n",
+    "}\n",
+    "@media (prefers-color-scheme: dark) {\n",
+    "  :root {\n",
+    "    --page: #11161c; --card: #1a2129; --line: #303a45; --text: #e6eb",
+    "f0;\n",
+    "    --dim: #9fadba; --mark: #6cb2ff; --soft: #1c3450; --good: #5fd49",
+    "a;\n",
+    "    --warn: #f0b94d; --bad: #ff8a80; --track: #2a333d;\n",
+    "  }\n",
+    "}\n",
+    "* { box-sizing: border-box; }\n",
+    "body {\n",
+    "  margin: 0; background: var(--page); color: var(--text);\n",
+    "  font: 15px/1.45 system-ui, -apple-system, \"Segoe UI\", Roboto,\n",
+    "    \"Liberation Sans\", sans-serif;\n",
+    "}\n",
+    ".skip { position: absolute; left: -99em; }\n",
+    ".skip:focus { left: 8px; top: 8px; padding: 6px 10px; z-index: 2;\n",
+    "  background: var(--card); }\n",
+    "header, main { max-width: 1180px; margin: 0 auto; padding: 0 20px; }\n",
+    "header { display: flex; flex-wrap: wrap; gap: 4px 14px;\n",
+    "  align-items: baseline; padding-top: 18px; padding-bottom: 6px; }\n",
+    "h1 { font-size: 24px; margin: 0; letter-spacing: -.02em; }\n",
+    "h2 { font-size: 16px; margin: 0; }\n",
+    ".dim, small { color: var(--dim); }\n",
+    "#state { margin-left: auto; font-weight: 600; display: flex; gap: 7p",
+    "x;\n",
+    "  align-items: center; }\n",
+    "#state::before { content: \"\"; width: 9px; height: 9px; border-radi",
+    "us: 50%;\n",
+    "  background: currentColor; }\n",
+    ".good { color: var(--good); } .warn { color: var(--warn); }\n",
+    ".bad { color: var(--bad); }\n",
+    ".cards { display: grid; gap: 12px; margin: 10px 0 12px; padding: 0;\n",
+    "  grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }\n",
+    ".card { background: var(--card); border: 1px solid var(--line);\n",
+    "  border-radius: 10px; padding: 13px 15px; min-width: 0; }\n",
+    ".card h2 { font-size: 13px; font-weight: 600; color: var(--dim); }\n",
+    ".big { font-size: 29px; font-weight: 650; letter-spacing: -.02em;\n",
+    "  line-height: 1.25; font-variant-numeric: tabular-nums; }\n",
+    ".sub { font-size: 13px; color: var(--dim); min-height: 1.45em;\n",
+    "  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n",
+    ".bar { height: 7px; border-radius: 4px; background: var(--track);\n",
+    "  overflow: hidden; margin: 7px 0 5px; }\n",
+    ".bar i { display: block; height: 100%; width: 0; background: var(--m",
+    "ark); }\n",
+    ".bar.full i { background: var(--bad); }\n",
+    "svg { display: block; }\n",
+    "svg path.l { fill: none; stroke: var(--mark); stroke-width: 1.5;\n",
+    "  vector-effect: non-scaling-stroke; stroke-linejoin: round; }\n",
+    "svg path.a { fill: var(--soft); }\n",
+    ".wide svg { width: 100%; height: 46px; }\n",
+    "td svg { width: 104px; height: 22px; }\n",
+    "section { margin: 0 0 14px; }\n",
+    ".tools { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items:",
+    " center;\n",
+    "  margin-bottom: 8px; }\n",
+    ".tools label { margin-left: auto; font-size: 13px; color: var(--dim)",
+    "; }\n",
+    "input { font: inherit; color: inherit; background: var(--page);\n",
+    "  border: 1px solid var(--dim); border-radius: 7px; padding: 5px 9px",
+    ";\n",
+    "  width: 15em; max-width: 100%; margin-left: 6px; }\n",
+    ".scroll { overflow-x: auto; }\n",
+    "table { border-collapse: collapse; width: 100%; font-size: 14px; }\n",
+    "th, td { padding: 5px 9px; text-align: right; white-space: nowrap;\n",
+    "  border-bottom: 1px solid var(--line);\n",
+    "  font-variant-numeric: tabular-nums; }\n",
+    "tbody tr:last-child td, tbody tr:last-child th { border-bottom: 0; }\n",
+    "th:first-child, td:first-child { text-align: left; padding-left: 2px",
+    "; }\n",
+    "tbody th { font-weight: 500; max-width: 22em; overflow: hidden;\n",
+    "  text-overflow: ellipsis; }\n",
+    "thead th { color: var(--dim); font-weight: 600; font-size: 13px; }\n",
+    "th button { all: unset; cursor: pointer; }\n",
+    "th button:hover { color: var(--text); text-decoration: underline; }\n",
+    ":focus-visible, th button:focus-visible { outline: 2px solid var(--m",
+    "ark);\n",
+    "  outline-offset: 2px; border-radius: 3px; }\n",
+    "th[aria-sort] button::after { content: \" \\2195\"; opacity: .35; }\n",
+    "th[aria-sort=ascending] button::after { content: \" \\2191\"; opacit",
+    "y: 1; }\n",
+    "th[aria-sort=descending] button::after { content: \" \\2193\"; opaci",
+    "ty: 1; }\n",
+    ".pair { display: grid; gap: 12px; align-items: start;\n",
+    "  grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }\n",
+    "td .bar { width: 84px; margin: 0 0 0 auto; }\n",
+    "footer { color: var(--dim); font-size: 13px; padding: 2px 0 26px; }\n",
+    "a { color: var(--mark); }\n",
+    "@media (max-width: 560px) {\n",
+    "  header, main { padding-left: 12px; padding-right: 12px; }\n",
+    "  .cards { grid-template-columns: 1fr 1fr; gap: 8px; }\n",
+    "  .cards .wide, .cards .card:last-child { grid-column: 1 / -1; }\n",
+    "  .card { padding: 10px 11px; } .big { font-size: 23px; }\n",
+    "  .tools label { margin-left: 0; width: 100%; }\n",
+    "  input { width: 100%; margin: 3px 0 0; }\n",
+    "  .pair { grid-template-columns: minmax(0, 1fr); }\n",
+    "  #state { margin-left: 0; width: 100%; }\n",
+    "}\n",
+    "</style>\n",
+    "</head>\n",
+    "<body>\n",
+    "<a class=\"skip\" href=\"#spaces\">To the namespaces</a>\n",
+    "<header>\n",
+    "<h1>kvns</h1><span class=\"dim\" id=\"about\"></span>\n",
+    "<span id=\"state\" class=\"dim\" role=\"status\">connecting</span>\n",
+    "</header>\n",
+    "<main>\n",
+    "<div class=\"cards\">\n",
+    "<div class=\"card wide\"><h2>Operations per second</h2>\n",
+    "<div class=\"big\" id=\"ops\">-</div><div id=\"opsline\"></div>\n",
+    "<div class=\"sub\" id=\"opssub\"></div></div>\n",
+    "<div class=\"card\"><h2>Latency, median</h2><div class=\"big\" id=\"",
+    "p50\">-</div>\n",
+    "<div class=\"sub\" id=\"tail\"></div><div class=\"sub\" id=\"worst\"",
+    "></div></div>\n",
+    "<div class=\"card\"><h2>Hit ratio</h2><div class=\"big\" id=\"hit\">",
+    "-</div>\n",
+    "<div class=\"sub\" id=\"hits\"></div><div class=\"sub\" id=\"gone\">",
+    "</div></div>\n",
+    "<div class=\"card\"><h2>Memory</h2><div class=\"big\" id=\"used\">-<",
+    "/div>\n",
+    "<div class=\"bar\" id=\"membar\" role=\"meter\" aria-label=\"Memory ",
+    "of the limit\"\n",
+    " aria-valuemin=\"0\" aria-valuemax=\"100\" aria-valuenow=\"0\"><i></",
+    "i></div>\n",
+    "<div class=\"sub\" id=\"limit\"></div><div class=\"sub\" id=\"rss\">",
+    "</div></div>\n",
+    "<div class=\"card\"><h2>Clients</h2><div class=\"big\" id=\"clients",
+    "\">-</div>\n",
+    "<div class=\"sub\" id=\"clientsub\"></div><div class=\"sub\" id=\"ne",
+    "t\"></div></div>\n",
+    "<div class=\"card\"><h2>Snapshot</h2><div class=\"big\" id=\"snap\">",
+    "-</div>\n",
+    "<div class=\"bar\" id=\"snapbar\" hidden role=\"meter\"\n",
+    " aria-label=\"Progress\" aria-valuemin=\"0\" aria-valuemax=\"100\"\n",
+    " aria-valuenow=\"0\"><i></i></div>\n",
+    "<div class=\"sub\" id=\"snapsub\"></div><div class=\"sub\" id=\"work",
+    "\"></div></div>\n",
+    "</div>\n",
+    "<section class=\"card\" id=\"spaces\" aria-labelledby=\"spacesh\" ta",
+    "bindex=\"-1\">\n",
+    "<div class=\"tools\"><h2 id=\"spacesh\">Namespaces</h2>\n",
+    "<span class=\"dim\" id=\"count\"></span>\n",
+    "<label>Search<input id=\"search\" type=\"search\" autocomplete=\"off",
+    "\"\n",
+    " spellcheck=\"false\"></label></div>\n",
+    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby",
+    "=\"spacesh\">\n",
+    "<table id=\"ns\"><thead><tr></tr></thead><tbody></tbody></table></di",
+    "v>\n",
+    "</section>\n",
+    "<div class=\"pair\">\n",
+    "<section class=\"card\"><div class=\"tools\"><h2 id=\"busyh\">Comman",
+    "ds</h2>\n",
+    "<span class=\"dim\">busiest now</span></div><div class=\"scroll\" ta",
+    "bindex=\"0\"\n",
+    " role=\"region\" aria-labelledby=\"busyh\"><table id=\"busy\"><thead",
+    "><tr>\n",
+    "<th scope=\"col\">Command</th><th scope=\"col\">Per second</th>\n",
+    "<th scope=\"col\">Mean</th><th scope=\"col\">Calls</th></tr></thead>\n",
+    "<tbody></tbody></table></div></section>\n",
+    "<section class=\"card\"><div class=\"tools\"><h2 id=\"slowh\">Slow c",
+    "ommands</h2>\n",
+    "<span class=\"dim\" id=\"slowsub\"></span></div><div class=\"scroll",
+    "\" tabindex=\"0\"\n",
+    " role=\"region\" aria-labelledby=\"slowh\"><table id=\"slow\"><thead",
+    "><tr>\n",
+    "<th scope=\"col\">Command</th><th scope=\"col\">Took</th>\n",
+    "<th scope=\"col\">When</th></tr></thead><tbody></tbody></table></div",
+    "></section>\n",
+    "</div>\n",
+    "<footer>Read only, once a second. Prometheus reads\n",
+    "<a href=\"metrics\">/metrics</a>.</footer>\n",
+    "</main>\n",
+    "<script>\n",
+    "'use strict';\n",
+    "const $ = id => document.getElementById(id);\n",
+    "const KEEP = 60, SHOWN = 100;\n",
+    "const spaces = new Map();\n",
+    "let last = null, opsPast = [], sortBy = 'bytes', sortDown = true;\n",
+    "\n",
+    "/* Numbers as people read them. */\n",
+    "const num = n => Math.round(n).toLocaleString('en');\n",
+    "const short = n => n < 10000 \? num(n) : n < 1e6 \? (n / 1e3).toFixe",
+    "d(1) + ' k'\n",
+    "  : n < 1e9 \? (n / 1e6).toFixed(2) + ' M' : (n / 1e9).toFixed(2) + ",
+    "' G';\n",
+    "function bytes(n) {\n",
+    "  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];\n",
+    "  let i = 0;\n",
+    "  while (n >= 1024 && i < 4) { n /= 1024; i++; }\n",
+    "  return (i && n < 100 \? n.toFixed(1) : Math.round(n)) + ' ' + unit",
+    "s[i];\n",
+    "}\n",
+    "const took = ns => ns < 1e3 \? Math.round(ns) + ' ns'\n",
+    "  : ns < 1e6 \? (ns / 1e3).toFixed(ns < 1e4 \? 1 : 0) + ' \\u00b5s'\n",
+    "  : ns < 1e9 \? (ns / 1e6).toFixed(ns < 1e7 \? 1 : 0) + ' ms'\n",
+    "  : (ns / 1e9).toFixed(1) + ' s';\n",
+    "function span(s) {\n",
+    "  s = Math.max(0, Math.round(s));\n",
+    "  if (s < 60) return s + ' s';\n",
+    "  if (s < 3600) return Math.floor(s / 60) + ' min';\n",
+    "  if (s < 172800) return Math.floor(s / 3600) + ' h '\n",
+    "    + Math.floor(s % 3600 / 60) + ' min';\n",
+    "  return Math.floor(s / 86400) + ' days';\n",
+    "}\n",
+    "const percent = x => (x * 100).toFixed(x < 1 && x > .995 \? 2 : 1) +",
+    " ' %';\n",
+    "\n",
+    "/* Text only: nothing a client chose is ever taken for HTML. */\n",
+    "function text(e, s) {\n",
+    "  if (typeof e === 'string') e = $(e);\n",
+    "  if (e.textContent !== s) e.textContent = s;\n",
+    "}\n",
+    "function bar(e, part) {\n",
+    "  const p = Math.min(100, Math.max(0, part * 100));\n",
+    "  e.firstElementChild.style.width = p + '%';\n",
+    "  e.classList.toggle('full', p > 95);\n",
+    "  e.setAttribute('aria-valuenow', Math.round(p));\n",
+    "}\n",
+    "\n",
+    "/* A line of what was, drawn into an SVG. */\n",
+    "function line(values, w, h, area) {\n",
+    "  const most = Math.max(1, ...values), step = w / (KEEP - 1);\n",
+    "  const x = i => (w - (values.length - 1 - i) * step).toFixed(1);\n",
+    "  const y = v => (h - 2 - v / most * (h - 4)).toFixed(1);\n",
+    "  const d = values.map((v, i) => (i \? 'L' : 'M') + x(i) + ' ' + y(v",
+    ")).join('');\n",
+    "  return { d, area: area && values.length \? d + 'L' + w + ' ' + h +",
+    " 'L' + x(0)\n",
+    "    + ' ' + h + 'Z' : '' };\n",
+    "}\n",
+    "function chart(w, h) {\n",
+    "  const ns = 'http://www.w3.org/2000/svg';\n",
+    "  const svg = document.createElementNS(ns, 'svg');\n",
+    "  svg.setAttribute('viewBox', '0 0 ' + w + ' ' + h);\n",
+    "  svg.setAttribute('preserveAspectRatio', 'none');\n",
+    "  svg.setAttribute('aria-hidden', 'true');\n",
+    "  const paths = ['a', 'l'].map(c => {\n",
+    "    const p = document.createElementNS(ns, 'path');\n",
+    "    p.setAttribute('class', c);\n",
+    "    svg.append(p);\n",
+    "    return p;\n",
+    "  });\n",
+    "  svg.draw = values => {\n",
+    "    const l = line(values, w, h, true);\n",
+    "    paths[0].setAttribute('d', l.area);\n",
+    "    paths[1].setAttribute('d', l.d);\n",
+    "  };\n",
+    "  return svg;\n",
+    "}\n",
+    "const opsChart = chart(600, 46);\n",
+    "$('opsline').append(opsChart);\n",
+    "\n",
+    "/* The table of namespaces: a row stays while its namespace does. */\n",
+    "const columns = [\n",
+    "  ['name', 'Namespace'], ['keys', 'Keys'], ['bytes', 'Memory'],\n",
+    "  ['full', 'Of its limit'], ['reads', 'Reads/s'],\n",
+    "  [null, 'Last minute'], ['ratio', 'Hit ratio'], ['evicted', 'Evicte",
+    "d'],\n",
+    "  ['expired', 'Expired'], ['policy', 'Eviction']\n",
+    "];\n",
+    "function heads() {\n",
+    "  const tr = $('ns').tHead.rows[0];\n",
+    "  for (const [key, title] of columns) {\n",
+    "    const th = document.createElement('th');\n",
+    "    th.scope = 'col';\n",
+    "    if (key) {\n",
+    "      const b = document.createElement('button');\n",
+    "      b.type = 'button';\n",
+    "      b.textContent = title;\n",
+    "      b.onclick = () => {\n",
+    "        sortDown = sortBy === key \? !sortDown : key !== 'name'\n",
+    "          && key !== 'policy';\n",
+    "        sortBy = key;\n",
+    "        table();\n",
+    "      };\n",
+    "      th.dataset.key = key;\n",
+    "      th.append(b);\n",
+    "    } else th.textContent = title;\n",
+    "    tr.append(th);\n",
+    "  }\n",
+    "}\n",
+    "function makeRow(s) {\n",
+    "  const tr = document.createElement('tr');\n",
+    "  columns.forEach((c, i) => {\n",
+    "    const td = document.createElement(i \? 'td' : 'th');\n",
+    "    if (!i) { td.scope = 'row'; td.title = s.name; }\n",
+    "    tr.append(td);\n",
+    "  });\n",
+    "  s.chart = chart(104, 22);\n",
+    "  tr.cells[5].append(s.chart);\n",
+    "  s.row = tr;\n",
+    "}\n",
+    "function fill(s) {\n",
+    "  const c = s.row.cells;\n",
+    "  text(c[0], s.name === '' \? '(empty)' : s.name);\n",
+    "  text(c[1], num(s.keys));\n",
+    "  text(c[2], bytes(s.bytes));\n",
+    "  text(c[3], s.limit === null \? '' : percent(s.full) + ' of '\n",
+    "    + bytes(s.limit));\n",
+    "  text(c[4], num(s.reads));\n",
+    "  s.chart.draw(s.past);\n",
+    "  text(c[6], s.ratio < 0 \? '' : percent(s.ratio));\n",
+    "  text(c[7], num(s.evicted));\n",
+    "  text(c[8], num(s.expired));\n",
+    "  text(c[9], s.policy);\n",
+    "}\n",
+    "function table() {\n",
+    "  const want = $('search').value.toLowerCase();\n",
+    "  const order = (a, b) => {\n",
+    "    const x = a[sortBy], y = b[sortBy];\n",
+    "    const d = typeof x === 'string' \? (x < y \? -1 : x > y) : x - y",
+    ";\n",
+    "    return (sortDown \? -d : d) || (a.name < b.name \? -1 : 1);\n",
+    "  };\n",
+    "  const found = [...spaces.values()]\n",
+    "    .filter(s => s.name.toLowerCase().includes(want)).sort(order);\n",
+    "  const body = $('ns').tBodies[0], show = found.slice(0, SHOWN);\n",
+    "  show.forEach((s, i) => {\n",
+    "    if (!s.row) makeRow(s);\n",
+    "    fill(s);\n",
+    "    if (body.rows[i] !== s.row) body.insertBefore(s.row, body.rows[i",
+    "] || null);\n",
+    "  });\n",
+    "  while (body.rows.length > show.length) body.lastElementChild.remov",
+    "e();\n",
+    "  for (const th of $('ns').tHead.rows[0].cells) {\n",
+    "    if (!th.dataset.key) continue;\n",
+    "    th.setAttribute('aria-sort', th.dataset.key !== sortBy \? 'none'\n",
+    "      : sortDown \? 'descending' : 'ascending');\n",
+    "  }\n",
+    "  text('count', found.length === spaces.size \? num(spaces.size)\n",
+    "    : num(found.length) + ' of ' + num(spaces.size));\n",
+    "  if (found.length > SHOWN)\n",
+    "    text('count', $('count').textContent + ', the first ' + SHOWN + ",
+    "' shown');\n",
+    "}\n",
+    "\n",
+    "function cell(tr, first) {\n",
+    "  const e = document.createElement(first \? 'th' : 'td');\n",
+    "  if (first) e.scope = 'row';\n",
+    "  tr.append(e);\n",
+    "  return e;\n",
+    "}\n",
+    "/* Plain tables: cells of each row, made anew only where they change",
+    "d. */\n",
+    "function rows(id, all) {\n",
+    "  const body = $(id).tBodies[0];\n",
+    "  all.forEach((cells, i) => {\n",
+    "    const tr = body.rows[i] || body.insertRow();\n",
+    "    cells.forEach((s, j) => text(tr.cells[j] || cell(tr, !j), s));\n",
+    "  });\n",
+    "  while (body.rows.length > all.length) body.deleteRow(-1);\n",
+    "}\n",
+    "\n",
+    "/* What counters did since the last look, per second. */\n",
+    "function rate(now, was, seconds) {\n",
+    "  return seconds > 0 && now >= was \? (now - was) / seconds : 0;\n",
+    "}\n",
+    "function quantile(hist, share) {\n",
+    "  let total = 0, seen = 0;\n",
+    "  for (const [, n] of hist) total += n;\n",
+    "  for (const [ns, n] of hist) {\n",
+    "    seen += n;\n",
+    "    if (seen >= total * share && n > 0) return ns;\n",
+    "  }\n",
+    "  return 0;\n",
+    "}\n",
+    "function latency(now, was) {\n",
+    "  const before = new Map(was \? was.latency : []);\n",
+    "  let hist = now.latency.map(([ns, n]) => [ns, n - (before.get(ns) |",
+    "| 0)]);\n",
+    "  if (!hist.some(h => h[1] > 0) || hist.some(h => h[1] < 0))\n",
+    "    hist = now.latency;\n",
+    "  if (!hist.length) return;\n",
+    "  const top = hist.filter(h => h[1] > 0).pop();\n",
+    "  text('p50', took(quantile(hist, .5)));\n",
+    "  text('tail', '99 %: ' + took(quantile(hist, .99)) + ', 99.9 %: '\n",
+    "    + took(quantile(hist, .999)));\n",
+    "  text('worst', 'slowest: ' + took(top \? top[0] : 0));\n",
+    "}\n",
+    "function work(d) {\n",
+    "  const s = d.snapshot, l = d.loading;\n",
+    "  const part = l \? l.done / Math.max(1, l.total)\n",
+    "    : s.saving \? s.done / Math.max(1, s.total) : -1;\n",
+    "  $('snapbar').hidden = part < 0;\n",
+    "  if (part >= 0) bar($('snapbar'), part);\n",
+    "  text('snap', l \? 'loading' : s.saving \? 'saving' : !s.on \? 'off",
+    "'\n",
+    "    : s.ok \? 'good' : 'failed');\n",
+    "  $('snap').className = 'big ' + (l || s.saving \? 'warn' : !s.on \?",
+    " 'dim'\n",
+    "    : s.ok \? 'good' : 'bad');\n",
+    "  text('snapsub', part >= 0 \? percent(part) + ', ' + num(l \? l.key",
+    "s : s.done)\n",
+    "    + ' keys' : !s.on \? 'no persist-path' : (s.count \? span(s.age)\n",
+    "    + ' ago, ' + bytes(s.bytes) : 'none yet'));\n",
+    "  text('work', d.freeing > 0 \? 'freeing ' + bytes(d.freeing)\n",
+    "    : s.on \? num(s.unsaved) + ' changes since' : '');\n",
+    "}\n",
+    "function cards(d, was, dt) {\n",
+    "  const ops = was \? rate(d.commands, was.commands, dt) : d.rate;\n",
+    "  const reads = was \? (d.hits - was.hits) + (d.misses - was.misses)",
+    " : 0;\n",
+    "  const ratio = reads > 0 \? (d.hits - was.hits) / reads\n",
+    "    : d.hits + d.misses > 0 \? d.hits / (d.hits + d.misses) : -1;\n",
+    "  opsPast = opsPast.concat(ops).slice(-KEEP);\n",
+    "  text('ops', short(ops));\n",
+    "  opsChart.draw(opsPast);\n",
+    "  text('opssub', short(d.commands) + ' in all, ' + num(d.errors)\n",
+    "    + (d.errors === 1 \? ' error' : ' errors'));\n",
+    "  text('hit', ratio < 0 \? '-' : percent(ratio));\n",
+    "  text('hits', short(d.hits) + ' hits, ' + short(d.misses) + ' misse",
+    "s');\n",
+    "  text('gone', short(d.evicted) + ' evicted, ' + short(d.expired)\n",
+    "    + ' expired');\n",
+    "  const m = d.memory;\n",
+    "  text('used', bytes(m.used));\n",
+    "  bar($('membar'), m.limit \? m.used / m.limit : 0);\n",
+    "  text('limit', m.limit \? percent(m.used / m.limit) + ' of '\n",
+    "    + bytes(m.limit) : 'no limit');\n",
+    "  text('rss', bytes(m.rss) + ' resident');\n",
+    "  text('clients', num(d.clients.now));\n",
+    "  text('clientsub', num(d.clients.blocked) + ' waiting, '\n",
+    "    + num(d.clients.most) + ' at most');\n",
+    "  if (was) text('net', bytes(rate(d.in, was.in, dt)) + '/s in, '\n",
+    "    + bytes(rate(d.out, was.out, dt)) + '/s out');\n",
+    "  text('about', d.version + ', up ' + span(d.uptime) + ', '\n",
+    "    + d.loops + (d.loops === 1 \? ' loop, ' : ' loops, ') + d.shards\n",
+    "    + (d.shards === 1 \? ' shard' : ' shards'));\n",
+    "}\n",
+    "function names(d, dt) {\n",
+    "  const seen = new Set();\n",
+    "  for (const [name, keys, size, limit, hits, misses, evicted, expire",
+    "d,\n",
+    "    policy] of d.namespaces) {\n",
+    "    let s = spaces.get(name);\n",
+    "    if (!s) spaces.set(name, s = { name, past: [], hits, misses });\n",
+    "    seen.add(name);\n",
+    "    const reads = rate(hits + misses, s.hits + s.misses, dt);\n",
+    "    const all = hits + misses;\n",
+    "    Object.assign(s, { keys, bytes: size, limit, hits, misses, evict",
+    "ed,\n",
+    "      expired, policy, reads, ratio: all > 0 \? hits / all : -1,\n",
+    "      full: limit === null \? -1 : size / Math.max(1, limit) });\n",
+    "    s.past = s.past.concat(reads).slice(-KEEP);\n",
+    "  }\n",
+    "  for (const name of spaces.keys()) if (!seen.has(name)) spaces.dele",
+    "te(name);\n",
+    "  table();\n",
+    "}\n",
+    "function commands(d, was, dt) {\n",
+    "  const before = new Map(was \? was.busy.map(c => [c[0], c]) : []);\n",
+    "  const all = d.busy.map(([name, calls, ns]) => {\n",
+    "    const b = before.get(name) || [name, 0, 0], n = calls - b[1];\n",
+    "    return { name, calls, per: was \? rate(calls, b[1], dt) : 0,\n",
+    "      mean: n > 0 \? (ns - b[2]) / n : ns / Math.max(1, calls) };\n",
+    "  });\n",
+    "  all.sort((a, b) => b.per - a.per || b.calls - a.calls);\n",
+    "  rows('busy', all.slice(0, 10).map(c => [c.name, num(c.per), took(c",
+    ".mean),\n",
+    "    short(c.calls)]));\n",
+    "  rows('slow', d.slow.map(([at, us, name]) => [name, took(us * 1000)",
+    ",\n",
+    "    span(d.time / 1000 - at) + ' ago']));\n",
+    "  text('slowsub', d.slowsince < 0 \? 'not kept' : d.slow.length \? '",
+    "newest first'\n",
+    "    : 'none over ' + took(d.slowsince * 1000));\n",
+    "}\n",
+    "function show(d) {\n",
+    "  const was = last && d.run === last.run && d.commands >= last.comma",
+    "nds\n",
+    "    \? last : null;\n",
+    "  const dt = was \? (d.time - was.time) / 1000 : 0;\n",
+    "  cards(d, was, dt);\n",
+    "  latency(d, was);\n",
+    "  work(d);\n",
+    "  names(d, dt);\n",
+    "  commands(d, was, dt);\n",
+    "  const bad = d.snapshot.on && !d.snapshot.ok;\n",
+    "  text('state', d.loading \? 'loading' : bad \? 'the last snapshot f",
+    "ailed'\n",
+    "    : 'running');\n",
+    "  $('state').className = d.loading \? 'warn' : bad \? 'bad' : 'good'",
+    ";\n",
+    "  last = d;\n",
+    "}\n",
+    "async function look() {\n",
+    "  let wait = 1000;\n",
+    "  if (!document.hidden) {\n",
+    "    try {\n",
+    "      const r = await fetch('status.json', { cache: 'no-store',\n",
+    "        signal: AbortSignal.timeout(8000) });\n",
+    "      if (!r.ok) throw new Error(r.status + ' ' + await r.text());\n",
+    "      show(await r.json());\n",
+    "    } catch (e) {\n",
+    "      text('state', 'no answer: ' + String(e.message || e).slice(0, ",
+    "120));\n",
+    "      $('state').className = 'bad';\n",
+    "      wait = 2000;\n",
+    "    }\n",
+    "  }\n",
+    "  setTimeout(look, wait);\n",
+    "}\n",
+    "heads();\n",
+    "$('search').oninput = table;\n",
+    "look();\n",
+    "</script>\n",
+    "</body>\n",
+    "</html>\n",
+};
+#endif
+/* ---- end program/page.c --------------------------------------------- */
+/* what it asks for */
+/* ---- begin program/status.c ----------------------------------------- */
+/* ==== status - what the status page asks for ===============================
+ *
+ * The page (page.html) and the JSON it polls.  Counters are given as they
+ * stand, and the page works out what happened since it last asked: so any
+ * number of pages may look, and nothing is kept for them.
+ *
+ * Of users' data there are names of namespaces, nothing else.  They come
+ * escaped for Prometheus, where a backslash, a quote and the end of a line are
+ * written as JSON has them; what is left to escape is done here, and < as
+ * well, so that nobody takes the answer for something to be rendered.
+ *
+ * floor 8 - uses: base clock buf shard option instance world measure slow info
+ *   names page
+ */
+#if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
+enum { STATUS_SLOW = 16 };      /* slow commands shown */
+
+/* Write the page.  False: no memory. */
+static bool status_page(struct buf *b) {
+    for (size_t i = 0; i < ROWS(page_lines); i++)
+        buf_put_str(b, str_c(page_lines[i]));
+    return !b->failed;
+}
+
+static void status__name(struct buf *b, struct str label) {
+    buf_put_char(b, '"');
+    for (size_t i = 0; i < label.n; i++) {
+        unsigned char c = (unsigned char)label.p[i];
+
+        if (c < ' ' || c == 0x7f || c == '<')
+            buf_printf(b, "\\u%04x", c);
+        else buf_put_char(b, (char)c);
+    }
+    buf_put_char(b, '"');
+}
+
+/* Namespaces: [name, keys, bytes, limit, hits, misses, evicted, expired,
+ * policy] each. */
+static void status__spaces(const struct names *m, struct buf *b) {
+    const char *comma = "";
+
+    buf_put_str(b, STR(",\n\"namespaces\":["));
+    for (const struct name *t = m->first; t != NULL; t = t->next) {
+        if (!names_shows(m, t)) continue;
+        buf_printf(b, "%s\n[", comma);
+        comma = ",";
+        status__name(b, str_of(t->label, t->n));
+        buf_printf(b, ",%" PRIu64 ",%" PRIu64, t->keys, t->bytes);
+        if (t->limit == UINT64_MAX) buf_put_str(b, STR(",null"));
+        else buf_printf(b, ",%" PRIu64, t->limit);
+        buf_printf(b, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+                   ",\"%s\"]", t->tally.hits, t->tally.misses,
+                   t->tally.evicted + t->tally.ear_evicted, t->tally.expired,
+                   t->policy == POLICY_COUNT ? "" :
+                       option_policy_text((enum policy)t->policy, false));
+    }
+    buf_put_char(b, ']');
+}
+
+/* What commands took, all of them together: [at most ns, how many]; and how
+ * often each was called: [name, calls, ns]. */
+static void status__commands(const struct kvns *k, struct buf *b) {
+    uint64_t all[HIST_CLASSES] = { 0 }, hist[HIST_CLASSES];
+    const char *comma = "";
+
+    buf_put_str(b, STR(",\n\"busy\":["));
+    for (size_t i = 0; i < k->nrows; i++) {
+        struct command_stat st = measure_row(k, i, hist);
+
+        if (st.calls == 0) continue;
+        for (size_t j = 0; j < HIST_CLASSES; j++) all[j] += hist[j];
+        buf_printf(b, "%s[\"%s\",%" PRIu64 ",%" PRIu64 "]", comma,
+                   k->rows[i].name, st.calls, st.ns);
+        comma = ",";
+    }
+    buf_put_str(b, STR("],\n\"latency\":["));
+    comma = "";
+    for (uint32_t i = 0; i < HIST_CLASSES; i++) {
+        if (all[i] == 0) continue;
+        buf_printf(b, "%s[%" PRIu64 ",%" PRIu64 "]", comma,
+                   measure_class_end(i), all[i]);
+        comma = ",";
+    }
+    buf_put_char(b, ']');
+}
+
+/* The newest slow commands, by name only: [when, us, name]. */
+static void status__slow(struct kvns *k, struct buf *b) {
+    struct slow *s = k->slow;
+    const struct slow_entry *e;
+    int n = 0;
+
+    buf_printf(b, ",\n\"slowsince\":%" PRId64 ",\"slow\":[",
+               k->opt.slowlog_log_slower_than);
+    pthread_mutex_lock(&s->lock);
+    for (e = s->newest; e != NULL && n < STATUS_SLOW; e = e->next, n++)
+        buf_printf(b, "%s[%" PRId64 ",%" PRId64 ",\"%s\"]",
+                   n == 0 ? "" : ",", e->time, e->us, e->args->row->name);
+    pthread_mutex_unlock(&s->lock);
+    buf_put_char(b, ']');
+}
+
+static void status__memory(const struct kvns *k, const struct info_sums *s,
+                           struct buf *b) {
+    size_t limit = k->ks.opt.memory_limit;
+
+    if (limit >= SIZE_MAX / 2) limit = 0;
+    buf_printf(b, ",\n\"memory\":{\"used\":%zu,\"limit\":%zu,\"rss\":%zu,"
+                  "\"peak\":%zu},\"freeing\":%zu", keyspace_bytes(&k->ks),
+               limit, info_rss(), k->peak, s->freeing);
+    buf_printf(b, ",\n\"clients\":{\"now\":%zu,\"blocked\":%zu,"
+                  "\"most\":%" PRId64 "}", s->clients, s->blocked,
+               k->opt.max_clients);
+}
+
+/* Snapshots and loading. */
+static void status__snapshot(const struct kvns *k, const struct info_sums *s,
+                             struct buf *b) {
+    const struct persist *p = &s->persist;
+    int64_t age = clock_wall_us() / 1000 - p->last_ms;
+
+    if (atomic_load(&k->loading))
+        buf_printf(b, ",\n\"loading\":{\"done\":%" PRIu64 ",\"total\":%"
+                   PRIu64 ",\"keys\":%" PRIu64 "}", p->load_done,
+                   p->load_total, p->load_keys);
+    else buf_put_str(b, STR(",\n\"loading\":null"));
+    buf_printf(b, ",\n\"snapshot\":{\"on\":%s,\"ok\":%s,\"saving\":%s,"
+                  "\"done\":%zu,\"total\":%" PRIu64 ",\"count\":%" PRIu64 ",",
+               k->opt.persist_path.n > 0 ? "true" : "false",
+               p->last_ok ? "true" : "false", p->saving ? "true" : "false",
+               s->saved_keys, p->save_keys, p->saves);
+    buf_printf(b, "\"age\":%" PRId64 ",\"took\":%" PRId64 ",\"bytes\":%"
+                  PRIu64 ",\"unsaved\":%" PRIu64 "}",
+               age < 0 ? 0 : age / 1000, p->took_ms, p->bytes,
+               instance_dirty(k) - p->dirty_then);
+}
+
+/* Write the JSON.  l is the caller's lane, in its turn, without locks; all
+ * lanes rest for a part of it.  False: no memory. */
+static bool status_json(struct names *m, struct lane *l, struct buf *b) {
+    struct kvns *k = l->k;
+    int64_t now = clock_wall_us() / 1000;
+    struct info_sums s;
+
+    names_count(m, k);
+    world_stop(l);
+    info_sum_all(k, NULL, &s);
+    buf_printf(b, "{\"version\":\"%s\",\"run\":\"%s\",\"time\":%" PRId64
+                  ",\"uptime\":%" PRId64 ",\"loops\":%u,\"shards\":%u",
+               KVNS_VERSION, k->run_id, now, (now - k->started_ms) / 1000,
+               (unsigned)k->nlanes, (unsigned)k->ks.nshards);
+    buf_printf(b, ",\n\"commands\":%" PRIu64 ",\"rate\":%" PRIu64
+                  ",\"errors\":%" PRIu64 ",\"in\":%" PRIu64 ",\"out\":%"
+                  PRIu64, s.commands, s.rate.commands, s.errors, s.net_in,
+               s.net_out);
+    buf_printf(b, ",\n\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
+                  ",\"expired\":%" PRIu64 ",\"evicted\":%" PRIu64, s.hits,
+               s.misses, s.expired, s.evicted);
+    status__memory(k, &s, b);
+    status__snapshot(k, &s, b);
+    status__commands(k, b);
+    world_go(l);
+    status__slow(k, b);
+    status__spaces(m, b);
+    buf_put_str(b, STR("}\n"));
+    return !b->failed;
+}
+#endif
+/* ---- end program/status.c ------------------------------------------- */
 /* HTTP, beside the turn */
 /* ---- begin program/webs.c ------------------------------------------- */
 /* ==== webs - HTTP, beside the turn =========================================
  *
  * A few connections for whoever looks after the server: /metrics, /healthz,
- * /readyz.  The first loop polls for them and lets them have the end of its
- * turn:
+ * /readyz, the status page.  The first loop polls for them and lets them have
+ * the end of its turn:
  *
  *   READS --head--> WAITS (for a costly page) --> WRITES --+--> READS
  *                                                          +--> LINGERS
@@ -36803,8 +38258,15 @@ static bool metrics_page(struct metrics *m, struct lane *l, struct buf *b) {
  * A connection that ends lingers until the other side has closed, or a reset
  * would overtake the answer.
  *
- * floor 8 - uses: base clock buf http instance metrics
+ * While protected mode holds, the status page is for this machine only: for
+ * peers on it, and for no page that a browser here shows under another name.
+ *
+ * KVNS_NO_HTTP leaves all of it out, KVNS_NO_PAGE the status page.
+ *
+ * floor 8 - uses: base clock buf http options instance client names
+ *   metrics status
  */
+#if !defined(KVNS_NO_HTTP)
 enum {
     WEBS_MOST = 32,             /* connections */
     WEBS_LISTENERS = 8,
@@ -36822,6 +38284,7 @@ struct web_route {
     const char *path, *type;
     int (*page)(struct webs *w, struct buf *body);  /* returns the status */
     bool costly;
+    bool guarded;               /* for this machine, in protected mode */
 };
 
 struct web {
@@ -36829,6 +38292,7 @@ struct web {
     enum web_state state;
     short got;                  /* what poll said */
     bool idle;                  /* has asked, and keeps its place */
+    bool local;                 /* the peer is on this machine */
     int64_t until;              /* monotonic us: closed then */
     struct buf in, out;
     size_t out_at;
@@ -36839,7 +38303,7 @@ struct web {
 struct webs {
     struct kvns *k;
     struct lane *lane;
-    struct metrics *metrics;
+    struct names *names;
     int listeners[WEBS_LISTENERS];
     bool calls[WEBS_LISTENERS]; /* somebody is there */
     size_t nlisteners;
@@ -36852,6 +38316,7 @@ struct webs {
 
 /* ---- pages --------------------------------------------------------------- */
 
+#if defined(KVNS_NO_PAGE)
 static int webs__index(struct webs *w, struct buf *body) {
     (void)w;
     buf_put_str(body, STR(
@@ -36863,6 +38328,16 @@ static int webs__index(struct webs *w, struct buf *body) {
         "</ul>\n</html>\n"));
     return 200;
 }
+#else
+static int webs__index(struct webs *w, struct buf *body) {
+    (void)w;
+    return status_page(body) ? 200 : 503;
+}
+
+static int webs__status(struct webs *w, struct buf *body) {
+    return status_json(w->names, w->lane, body) ? 200 : 503;
+}
+#endif
 
 static int webs__health(struct webs *w, struct buf *body) {
     (void)w;
@@ -36871,7 +38346,7 @@ static int webs__health(struct webs *w, struct buf *body) {
 }
 
 static int webs__metrics(struct webs *w, struct buf *body) {
-    return metrics_page(w->metrics, w->lane, body) ? 200 : 503;
+    return metrics_page(w->names, w->lane, body) ? 200 : 503;
 }
 
 static int webs__ready(struct webs *w, struct buf *body) {
@@ -36888,12 +38363,38 @@ static int webs__ready(struct webs *w, struct buf *body) {
 }
 
 static const struct web_route webs_routes[] = {
-    { "/", "text/html; charset=utf-8", webs__index, false },
-    { "/healthz", "text/plain; charset=utf-8", webs__health, false },
+    { "/", "text/html; charset=utf-8", webs__index, false, true },
+    { "/healthz", "text/plain; charset=utf-8", webs__health, false, false },
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", webs__metrics,
-      true },
-    { "/readyz", "text/plain; charset=utf-8", webs__ready, false },
+      true, false },
+    { "/readyz", "text/plain; charset=utf-8", webs__ready, false, false },
+#if !defined(KVNS_NO_PAGE)
+    { "/status.json", "application/json", webs__status, true, true },
+#endif
 };
+
+/* Does a request name this machine as such?  Names that anybody may point
+ * here do not count. */
+static bool webs__names_us(const struct http_request *q) {
+    struct str host = q->host;
+
+    if (host.n > 0 && *host.p == '[') return true;
+    for (size_t i = host.n; i-- > 0;)
+        if (host.p[i] == ':') host.n = i;
+    if (host.n == 0 || str_is(host, "localhost")) return true;
+    for (size_t i = 0; i < host.n; i++)
+        if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+            return false;
+    return true;
+}
+
+/* May this connection see a guarded page? */
+static bool webs__may_look(const struct webs *w, const struct web *c) {
+    const struct options *o = &w->k->opt;
+
+    if (!o->protected_mode || o->password.n > 0) return true;
+    return c->local && webs__names_us(&c->asked);
+}
 
 /* ---- one connection ------------------------------------------------------ */
 
@@ -36918,6 +38419,15 @@ static void webs__reply(struct webs *w, struct web *c, int status,
     c->until = w->lane->clock.mono_us + WEBS_REQUEST_US;
 }
 
+/* Say that the page is not for everybody. */
+static void webs__refuse(struct webs *w, struct web *c) {
+    buf_put_str(&w->body, STR("While protected mode holds, this page answers "
+                              "only this machine, by its address or as "
+                              "localhost. Set a password, or protected-mode "
+                              "no.\n"));
+    webs__reply(w, c, 403, "text/plain; charset=utf-8");
+}
+
 /* Answer a request, or have it wait for its page. */
 static void webs__route(struct webs *w, struct web *c,
                         const struct http_request *q) {
@@ -36930,6 +38440,8 @@ static void webs__route(struct webs *w, struct web *c,
         webs__reply(w, c, 405, NULL);
     else if (c->route == NULL)
         webs__reply(w, c, 404, NULL);
+    else if (c->route->guarded && !webs__may_look(w, c))
+        webs__refuse(w, c);
     else if (c->route->costly)
         c->state = WEB_WAITS;
     else
@@ -37034,11 +38546,14 @@ static struct web *webs__idlest(struct webs *w) {
 }
 
 static void webs__accept(struct webs *w, int listener) {
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof peer;
     struct web *c = NULL;
     int fd, one = 1;
 
     if (w->n == WEBS_MOST && (c = webs__idlest(w)) == NULL) return;
-    fd = accept(listener, NULL, NULL);
+    memset(&peer, 0, sizeof peer);
+    fd = accept(listener, (struct sockaddr *)&peer, &n);
     if (fd == -1) {
         if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN &&
             errno != EWOULDBLOCK)
@@ -37050,8 +38565,8 @@ static void webs__accept(struct webs *w, int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (c != NULL) webs__close(c);
     else c = w->all + w->n++;
-    *c = (struct web){ .fd = fd, .until = w->lane->clock.mono_us +
-                                          WEBS_REQUEST_US };
+    *c = (struct web){ .fd = fd, .local = client_is_local(&peer),
+                       .until = w->lane->clock.mono_us + WEBS_REQUEST_US };
 }
 
 /* Make the page that the first in need of one waits for, for all who do. */
@@ -37150,7 +38665,7 @@ static void webs_free(struct webs *w) {
     if (w == NULL) return;
     for (size_t i = 0; i < w->n; i++) webs__close(w->all + i);
     for (size_t i = 0; i < w->nlisteners; i++) close(w->listeners[i]);
-    metrics_free(w->metrics);
+    names_free(w->names);
     buf_free(&w->body);
     free(w);
 }
@@ -37162,8 +38677,8 @@ static struct webs *webs_new(struct kvns *k, struct lane *lane) {
     if (w == NULL) return NULL;
     w->k = k;
     w->lane = lane;
-    w->metrics = metrics_new();
-    if (w->metrics != NULL) return w;
+    w->names = names_new();
+    if (w->names != NULL) return w;
     free(w);
     return NULL;
 }
@@ -37175,6 +38690,41 @@ static bool webs_listen(struct webs *w, int fd) {
     w->listeners[w->nlisteners++] = fd;
     return true;
 }
+
+#else
+enum { WEBS_FDS = 0 };
+
+struct webs;
+
+/* Without HTTP nobody has webs, so none of these is ever called. */
+static size_t webs_poll(struct webs *w, struct pollfd *fds) {
+    return (void)w, (void)fds, (size_t)0;
+}
+
+/* Nothing was said of them. */
+static int webs_look(struct webs *w, const struct pollfd *fds) {
+    return (void)w, (void)fds, 0;
+}
+
+/* Nothing is due. */
+static int64_t webs_wait(const struct webs *w) {
+    return (void)w, INT64_MAX;
+}
+
+/* Nobody has asked. */
+static void webs_turn(struct webs *w) { (void)w; }
+static void webs_free(struct webs *w) { (void)w; }
+
+/* NULL: there is no HTTP. */
+static struct webs *webs_new(struct kvns *k, struct lane *lane) {
+    return (void)k, (void)lane, (struct webs *)NULL;
+}
+
+/* False: nobody listens. */
+static bool webs_listen(struct webs *w, int fd) {
+    return (void)w, (void)fd, false;
+}
+#endif
 /* ---- end program/webs.c --------------------------------------------- */
 /* the turn */
 /* ---- begin program/net.c -------------------------------------------- */
@@ -37196,8 +38746,8 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
- *   options instance world saver client measure monitor pubsub watch waiters
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply options
+ *   instance world saver client measure labels monitor pubsub watch waiters
  *   exec park webs
  */
 enum {
@@ -37829,22 +39379,6 @@ static void net__name(const struct sockaddr_storage *a, char *to,
     }
 }
 
-static bool net__is_local(const struct sockaddr_storage *a) {
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)a;
-
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    if (a->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)a;
-
-        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
-            return in->sin6_addr.s6_addr[12] == 127;
-        return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
-    }
-    return true;
-}
-
 static void net__say_and_close(int fd, const char *text) {
     ssize_t n = write(fd, text, strlen(text));
 
@@ -37901,7 +39435,7 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     if (k->opt.protected_mode && k->opt.password.n == 0 &&
-        !net__is_local(&peer)) {
+        !client_is_local(&peer)) {
         l->lane->refused++;
         net__say_and_close(fd, denied);
         return;
@@ -37929,7 +39463,7 @@ static void net__welcome(struct loop *l, int fd) {
         return;
     }
     if (mine.ss_family == AF_UNIX) c->flags |= CLIENT_UNIX;
-    if (net__is_local(&peer)) c->flags |= CLIENT_LOCAL;
+    if (client_is_local(&peer)) c->flags |= CLIENT_LOCAL;
     net__name(&peer, c->addr, sizeof c->addr);
     net__name(&mine, c->laddr, sizeof c->laddr);
 }
@@ -38044,7 +39578,13 @@ static void net__second(struct loop *l) {
         exec_settle(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
+    if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (l->ticks % hz != 0) return;
+    if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
+        world_stop(lane);
+        labels_settle(k, lane->clock.wall_ms);
+        world_go(lane);
+    }
     for (struct client *c = lane->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
@@ -38144,6 +39684,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     }
     if (l->webs != NULL) webs_turn(l->webs);
     net__flush_all(l);
+    measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
     world_leave(lane);
 }
 
@@ -38360,6 +39901,11 @@ static bool listen_all(struct kvns *k, struct loop *l) {
             return false;
     if (k->opt.unixsocket.n > 0 && !listen__unix(k, l)) return false;
     if (k->opt.metrics_port == 0) return true;
+#if defined(KVNS_NO_HTTP)
+    log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has no "
+             "effect");
+    return true;
+#endif
     l->webs = webs_new(k, l->lane);
     if (l->webs == NULL) {
         fprintf(stderr, "kvns: out of memory\n");
@@ -38826,7 +40372,7 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure slow pubsub exec rows
+ *   instance users apply measure labels slow pubsub exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -38839,7 +40385,7 @@ static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
     l->share = LANE_SHARED;
     atomic_init(&l->clients_now, 0);
     clock_read(&l->clock);
-    l->stats = calloc(k->nrows, sizeof *l->stats);
+    l->stats = l->sets[STATS_PLAIN] = calloc(k->nrows, sizeof *l->stats);
     reply_open(&l->reply, &l->out, 2, SIZE_MAX);
     return l->stats != NULL;
 }
@@ -38884,6 +40430,7 @@ static struct kvns *instances_new(struct options *opt) {
         shards = (uint32_t)size_min(shards, EXEC_SHARDS);
     }
     apply_options(k);
+    labels_fix(k);
     k->ks.threads = lanes > 1;
     k->ks.shards = calloc(shards, sizeof *k->ks.shards);
     k->lanes = calloc(lanes, sizeof *k->lanes);
@@ -38918,6 +40465,7 @@ static void instances_free(struct kvns *k) {
         pthread_mutex_destroy(&l->inbox_lock);
         pthread_mutex_destroy(&l->turn);
     }
+    labels_free(k);
     for (uint32_t i = 0; i < k->ks.nshards; i++)
         shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {
@@ -39701,7 +41249,8 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base buf log shard options manual config instance users
- *   world apply saver booklet net listen loader instances probe importer
+ *   world apply saver booklet metric net listen loader instances probe
+ *   importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -39981,6 +41530,9 @@ static bool main__docs(const char *what, struct buf *out) {
         void (*write)(struct buf *out);
     } docs[] = {
         { "commands", booklet_commands }, { "families", booklet_families },
+#if !defined(KVNS_NO_HTTP)
+        { "metrics", metric_markdown },
+#endif
         { "options", options_markdown }, { "variables", manual_variables }
     };
 
@@ -39990,7 +41542,7 @@ static bool main__docs(const char *what, struct buf *out) {
             return true;
         }
     fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
-            "commands, families, options, variables\n", what);
+            "commands, families, metrics, options, variables\n", what);
     return false;
 }
 
