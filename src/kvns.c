@@ -35,6 +35,9 @@
 #include "structures/sample.c"      /* elements drawn at random */
 #include "structures/bits.c"        /* bytes as numbered bits */
 #include "structures/hll.c"         /* how many different ones */
+#include "structures/ids.c"         /* things in order of IDs */
+#include "structures/readers.c"     /* groups that read a stream together */
+#include "structures/stream.c"      /* entries in order of their IDs */
 
 /* floor 2, formats: pure encoders and decoders */
 #include "formats/crc.c"            /* checksums */
@@ -49,6 +52,7 @@
 #include "keyspace/shard.c"         /* namespaces, databases, shards */
 #include "keyspace/big.c"           /* large collections */
 #include "keyspace/due.c"           /* fields that expire */
+#include "keyspace/stream_rdb.c"    /* a stream as RDB bytes, and back */
 #include "keyspace/save.c"          /* a value as RDB bytes */
 #include "keyspace/walk.c"          /* a point in time, saved in slices */
 #include "keyspace/wheel.c"         /* deadlines */
@@ -108,6 +112,10 @@
 #include "commands/zpop.c"
 #include "commands/zstore.c"
 #include "commands/sort.c"
+#include "commands/streams.c"
+#include "commands/streamgroup.c"
+#include "commands/streamread.c"    /* XREAD, XREADGROUP */
+#include "commands/streaminfo.c"    /* XINFO */
 #include "commands/channels.c"
 #include "commands/snapshot.c"
 #include "commands/sync.c"          /* redis-cli --rdb */

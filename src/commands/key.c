@@ -498,6 +498,7 @@ static bool key_empty(struct call *x, int db) {
         }
         s->dirty++;
     }
+    x->w.news = true;           /* those who wait may have to know */
     return ok;
 }
 

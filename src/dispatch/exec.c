@@ -115,8 +115,12 @@ static bool exec_keys(const struct command *row, size_t argc,
             if (str_is(argv[i], "store") || str_is(argv[i], "storedist"))
                 see(ctx, ++i);
     if ((row->flags & KEYS_STREAMS) != 0) {
-        for (n = 1; n < argc && !str_is(argv[n], "streams"); n++) {}
-        if (n == argc || (argc - n - 1) % 2 != 0) return false;
+        for (n = 1; n < argc && !str_is(argv[n], "streams"); n++) {
+            if (str_is(argv[n], "group")) n += 2;
+            else if (str_is(argv[n], "block") || str_is(argv[n], "count")) n++;
+            else if (!str_is(argv[n], "noack")) return false;
+        }
+        if (n + 1 >= argc || (argc - n - 1) % 2 != 0) return false;
         for (size_t i = 0; i < (argc - n - 1) / 2; i++) see(ctx, n + 1 + i);
     }
     return true;
@@ -309,7 +313,8 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     exec__lock(x.w.ks, set);
     l->current = NULL;
     e = key_peek(&x.w, argv[c->wait_first]);
-    if (e != NULL && entry_kind(e) == w->kind) what = row->run(&x);
+    if (w->leaves || (e != NULL && entry_kind(e) == w->kind))
+        what = row->run(&x);
     exec__unlock(x.w.ks, set);
     l->current = current;
     reply_close(&r);
@@ -326,8 +331,8 @@ static bool exec__again(struct lane *l, const struct waiter *w,
 }
 
 /* Who is to be served next from a ready key that is locked, behind one who
- * was tried in vain; NULL: nobody, or nothing is there.  Who was tried since
- * the key last got data is not tried again. */
+ * was tried in vain; NULL: nobody, or nothing is there for them.  Who was
+ * tried since the key last got data is not tried again. */
 static struct waiter *exec__next(struct lane *l, struct shard *s,
                                  const struct side_key *k,
                                  const struct waiter *behind) {
@@ -335,10 +340,11 @@ static struct waiter *exec__next(struct lane *l, struct shard *s,
     const struct side_link *link = behind == NULL ? k->first :
                                                     behind->link.next;
 
-    for (; e != NULL && link != NULL; link = link->next) {
+    for (; link != NULL; link = link->next) {
         struct waiter *w = link->who;
 
-        if (w->turn != k->turn && w->kind == entry_kind(e)) return w;
+        if (w->turn == k->turn) continue;
+        if (w->leaves || (e != NULL && w->kind == entry_kind(e))) return w;
     }
     return NULL;
 }

@@ -4,9 +4,9 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *    hashes fieldttl set zset zrange zpop zstore sort channels snapshot sync
- *    namespace connection clientcmd configcmd commandcmd info observe debug
- *    server exec tx
+ *   hashes fieldttl set zset zrange zpop zstore sort streams streamgroup
+ *   streamread streaminfo channels snapshot sync namespace connection clientcmd
+ *   configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -28,6 +28,10 @@ static const struct {
     { zpop_commands, ROWS(zpop_commands) },
     { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
+    { streams_commands, ROWS(streams_commands) },
+    { streamgroup_commands, ROWS(streamgroup_commands) },
+    { streamread_commands, ROWS(streamread_commands) },
+    { streaminfo_commands, ROWS(streaminfo_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
     { sync_commands, ROWS(sync_commands) },

@@ -7,11 +7,12 @@
  *   set   a table of items
  *   hash  a table of items with a value and perhaps a deadline, see due
  *   zset  a table of items with a score, which owns them, and a skip list
+ *   stream  packs of entries in order of IDs, and groups of readers
  *
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip entry
+ * floor 3 - uses: base mem hash table item quick skip stream entry
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */
@@ -51,6 +52,11 @@ struct big_zset {
     struct skip order;
 };
 
+struct big_stream {
+    struct big big;
+    struct stream s;
+};
+
 /* The seed for hashing items; any, since a table is private to its key. */
 static inline uint64_t item_hash(uint64_t seed, struct str key) {
     return hash_fast(key.p, key.n, seed ^ UINT64_C(0x5be0cd19137e2179));
@@ -79,35 +85,53 @@ static inline struct table *big_table(struct big *b) {
     return &((struct big_zset *)b)->members;
 }
 
-static size_t big__size(enum shape shape) {
+/* Bytes of the header of a big collection. */
+static size_t big_size(enum shape shape) {
     switch (shape) {
     case SHAPE_LIST_QUICK: return sizeof(struct big_list);
     case SHAPE_SET_TABLE: return sizeof(struct big_set);
     case SHAPE_HASH_TABLE: return sizeof(struct big_hash);
     case SHAPE_ZSET_SKIP: return sizeof(struct big_zset);
+    case SHAPE_STREAM: return sizeof(struct big_stream);
     default: KVNS_ASSERT(!"a big shape"); return 0;
     }
 }
 
-/* Elements: members, fields or list elements. */
+/* Elements: members, fields, list elements or a stream's entries. */
 static inline size_t big_count(struct big *b) {
+    if (b->shape == SHAPE_STREAM)
+        return (size_t)((struct big_stream *)b)->s.len;
     if (b->shape == SHAPE_LIST_QUICK) return ((struct big_list *)b)->q.len;
     return big_table(b)->count;
+}
+
+/* About how many steps it takes to free it. */
+static inline size_t big_work(struct big *b) {
+    if (b->shape == SHAPE_STREAM)
+        return stream_work(&((struct big_stream *)b)->s);
+    return big_count(b);
+}
+
+/* Bytes of a list or a stream, which count their own. */
+static inline size_t big_held(const struct big *b) {
+    if (b->shape == SHAPE_STREAM) return ((const struct big_stream *)b)->s.held;
+    return ((const struct big_list *)b)->q.held;
 }
 
 /* An empty collection of a big shape, or NULL.  Lists want to know their
  * nodes' fill, skip lists a seed. */
 static struct big *big_try(struct mem *m, enum shape shape, int list_fill,
                            uint64_t seed) {
-    struct big *b = mem_try(m, big__size(shape));
+    struct big *b = mem_try(m, big_size(shape));
 
     if (b == NULL) return NULL;
-    memset(b, 0, big__size(shape));
+    memset(b, 0, big_size(shape));
     b->shape = (uint8_t)shape;
     if (shape == SHAPE_LIST_QUICK)
         quick_init(&((struct big_list *)b)->q, list_fill);
     if (shape == SHAPE_ZSET_SKIP)
         skip_init(&((struct big_zset *)b)->order, seed);
+    if (shape == SHAPE_STREAM) stream_init(&((struct big_stream *)b)->s);
     return b;
 }
 
@@ -139,6 +163,9 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
 
         *budget -= size_min(*budget, 16 * quick_free_step(q, m, nodes));
         if (q->nodes > 0) return false;
+    } else if (b->shape == SHAPE_STREAM) {
+        if (!stream_free_step(&((struct big_stream *)b)->s, m, budget))
+            return false;
     } else {
         if (b->shape == SHAPE_ZSET_SKIP) {
             struct skip *order = &((struct big_zset *)b)->order;
@@ -153,6 +180,6 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
         if (!table_free_step(big_table(b), m, budget, big__drop_item, m))
             return false;
     }
-    mem_drop(m, b, big__size((enum shape)b->shape));
+    mem_drop(m, b, big_size((enum shape)b->shape));
     return true;
 }

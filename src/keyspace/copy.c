@@ -6,14 +6,14 @@
  *
  * A shard's memory is its own.  So COPY, and a move into another shard, make
  * the value anew: small ones are bytes, long strings are shared by count,
- * lists are copied node by node, the tables of other collections item by
- * item, and a sorted set's skip list is built again.
+ * lists and streams are copied node by node, the tables of other collections
+ * item by item, and a sorted set's skip list is built again.
  *
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip entry shard big due
- *    door
+ * floor 3 - uses: base mem rand table item quick skip stream entry shard big
+ *    due door
  */
 struct copy__to {
     struct mem *m;
@@ -91,6 +91,9 @@ static struct big *copy__big(struct shard *s, struct big *from) {
     if (shape == SHAPE_LIST_QUICK) {
         ok = copy__list(&s->mem, &((struct big_list *)b)->q,
                         &((struct big_list *)from)->q);
+    } else if (shape == SHAPE_STREAM) {
+        ok = stream_copy(&((struct big_stream *)b)->s, &s->mem,
+                         &((struct big_stream *)from)->s);
     } else if (shape == SHAPE_ZSET_SKIP) {
         to.t = big_table(b);
         ok = copy__zset(&to, &((struct big_zset *)b)->order,

@@ -43,9 +43,9 @@ static INLINE size_t entry_cost(const struct entry *e) {
 
     if (LIKELY(!shape_is_big(entry_shape(e)))) return n;
     if (entry_shape(e) == SHAPE_BLOB) return n + blob_cost(entry_object(e));
-    if (entry_shape(e) == SHAPE_LIST_QUICK)
-        return n + mem_size(sizeof(struct big_list)) +
-               ((struct big_list *)entry_object(e))->q.held;
+    if (shape_counts_itself(entry_shape(e)))
+        return n + mem_size(big_size(entry_shape(e))) +
+               big_held(entry_object(e));
     return ((struct big *)entry_object(e))->bytes;
 }
 
@@ -76,7 +76,7 @@ static INLINE struct entry *door__find(struct work *w, struct str key, int db,
 /* Leave an object to be freed in slices, or free a small one now. */
 static void door__detach(struct edit *ed, struct entry *e) {
     struct shard *s = ed->ref.shard;
-    size_t budget = 64, own;
+    size_t budget = 64, own, was = s->mem.used;
     struct big *b;
 
     if (!shape_is_big(entry_shape(e))) return;
@@ -88,11 +88,15 @@ static void door__detach(struct edit *ed, struct entry *e) {
         return;
     }
     b = entry_object(e);
-    if (b->aside == NULL && big_count(b) <= budget) {
+    own = entry_cost(e) - mem_size(entry_size(e));
+    if (b->aside == NULL && big_work(b) <= budget) {
+        bool counts = shape_counts_itself(entry_shape(e));
+
         while (!big_free_step(&s->mem, b, &budget)) budget = 64;
+        /* nodes that a snapshot still holds are not the key's any more */
+        if (counts) ed->detached += own - (was - s->mem.used);
         return;
     }
-    own = entry_cost(e) - mem_size(entry_size(e));
     ed->detached += own;
     b->bytes = own;
     s->lazy_bytes += own;
@@ -176,6 +180,21 @@ static void edit_leave(struct edit *ed, size_t cost) {
     entry_drop(&ed->ref.shard->mem, e);
 }
 
+/* Tell those who wait for data in the key, or that it is gone. */
+static COLD void door__wake(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct table_at at;
+    struct side_key *k;
+
+    if (s->waited.count == 0) return;
+    k = side_find(s, &s->waited, ed->ref.db->index, ed->ref.ns,
+                  ed->ref.local, &at);
+    if (k == NULL) return;
+    k->turn++;
+    side_ready(s, k);
+    ed->w->news = true;
+}
+
 /* Tell those who watch the key, and those who wait for data in it. */
 static COLD void door__touch(struct edit *ed) {
     struct shard *s = ed->ref.shard;
@@ -188,13 +207,7 @@ static COLD void door__touch(struct edit *ed) {
         for (struct side_link *l = k->first; l != NULL; l = l->next)
             atomic_store_explicit((atomic_bool *)l->who, true,
                                   memory_order_relaxed);
-    if (ed->e == NULL || s->waited.count == 0) return;
-    k = side_find(s, &s->waited, ed->ref.db->index, ed->ref.ns,
-                  ed->ref.local, &at);
-    if (k == NULL) return;
-    k->turn++;
-    side_ready(s, k);
-    ed->w->news = true;
+    door__wake(ed);
 }
 
 /* Settle the bytes; see the banner. */
@@ -211,12 +224,12 @@ static inline void door__account(struct edit *ed) {
     }
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
-        if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
+        if (shape_counts_itself(entry_shape(ed->e))) size = entry_cost(ed->e);
         if (entry_shape(ed->e) == SHAPE_HASH_TABLE) door__fields(ed);
         if (entry_shape(ed->e) != SHAPE_BLOB)
             ((struct big *)entry_object(ed->e))->bytes = size;
     }
-    /* nodes of a list that a snapshot holds outlive the key, not its cost */
+    /* nodes that a snapshot holds outlive the key, not its cost */
     if (ed->e == NULL) size = 0;
     VERIFY(ed->e == NULL || size == entry_cost(ed->e));
     space_charge(s, sp, size - ed->size + ed->index);
@@ -243,20 +256,36 @@ static inline void edit_tell(struct edit *ed, int class, const char *name) {
     if (name != NULL) door__tell(ed, class, name);
 }
 
-/* The change is done: settle what follows and tell of the event, if any (name
- * NULL: none).  The edit is over. */
-static inline void edit_commit(struct edit *ed, int class, const char *name) {
+/* The end of every change: events, bytes, ear mark. */
+static inline void door__settle(struct edit *ed, int class,
+                                const char *name) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
 
     s->dirty++;
-    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
     edit_tell(ed, class, name);
     if (UNLIKELY(ed->corpse != NULL)) entry_drop(&s->mem, ed->corpse);
     door__account(ed);
     if (ed->e != NULL) entry_flag(ed->e, ENTRY_READ, false);
     else if (sp != NULL && UNLIKELY(sp->keys.count == 0))
         space_forget(s, ed->ref.db, sp);
+}
+
+/* The change is done: settle what follows and tell of the event, if any (name
+ * NULL: none).  The edit is over. */
+static inline void edit_commit(struct edit *ed, int class, const char *name) {
+    const struct shard *s = ed->ref.shard;
+
+    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
+    door__settle(ed, class, name);
+}
+
+/* The same for a change that WATCH does not count, as Redis does not count
+ * what the readers of a stream do; `wake`: those who wait should look. */
+static void edit_commit_aside(struct edit *ed, int class, const char *name,
+                              bool wake) {
+    if (wake) door__wake(ed);
+    door__settle(ed, class, name);
 }
 
 /* Nothing was changed after all. */

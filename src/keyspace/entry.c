@@ -41,7 +41,7 @@ enum shape {
     SHAPE_ZSET_SKIP,            /* zset: pointer to struct big_zset */
     SHAPE_HASH_PACK,            /* hash: field, value... in a pack */
     SHAPE_HASH_TABLE,           /* hash: pointer to struct big_hash */
-    SHAPE_STREAM,               /* stream: pointer to struct stream */
+    SHAPE_STREAM,               /* stream: pointer to struct big_stream */
     SHAPE_COUNT                 /* 16 at most: 4 bits */
 };
 
@@ -117,6 +117,11 @@ static inline bool shape_is_big(enum shape s) {
 
 static inline char *entry__lengths(const struct entry *e) {
     return (char *)e + ENTRY_HEAD + (entry_has(e, ENTRY_TTL) ? 8 : 0);
+}
+
+/* ... and counts the bytes that hang on it itself? */
+static inline bool shape_counts_itself(enum shape s) {
+    return (1 << s & (1 << SHAPE_LIST_QUICK | 1 << SHAPE_STREAM)) != 0;
 }
 
 /* The local key, lent. */

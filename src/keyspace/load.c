@@ -15,7 +15,7 @@
  * Fields whose time has come are left out.
  *
  * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *    rdb_items entry shard big due door fields
+ *    rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -201,7 +201,8 @@ static bool load__big(struct load *l, enum shape shape) {
     l->shape = shape;
     l->big = big_try(l->m, shape, l->ks->opt.list_size, l->ks->seed);
     if (l->big == NULL) return load__refuse(l);
-    if (shape != SHAPE_LIST_QUICK) table_expect(big_table(l->big), l->m, hint);
+    if (!shape_counts_itself(shape))
+        table_expect(big_table(l->big), l->m, hint);
     return true;
 }
 
@@ -607,6 +608,17 @@ static bool load__list(struct load *l) {
     return true;
 }
 
+/* ---- streams ------------------------------------------------------------- */
+
+static bool load__stream(struct load *l, uint8_t type) {
+    bool refused = false, ok;
+
+    if (!load__big(l, SHAPE_STREAM)) return false;
+    ok = stream_rdb_load(&((struct big_stream *)l->big)->s, l->m, l->in, type,
+                         &refused);
+    return refused ? load__refuse(l) : ok;
+}
+
 /* ---- all of them --------------------------------------------------------- */
 
 static bool load__collection(struct load *l, uint8_t type) {
@@ -634,7 +646,9 @@ static enum load_did load__settle(struct load *l, struct edit *ed,
     if (l->blob != NULL) object = l->blob;
     if (object != NULL) v = str_of(&object, sizeof object);
     if (v.n == 0 && l->shape != SHAPE_BYTES) return LOAD_EMPTY;
-    if (l->big != NULL && big_count(l->big) == 0) return LOAD_EMPTY;
+    if (l->big != NULL && l->big->shape != SHAPE_STREAM &&
+        big_count(l->big) == 0)
+        return LOAD_EMPTY;
     e = entry_try(l->m, ed->ref.local, l->shape, v.n, deadline);
     if (e == NULL) return LOAD_REFUSED;
     memcpy(entry_bytes(e), v.p, v.n);
@@ -666,7 +680,7 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     case RDB_KIND_STRING: ok = load__string(l, tmp); break;
     case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
     case RDB_KIND_HASH: ok = load__collection(l, type); break;
-    case RDB_KIND_STREAM: ok = rdb_fail(in, "is a stream"); break;
+    case RDB_KIND_STREAM: ok = load__stream(l, type); break;
     case RDB_KIND_MODULE: ok = rdb_fail(in, "belongs to a module"); break;
     default: ok = rdb_fail(in, "has a value of no known type"); break;
     }

@@ -8,6 +8,7 @@
  * for (a set's pack) goes out element by element.
  *
  * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
+ *   stream_rdb
  */
 
 #define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */
@@ -65,6 +66,10 @@ static void save__big(struct buf *out, struct big *b) {
         rdb_put_len(out, q->nodes);
         for (struct quick_node *n = q->head; n != NULL; n = n->next)
             save_node(out, str_of(n->room + n->start, n->bytes), n->count);
+        return;
+    }
+    if (b->shape == SHAPE_STREAM) {
+        stream_rdb_save(out, &((struct big_stream *)b)->s);
         return;
     }
     rdb_put_len(out, big_count(b));

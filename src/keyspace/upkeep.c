@@ -268,6 +268,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
         table_drop(&db->spaces, &s->mem, &at);
     }
     space_unlist(s, sp);
+    if (s->waited.count > 0) shard_wake_all(s, db->index);
     s->by_id[sp->id] = NULL;
     if (sp->id + 1 == s->ids) s->ids--;
     sp->due = walk_detaches(s);

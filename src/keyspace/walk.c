@@ -17,10 +17,10 @@
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists are frozen instead: their nodes play the same game,
- * and are copied when written to.  Asides are streamed one after the other;
- * while one is, the file belongs to it, and records of other keys wait in
- * `side`.
+ * first (big_keep).  Lists and streams are frozen instead: the nodes of a list
+ * play the same game, those of a stream are pinned, and both are copied when
+ * written to.  Asides are streamed one after the other; while one is, the file
+ * belongs to it, and records of other keys wait in `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -38,7 +38,7 @@
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
  *
- * floor 3 - uses: base buf table item quick rdb entry shard big save
+ * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb save
  */
 enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
@@ -65,6 +65,7 @@ struct walk_aside {
     struct buf key, dues;       /* of a hash with deadlines, see save */
     struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
+    struct stream_frozen flow;  /* of a stream */
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
     uint8_t shape, db;
@@ -129,7 +130,7 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
-/* Count what the shard's lists keep for the snapshot alone. */
+/* Count what lists and streams keep for the snapshot alone. */
 static void walk__count_lists(struct shard *s) {
     struct snapshot *sn = s->ks->snapshot;
     size_t now = s->mem.kept, was = s->walk->lists;
@@ -323,6 +324,10 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
 
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
+    } else if (a->shape == SHAPE_STREAM) {
+        if (!stream_freeze(&((struct big_stream *)b)->s, &s->mem, &a->flow))
+            goto refused;
+        a->count = a->flow.n;
     } else {
         a->big = b;
         a->count = big_count(b);
@@ -333,7 +338,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
             walk__count(s, 0, &a->key);
         }
     }
-    rdb_put_len(&a->head, a->count);
+    if (a->shape != SHAPE_STREAM) rdb_put_len(&a->head, a->count);
     walk__count(s, 0, &a->head);
     if (w->last != NULL) w->last->next = a;
     else w->first = a;
@@ -438,6 +443,7 @@ static void walk__end_aside(struct shard *s) {
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
     if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
+    stream_frozen_drop(&a->flow, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     walk__drop_dues(s, a);
@@ -487,6 +493,13 @@ static void walk__stream(struct shard *s, size_t *budget) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
+        } else if (a->shape == SHAPE_STREAM) {
+            size_t at = w->out.n;
+
+            more = stream_frozen_next(&a->flow, &s->mem,
+                                      w->discard ? NULL : &w->out);
+            a->saved += more;
+            *budget -= size_min(*budget, (w->out.n - at) / 64);
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
             if (more && !w->discard) save_node(&w->out, pack, count);

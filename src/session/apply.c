@@ -46,8 +46,12 @@ static void apply__keyspace(struct kvns *k) {
     o->zset_value = (uint32_t)size_min(from->zset_max_listpack_value, 1 << 30);
     o->list_size = (int)from->list_max_listpack_size;
     o->hll_sparse_max = (uint32_t)size_min(from->hll_sparse_max_bytes, 1 << 30);
-    o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
-    o->stream_entries = (uint32_t)from->stream_node_max_entries;
+    /* what is beyond means no limit of ours: a node has Redis' own */
+    o->stream_bytes = from->stream_node_max_bytes > UINT32_MAX ? 0 :
+                          (uint32_t)from->stream_node_max_bytes;
+    o->stream_entries = from->stream_node_max_entries > UINT32_MAX ?
+                            UINT32_MAX :
+                            (uint32_t)from->stream_node_max_entries;
     o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,
                                   k->limit_source);
     k->host_memory = (size_t)(m.bytes < SIZE_MAX ? m.bytes : SIZE_MAX);

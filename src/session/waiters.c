@@ -22,6 +22,7 @@ struct waiter {
     struct shard *shard;
     size_t arg;                 /* which argument the key is */
     enum kind kind;             /* of the value that is waited for */
+    bool leaves;                /* waits for the end of the value, too */
     uint32_t turn;              /* of the key, when last tried in vain */
 };
 
@@ -122,6 +123,7 @@ static bool waiters__join(struct call *x, size_t arg) {
     w->arg = arg;
     w->kind = x->row->group == GROUP_ZSET ? KIND_ZSET :
               x->row->group == GROUP_STREAM ? KIND_STREAM : KIND_LIST;
+    w->leaves = w->kind == KIND_STREAM && (x->row->flags & WRITE) != 0;
     w->next = x->c->waiters;
     x->c->waiters = w;
     if (!side_join(ref.shard, &ref.shard->waited, x->w.db, ref.ns, ref.local,

@@ -27,6 +27,10 @@ def contents(r, databases=16):
                 pipe.hgetall(key)
             elif kind == b"zset":
                 pipe.zrange(key, 0, -1, withscores=True)
+            elif kind == b"stream":
+                # everything, with the times of consumers and deliveries
+                pipe.execute_command("XINFO", "STREAM", key, "FULL", "COUNT",
+                                     0)
             else:
                 pipe.execute_command("DUMP", key)
         for key, kind, deadline, value in zip(keys, kinds, answers[1::2],
@@ -48,6 +52,23 @@ def differences(want, got):
         if a != b:
             out.append((key, repr(a)[:120], repr(b)[:120]))
     return out[:10]
+
+
+def fill_stream(pipe, key, n):
+    """A stream with holes, two groups, and what is pending in them."""
+    for i in range(n):
+        fields = {"f": i, "g": "v" * (i % 50)} if i % 9 else {"h%d" % i: "x"}
+        pipe.xadd(key, fields, id="%d-%d" % (5 + i // 3, i))
+    pipe.execute_command("XGROUP", "CREATE", key, "first", "0")
+    pipe.execute_command("XGROUP", "CREATE", key, "second", "6", "ENTRIESREAD",
+                         "3")
+    for who in ("alice", "bob"):
+        pipe.execute_command("XREADGROUP", "GROUP", "first", who, "COUNT",
+                             n // 3 + 1, "STREAMS", key, ">")
+    pipe.execute_command("XGROUP", "CREATECONSUMER", key, "second", "idle")
+    if n > 7:
+        pipe.execute_command("XDEL", key, "5-1", "7-6", "8-9")
+        pipe.execute_command("XACK", key, "first", "5-0", "6-3", "6-5")
 
 
 def fill(r, seed=1, scale=1.0, databases=(0, 9), namespaces=True):
@@ -79,6 +100,7 @@ def fill(r, seed=1, scale=1.0, databases=(0, 9), namespaces=True):
                     "f%d" % i: "v%d" % i for i in range(n)})
                 pipe.zadd(name("zset%d" % n), {
                     "m%d" % i: i * 0.5 - 3 for i in range(n)})
+                fill_stream(pipe, name("stream%d" % n), n)
             long = "z" * 300
             pipe.rpush(name("llist"), *[long + str(i) for i in range(200)])
             pipe.sadd(name("lset"), *[long + str(i) for i in range(200)])

@@ -17,8 +17,9 @@ leaves out what the server under test does not know.
 
 import random
 
-# At most 20 keys; the letter says what they mostly hold: strings, numbers,
-# lists, hashes, sets (e), sorted sets, and two in a namespace.
+# At most 24 keys; the letter says what they mostly hold: strings, numbers,
+# lists, hashes, sets (e), sorted sets, bits, HyperLogLogs (p), streams (x), and
+# two in a namespace.
 KEYS = {
     "s": ["s1", "s2", "ns/s"],
     "n": ["n1", "n2"],
@@ -28,9 +29,10 @@ KEYS = {
     "z": ["z1", "z2", "ns/z"],
     "b": ["b1", "b2"],
     "p": ["p1", "p2"],
+    "x": ["x1", "x2"],
 }
 ALL_KEYS = [k for names in KEYS.values() for k in names]
-assert len(ALL_KEYS) <= 20
+assert len(ALL_KEYS) <= 24
 
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "1", "2", "3", "10", "-7"]
 # The byte 0 comes behind a letter of its own: SORT ALPHA of Redis compares up
@@ -396,7 +398,8 @@ row("move", any_key, database, weight=2)
 row("select", database, weight=1)
 row("swapdb", database, database, weight=2)
 row("scan", "0", "COUNT", "100000", maybe("MATCH", pattern),
-    maybe("TYPE", one("string", "list", "hash", "set", "zset", "nosuch")),
+    maybe("TYPE", one("string", "list", "hash", "set", "zset", "stream",
+                      "nosuch")),
     compare="scan", weight=24)
 row("keys", pattern, compare="unordered")
 row("randomkey", compare="shape")
@@ -594,3 +597,114 @@ row("bzpopmin", some(K("z"), 1, 2), "0", before=add_first, blocking=True)
 row("bzpopmax", some(K("z"), 1, 2), "0", before=add_first, blocking=True)
 row("bzmpop", "0", "2", K("z"), K("z"), one("MIN", "MAX"),
     maybe("COUNT", positive), before=add_third, blocking=True)
+
+
+# Streams.  IDs of their own would differ: only rows of their own have "*".
+def stream_id(d):
+    if d.chance(4):
+        return d.pick(["0-0", "18446744073709551615-18446744073709551615",
+                       "5", "007-01", "x", "1-2-3", "-1", "1-", "", "0",
+                       "18446744073709551616", "1-18446744073709551615"])
+    return "%d-%d" % (d.below(9), d.below(4))
+
+
+def new_id(d):
+    """One that mostly comes behind those there are."""
+    if d.chance(12):
+        return stream_id(d)
+    if d.chance(15):
+        return "%d-*" % (1 + d.below(1000))
+    return "%d-%d" % (1 + d.below(1000), d.below(4))
+
+
+def range_end(d):
+    if d.chance(25):
+        return d.pick(["-", "+"])
+    if d.chance(3):
+        return d.pick(["(-", "(+", "(", "(x", "(0-0",
+                       "(18446744073709551615-18446744073709551615"])
+    return ("(" if d.chance(20) else "") + d.pick(
+        [stream_id(d), str(d.below(1000)), new_id(d).replace("*", "1")])
+
+
+group = one("g1", "g1", "g2")
+consumer = one("alice", "bob", "carol")
+some_ids = some(one(stream_id, range_end, new_id), 1, 4)
+stream_fields = one(("f", value), ("f", value, "g", value),
+                    some((word, value)))
+# Idle for so long, or for no time: the clocks differ by little.
+idle_time = one("0", "0", "0", "10000000", "-5", "x")
+trim_mark = maybe(one("=", "~"), percent=50)
+trimmed = one(("MAXLEN", trim_mark, natural),
+              ("MINID", trim_mark, one(stream_id, new_id)),
+              ("MAXLEN", "~", natural, "LIMIT", count))
+entry_count = maybe("COUNT", count)
+
+
+def many_entries(args):
+    """Some nodes of entries, now and then."""
+    return [["XADD", args[1], "%d-1" % (1000 + i), "f", str(i)]
+            for i in range(130)]
+
+
+row("xadd", K("x"), maybe("NOMKSTREAM", percent=10),
+    maybe(trimmed, percent=15), new_id, stream_fields, weight=40)
+row("xadd", K("x"), one(("9999-*", "f", "v")), weight=2)
+row("xadd", K("x"), maybe(trimmed, percent=15), "*", stream_fields,
+    compare="shape", after=lambda args: [["DEL", args[1]]], weight=1,
+    alter=False)
+row("xadd", K("x"), one(("3000-1", "last", "one")), before=many_entries,
+    weight=1)
+row("xlen", K("x"))
+row("xrange", K("x"), range_end, range_end, entry_count, weight=12)
+row("xrevrange", K("x"), range_end, range_end, entry_count, weight=12)
+row("xdel", K("x"), some_ids, weight=10)
+row("xtrim", K("x"), trimmed, weight=6)
+row("xsetid", K("x"), new_id, maybe("ENTRIESADDED", natural),
+    maybe("MAXDELETEDID", stream_id), weight=4)
+row("xread", entry_count, maybe("BLOCK", "1", percent=10), "STREAMS",
+    one((K("x"), one(stream_id, new_id, "$", "0")),
+        (K("x"), K("x"), stream_id, one("0", stream_id))),
+    weight=16, alter=False)
+row("xgroup create", K("x"), group, one("0", "$", stream_id),
+    maybe("MKSTREAM"), maybe("ENTRIESREAD", count, percent=20), weight=16)
+row("xgroup setid", K("x"), group, one("0", "$", "-", stream_id),
+    maybe("ENTRIESREAD", count, percent=20), weight=5)
+row("xgroup destroy", K("x"), group, weight=2)
+row("xgroup createconsumer", K("x"), group, consumer)
+row("xgroup delconsumer", K("x"), group, consumer, weight=3)
+row("xreadgroup", "GROUP", group, consumer, entry_count, maybe("NOACK"),
+    "STREAMS", one((K("x"), one(">", ">", "0", stream_id, "$")),
+                   (K("x"), K("x"), ">", one(">", "0"))),
+    weight=40, alter=False)
+row("xack", K("x"), group, some_ids, weight=10)
+row("xpending", K("x"), group, weight=6)
+row("xpending", K("x"), group,
+    maybe("IDLE", one("0", "10000000", "x"), percent=30),
+    range_end, range_end, count, maybe(named("consumer", consumer)),
+    compare="pending", weight=10)
+claim_options = (maybe("IDLE", one("0", "100", "-1")),
+                 maybe("TIME", one("1", "0", "99999999999999")),
+                 maybe("RETRYCOUNT", natural), maybe("FORCE"),
+                 maybe("JUSTID"), maybe("LASTID", stream_id))
+row("xclaim", K("x"), group, consumer, idle_time, some_ids, *claim_options,
+    weight=16)
+row("xautoclaim", K("x"), group, consumer, idle_time, range_end,
+    maybe("COUNT", count), maybe("JUSTID"), weight=12)
+row("xinfo stream", K("x"), weight=10)
+row("xinfo stream", K("x"), one(("FULL", maybe("COUNT", count))),
+    compare="times", weight=10)
+row("xinfo groups", K("x"), weight=10)
+row("xinfo consumers", K("x"), group, compare="times", weight=6)
+
+
+def add_some(args):
+    key = args[args.index("STREAMS") + 1]
+    return [["DEL", key], ["XADD", key, "7-7", "a", "b"],
+            ["XGROUP", "CREATE", key, "g1", "0"]]
+
+
+row("xread", "BLOCK", "0", "STREAMS", K("x"), "0", before=add_some,
+    blocking=True)
+row("xreadgroup", "GROUP", "g1", consumer, "BLOCK", "0", "STREAMS", K("x"),
+    ">", before=add_some, blocking=True)

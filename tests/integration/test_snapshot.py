@@ -156,7 +156,11 @@ def changes(rand, n):
     def anything():
         return rand.choice([
             lambda: rand.choice(spaces) + rand.choice(strings),
-            lambda: pick("list", "set", "hash", "zset")])()
+            lambda: pick("list", "set", "hash", "zset"),
+            lambda: stream()])()
+
+    def stream():
+        return rand.choice(spaces) + "stream%d" % rand.choice(sizes)
 
     out = []
     for _ in range(n):
@@ -192,6 +196,19 @@ def changes(rand, n):
             lambda: ("LREM", pick("list"), 1, long),
             lambda: ("LINSERT", pick("list"), "BEFORE", long, "in"),
             lambda: ("LTRIM", pick("list"), 5, -6),
+            lambda: ("XADD", stream(), "*", "f", long),
+            lambda: ("XADD", stream(), "MAXLEN", "~", 50, "*", "f", i),
+            lambda: ("XDEL", stream(), "%d-%d" % (5 + i // 3, i)),
+            lambda: ("XTRIM", stream(), "MINID", "%d-0" % (i // 9)),
+            lambda: ("XREADGROUP", "GROUP", "first", rand.choice("abc"),
+                     "COUNT", 5, "STREAMS", stream(), ">"),
+            lambda: ("XACK", stream(), "first", "%d-%d" % (5 + i // 3, i)),
+            lambda: ("XCLAIM", stream(), "first", "bob", 0,
+                     "%d-%d" % (5 + i // 3, i)),
+            lambda: ("XAUTOCLAIM", stream(), "first", "carol", 0, 0, "COUNT",
+                     9),
+            lambda: ("XGROUP", "DELCONSUMER", stream(), "first", "alice"),
+            lambda: ("XGROUP", "DESTROY", stream(), "second"),
             lambda: ("SWAPDB", 0, rand.choice([1, 9])),
             lambda: ("SELECT", rand.choice([0, 1, 9])),
             lambda: (rand.choice(["FLUSHDB"] + ["PING"] * 15),),
