@@ -6682,6 +6682,1973 @@ static bool hll_count(struct str s, uint64_t *count) {
     return true;
 }
 /* ---- end structures/hll.c ------------------------------------------- */
+/* things in order of IDs */
+/* ---- begin structures/ids.c ----------------------------------------- */
+/* ==== ids - things in order of a stream's IDs ==============================
+ *
+ * A B+ tree after Bayer and McCreight (Acta Informatica 1, 1972) as Comer
+ * tells it (ACM Surveys 11(2), 1979), keyed by IDs of 128 bits.  Items of one
+ * size lie in leaves of about 1 KiB, which are chained; above them stand
+ * nodes of bounds and children.
+ *
+ *   node          [ >= 0-0 | >= 5-0 | >= 9-1 ]
+ *                     |         |        |
+ *   leaves      [ 1-0 2-0 ] [ 5-0 7-2 ] [ 9-1 9-2 ... ]
+ *
+ * IDs mostly come in order: a leaf that is full at the very end is left full
+ * and a new one begun, so that what is appended fills its leaves.  A leaf
+ * begins small and doubles; what shrinks is merged with its neighbour, and
+ * goes when it is empty.  Full nodes are split on the way down, so that an
+ * insertion that is refused leaves a sound tree.
+ *
+ * Freezing, for snapshots: the caller takes down the leaves and pins them.  A
+ * pinned leaf is not changed any more; a copy takes its place, and the leaf
+ * lives, counted as kept, until it is let go.
+ *
+ * The tree owns its leaves; `held` of the caller counts their bytes.  Places
+ * and items are good until the next change.  Finding, putting and dropping
+ * are O(log n).
+ *
+ * floor 1 - uses: base mem
+ */
+struct stream_id {
+    uint64_t ms, seq;
+};
+
+enum {
+    IDS_LEAF = 1024,            /* bytes of a full leaf */
+    IDS_FAN = 32,               /* children of a node */
+    IDS_DEPTH = 24              /* more levels than memory has room for */
+};
+
+struct ids_leaf {
+    struct ids_leaf *prev, *next;
+    uint32_t pins;              /* those who froze it */
+    uint16_t n, cap;            /* items, room for items */
+    uint16_t size;              /* of an item */
+    bool loose;                 /* in no tree: the last pin frees it */
+    bool ends;                  /* goes with the whole tree: not counted */
+    uint8_t items[];            /* each begins with its struct stream_id */
+};
+
+struct ids_node {
+    uint32_t n;
+    struct stream_id low[IDS_FAN];  /* nothing below: bounds; [0] is unused */
+    void *child[IDS_FAN];
+};
+
+struct ids {
+    void *root;                 /* leaf or node; NULL: empty */
+    struct ids_leaf *first, *last;
+    size_t count;               /* items */
+    size_t leaves;
+    uint16_t size;              /* of an item */
+    uint16_t height;            /* nodes above a leaf */
+};
+
+/* A place: an item, or leaf NULL past an end. */
+struct ids_at {
+    struct ids_leaf *leaf;
+    uint32_t i;
+};
+
+/* The way from the root to a leaf. */
+struct ids__path {
+    struct ids_node *node[IDS_DEPTH];
+    uint32_t i[IDS_DEPTH];
+    int depth;
+    struct ids_leaf *leaf;
+};
+
+enum { IDS_HEADER = (int)((offsetof(struct ids_leaf, items) + 7) & ~7u) };
+
+static inline int stream_id_cmp(struct stream_id a, struct stream_id b) {
+    if (a.ms != b.ms) return a.ms < b.ms ? -1 : 1;
+    return a.seq < b.seq ? -1 : a.seq > b.seq;
+}
+
+static inline bool stream_id_is_zero(struct stream_id a) {
+    return a.ms == 0 && a.seq == 0;
+}
+
+/* The next larger ID; false: there is none. */
+static inline bool stream_id_next(struct stream_id *a) {
+    if (++a->seq != 0) return true;
+    return ++a->ms != 0;
+}
+
+/* The next smaller ID; false: there is none. */
+static inline bool stream_id_prev(struct stream_id *a) {
+    if (a->seq-- != 0) return true;
+    return a->ms-- != 0;
+}
+
+static inline void ids_init(struct ids *t, size_t size) {
+    memset(t, 0, sizeof *t);
+    t->size = (uint16_t)size;
+}
+
+static inline size_t ids__bytes(size_t cap, size_t size) {
+    return IDS_HEADER + cap * size;
+}
+
+static inline uint8_t *ids__at(const struct ids_leaf *l, size_t i) {
+    return (uint8_t *)(uintptr_t)l + IDS_HEADER + i * l->size;
+}
+
+static inline struct stream_id ids__id(const struct ids_leaf *l, size_t i) {
+    struct stream_id id;
+
+    memcpy(&id, ids__at(l, i), sizeof id);
+    return id;
+}
+
+/* Items of a full leaf. */
+static inline size_t ids__most(const struct ids *t) {
+    return (IDS_LEAF - IDS_HEADER) / t->size;
+}
+
+#ifdef KVNS_VERIFY
+static void ids__verify_under(const struct ids *t, const void *p, int height,
+                              struct ids_leaf **chain, size_t *held) {
+    const struct ids_node *node = p;
+    struct ids_leaf *leaf;
+
+    if (height > 0) {
+        KVNS_ASSERT(node->n > 0 && node->n <= IDS_FAN);
+        *held += mem_size(sizeof *node);
+        for (uint32_t i = 0; i < node->n; i++) {
+            struct ids_leaf *was = *chain;
+
+            ids__verify_under(t, node->child[i], height - 1, chain, held);
+            if (i == 0) continue;
+            KVNS_ASSERT(stream_id_cmp(ids__id(was, was->n - 1u),
+                                      node->low[i]) < 0);
+            KVNS_ASSERT(stream_id_cmp(node->low[i],
+                                      ids__id(was->next, 0)) <= 0);
+        }
+        return;
+    }
+    leaf = (struct ids_leaf *)(uintptr_t)p;
+    KVNS_ASSERT(leaf->n > 0 && leaf->n <= leaf->cap && !leaf->loose);
+    KVNS_ASSERT(leaf->prev == *chain);
+    KVNS_ASSERT(*chain == NULL ? t->first == leaf : (*chain)->next == leaf);
+    for (size_t i = 0; i < leaf->n; i++)
+        if (i > 0 || leaf->prev != NULL)
+            KVNS_ASSERT(stream_id_cmp(i > 0 ? ids__id(leaf, i - 1) :
+                            ids__id(leaf->prev, leaf->prev->n - 1u),
+                            ids__id(leaf, i)) < 0);
+    *held += mem_size(ids__bytes(leaf->cap, leaf->size));
+    *chain = leaf;
+}
+
+/* Walk all of it; returns the bytes it holds. */
+static size_t ids__verify(const struct ids *t) {
+    struct ids_leaf *chain = NULL;
+    size_t held = 0, n = 0, leaves = 0;
+
+    if (t->root != NULL)
+        ids__verify_under(t, t->root, t->height, &chain, &held);
+    KVNS_ASSERT(t->last == chain && (chain == NULL || chain->next == NULL));
+    for (const struct ids_leaf *l = t->first; l != NULL; l = l->next) {
+        n += l->n;
+        leaves++;
+    }
+    KVNS_ASSERT(n == t->count && leaves == t->leaves);
+    return held;
+}
+#endif
+
+/* Where in a leaf the first item not below id is. */
+static inline uint32_t ids__search(const struct ids_leaf *l,
+                                   struct stream_id id) {
+    uint32_t lo = 0, hi = l->n;
+
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+
+        if (stream_id_cmp(ids__id(l, mid), id) < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* Which child of a node an ID belongs to. */
+static inline uint32_t ids__child(const struct ids_node *node,
+                                  struct stream_id id) {
+    uint32_t lo = 1, hi = node->n;
+
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+
+        if (stream_id_cmp(node->low[mid], id) <= 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo - 1;
+}
+
+/* The way to the leaf where an ID belongs; the tree is not empty. */
+static void ids__descend(const struct ids *t, struct stream_id id,
+                         struct ids__path *path) {
+    void *p = t->root;
+
+    path->depth = t->height;
+    for (int d = 0; d < path->depth; d++) {
+        path->node[d] = p;
+        path->i[d] = ids__child(p, id);
+        p = path->node[d]->child[path->i[d]];
+    }
+    path->leaf = p;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* The item at a place, lent; NULL past an end. */
+static inline const void *ids_item(struct ids_at at) {
+    return at.leaf == NULL ? NULL : ids__at(at.leaf, at.i);
+}
+
+static inline struct ids_at ids_first(const struct ids *t) {
+    return (struct ids_at){ t->first, 0 };
+}
+
+static inline struct ids_at ids_last(const struct ids *t) {
+    return (struct ids_at){ t->last, t->last == NULL ? 0 : t->last->n - 1u };
+}
+
+static inline void ids_next(struct ids_at *at) {
+    if (++at->i < at->leaf->n) return;
+    at->leaf = at->leaf->next;
+    at->i = 0;
+}
+
+static inline void ids_prev(struct ids_at *at) {
+    if (at->i-- > 0) return;
+    at->leaf = at->leaf->prev;
+    at->i = at->leaf == NULL ? 0 : at->leaf->n - 1u;
+}
+
+/* The first place whose ID is not below this one. */
+static struct ids_at ids_seek(const struct ids *t, struct stream_id id) {
+    struct ids__path path;
+    struct ids_at at = { NULL, 0 };
+
+    if (t->root == NULL) return at;
+    ids__descend(t, id, &path);
+    at.leaf = path.leaf;
+    at.i = ids__search(at.leaf, id);
+    if (at.i == at.leaf->n) {
+        at.leaf = at.leaf->next;
+        at.i = 0;
+    }
+    return at;
+}
+
+/* The last place whose ID is not above this one. */
+static struct ids_at ids_seek_back(const struct ids *t, struct stream_id id) {
+    struct ids_at at = ids_seek(t, id);
+
+    if (at.leaf == NULL) return ids_last(t);
+    if (stream_id_cmp(ids__id(at.leaf, at.i), id) != 0) ids_prev(&at);
+    return at;
+}
+
+/* The item of an ID, lent, or NULL. */
+static const void *ids_find(const struct ids *t, struct stream_id id) {
+    struct ids_at at = ids_seek(t, id);
+
+    if (at.leaf == NULL || stream_id_cmp(ids__id(at.leaf, at.i), id) != 0)
+        return NULL;
+    return ids__at(at.leaf, at.i);
+}
+
+/* ---- leaves -------------------------------------------------------------- */
+
+static struct ids_leaf *ids__leaf(struct mem *m, size_t *held, size_t cap,
+                                  size_t size) {
+    struct ids_leaf *l = mem_try(m, ids__bytes(cap, size));
+
+    if (l == NULL) return NULL;
+    memset(l, 0, IDS_HEADER);
+    l->cap = (uint16_t)cap;
+    l->size = (uint16_t)size;
+    *held += mem_size(ids__bytes(cap, size));
+    return l;
+}
+
+/* A leaf has left its tree: free it unless it is pinned. */
+static void ids__discard(struct mem *m, size_t *held, struct ids_leaf *l) {
+    size_t n = ids__bytes(l->cap, l->size);
+
+    *held -= mem_size(n);
+    if (l->pins == 0) {
+        mem_drop(m, l, n);
+        return;
+    }
+    l->loose = true;
+    if (!l->ends) m->kept += mem_size(n);
+}
+
+/* Hold a leaf as it is now, for ids_unpin. */
+static inline void ids_pin(struct ids_leaf *l) {
+    l->pins++;
+}
+
+/* Let go of a leaf. */
+static void ids_unpin(struct mem *m, struct ids_leaf *l) {
+    size_t n = ids__bytes(l->cap, l->size);
+
+    KVNS_ASSERT(l->pins > 0);
+    if (--l->pins > 0 || !l->loose) return;
+    if (!l->ends) m->kept -= mem_size(n);
+    mem_drop(m, l, n);
+}
+
+/* Put a leaf into the place of the one the path leads to. */
+static void ids__replace(struct ids *t, struct ids__path *path,
+                         struct ids_leaf *to) {
+    struct ids_leaf *was = path->leaf;
+    int d = path->depth - 1;
+
+    to->prev = was->prev;
+    to->next = was->next;
+    if (to->prev != NULL) to->prev->next = to;
+    else t->first = to;
+    if (to->next != NULL) to->next->prev = to;
+    else t->last = to;
+    if (d < 0) t->root = to;
+    else path->node[d]->child[path->i[d]] = to;
+    path->leaf = to;
+}
+
+/* Make the leaf of a path one of our own, with room for cap items at least.
+ * False: no memory, nothing changed. */
+static bool ids__own(struct ids *t, struct mem *m, size_t *held,
+                     struct ids__path *path, size_t cap) {
+    struct ids_leaf *was = path->leaf, *l;
+
+    if (LIKELY(was->pins == 0 && was->cap >= cap)) return true;
+    l = ids__leaf(m, held, size_max(cap, was->pins > 0 ? was->n : was->cap),
+                  t->size);
+    if (l == NULL) return false;
+    l->n = was->n;
+    memcpy(ids__at(l, 0), ids__at(was, 0), (size_t)was->n * t->size);
+    ids__replace(t, path, l);
+    ids__discard(m, held, was);
+    return true;
+}
+
+/* ---- changes ------------------------------------------------------------- */
+
+/* Split the full child i of a node that is not full.  False: no memory. */
+static bool ids__split_node(struct mem *m, size_t *held,
+                            struct ids_node *over, uint32_t i) {
+    struct ids_node *left = over->child[i], *right = mem_try(m, sizeof *right);
+    uint32_t keep = IDS_FAN / 2, n = left->n - keep;
+
+    if (right == NULL) return false;
+    *held += mem_size(sizeof *right);
+    right->n = n;
+    memcpy(right->low, left->low + keep, n * sizeof *right->low);
+    memcpy(right->child, left->child + keep, n * sizeof *right->child);
+    left->n = keep;
+    memmove(over->low + i + 2, over->low + i + 1,
+            (over->n - i - 1) * sizeof *over->low);
+    memmove(over->child + i + 2, over->child + i + 1,
+            (over->n - i - 1) * sizeof *over->child);
+    over->low[i + 1] = right->low[0];
+    over->child[i + 1] = right;
+    over->n++;
+    return true;
+}
+
+/* A node above the root.  False: no memory. */
+static bool ids__grow(struct ids *t, struct mem *m, size_t *held) {
+    struct ids_node *node = mem_try(m, sizeof *node);
+
+    if (node == NULL) return false;
+    *held += mem_size(sizeof *node);
+    node->n = 1;
+    node->low[0] = (struct stream_id){ 0, 0 };
+    node->child[0] = t->root;
+    t->root = node;
+    t->height++;
+    return true;
+}
+
+/* The way to the leaf of an ID, with room for a child in each node of it.
+ * False: no memory. */
+static bool ids__descend_roomy(struct ids *t, struct mem *m, size_t *held,
+                               struct stream_id id, struct ids__path *path) {
+    if (t->height == 0 || ((struct ids_node *)t->root)->n == IDS_FAN)
+        if (!ids__grow(t, m, held)) return false;
+    KVNS_ASSERT(t->height < IDS_DEPTH);
+    path->depth = t->height;
+    path->node[0] = t->root;
+    for (int d = 0; d < path->depth; d++) {
+        struct ids_node *node = path->node[d], *under;
+        uint32_t i = ids__child(node, id);
+
+        if (d + 1 < path->depth) {
+            under = node->child[i];
+            if (under->n == IDS_FAN) {
+                if (!ids__split_node(m, held, node, i)) return false;
+                i = ids__child(node, id);
+            }
+            path->node[d + 1] = node->child[i];
+        } else {
+            path->leaf = node->child[i];
+        }
+        path->i[d] = i;
+    }
+    return true;
+}
+
+/* Put a filled leaf behind the one of a path whose node has room. */
+static void ids__link(struct ids *t, struct ids__path *path,
+                      struct ids_leaf *l, struct stream_id low) {
+    struct ids_node *over = path->node[path->depth - 1];
+    uint32_t i = path->i[path->depth - 1] + 1;
+
+    memmove(over->low + i + 1, over->low + i,
+            (over->n - i) * sizeof *over->low);
+    memmove(over->child + i + 1, over->child + i,
+            (over->n - i) * sizeof *over->child);
+    over->low[i] = low;
+    over->child[i] = l;
+    over->n++;
+    l->prev = path->leaf;
+    l->next = path->leaf->next;
+    if (l->next != NULL) l->next->prev = l;
+    else t->last = l;
+    path->leaf->next = l;
+    t->leaves++;
+}
+
+/* Make room for one more at *i of a full leaf, by a second one: the path's
+ * leaf and *i may be of that then.  False: no memory, nothing changed. */
+static bool ids__split(struct ids *t, struct mem *m, size_t *held,
+                       struct stream_id id, struct ids__path *path,
+                       uint32_t *i) {
+    size_t most = ids__most(t), keep;
+    struct ids_leaf *l;
+
+    if (!ids__descend_roomy(t, m, held, id, path)) return false;
+    l = ids__leaf(m, held, most, t->size);
+    if (l == NULL) return false;
+    if (path->leaf->next == NULL && *i == path->leaf->n) {
+        ids__link(t, path, l, id);
+        path->i[path->depth - 1]++;
+        path->leaf = l;
+        *i = 0;
+        return true;
+    }
+    if (!ids__own(t, m, held, path, most)) {
+        ids__discard(m, held, l);
+        return false;
+    }
+    keep = path->leaf->n / 2u;
+    l->n = (uint16_t)(path->leaf->n - keep);
+    memcpy(ids__at(l, 0), ids__at(path->leaf, keep), (size_t)l->n * t->size);
+    path->leaf->n = (uint16_t)keep;
+    ids__link(t, path, l, ids__id(l, 0));
+    if (*i > keep) {
+        path->i[path->depth - 1]++;
+        path->leaf = l;
+        *i -= (uint32_t)keep;
+    }
+    return true;
+}
+
+/* Find the item of an ID or make one, zero but for the ID; *made says which.
+ * Lent, to be changed at once.  NULL: no memory, nothing changed. */
+static void *ids_put(struct ids *t, struct mem *m, size_t *held,
+                     struct stream_id id, bool *made) {
+    struct ids__path path;
+    struct ids_leaf *l;
+    uint32_t i = 0;
+
+    *made = false;
+    if (t->root == NULL) {
+        l = ids__leaf(m, held, 1, t->size);
+        if (l == NULL) return NULL;
+        t->root = t->first = t->last = l;
+        t->leaves = 1;
+        t->height = 0;
+        path.depth = 0;
+        path.leaf = l;
+    } else {
+        ids__descend(t, id, &path);
+        l = path.leaf;
+        i = ids__search(l, id);
+        if (i < l->n && stream_id_cmp(ids__id(l, i), id) == 0)
+            return ids__own(t, m, held, &path, l->n) ?
+                       ids__at(path.leaf, i) : NULL;
+        if (l->n == ids__most(t)) {
+            if (!ids__split(t, m, held, id, &path, &i)) return NULL;
+        } else if (!ids__own(t, m, held, &path, l->n < l->cap ? l->n + 1u :
+                                 size_min(l->cap * 2u, ids__most(t)))) {
+            return NULL;
+        }
+        l = path.leaf;
+    }
+    memmove(ids__at(l, i + 1), ids__at(l, i), (size_t)(l->n - i) * t->size);
+    memset(ids__at(l, i), 0, t->size);
+    memcpy(ids__at(l, i), &id, sizeof id);
+    l->n++;
+    t->count++;
+    *made = true;
+    return ids__at(l, i);
+}
+
+/* The item of an ID, to be changed at once.  NULL: there is none, or (*refused)
+ * no memory for a copy of what is frozen. */
+static void *ids_edit(struct ids *t, struct mem *m, size_t *held,
+                      struct stream_id id, bool *refused) {
+    struct ids__path path;
+    uint32_t i;
+
+    *refused = false;
+    if (t->root == NULL) return NULL;
+    ids__descend(t, id, &path);
+    i = ids__search(path.leaf, id);
+    if (i == path.leaf->n || stream_id_cmp(ids__id(path.leaf, i), id) != 0)
+        return NULL;
+    *refused = !ids__own(t, m, held, &path, path.leaf->n);
+    return *refused ? NULL : ids__at(path.leaf, i);
+}
+
+/* Take the child of a path out of its node, and nodes that are empty then. */
+static void ids__unlink_child(struct ids *t, struct mem *m, size_t *held,
+                              struct ids__path *path) {
+    int d = path->depth - 1;
+
+    for (; d >= 0; d--) {
+        struct ids_node *node = path->node[d];
+        uint32_t i = path->i[d];
+
+        node->n--;
+        memmove(node->low + i, node->low + i + 1,
+                (node->n - i) * sizeof *node->low);
+        memmove(node->child + i, node->child + i + 1,
+                (node->n - i) * sizeof *node->child);
+        if (node->n > 0) break;
+        *held -= mem_size(sizeof *node);
+        mem_drop(m, node, sizeof *node);
+    }
+    if (d < 0) {
+        t->root = NULL;
+        t->height = 0;
+    }
+    while (t->height > 0 && ((struct ids_node *)t->root)->n == 1) {
+        struct ids_node *node = t->root;
+
+        t->root = node->child[0];
+        t->height--;
+        *held -= mem_size(sizeof *node);
+        mem_drop(m, node, sizeof *node);
+    }
+}
+
+/* Take the leaf of a path out of the tree. */
+static void ids__unlink(struct ids *t, struct mem *m, size_t *held,
+                        struct ids__path *path) {
+    struct ids_leaf *l = path->leaf;
+
+    if (l->prev != NULL) l->prev->next = l->next;
+    else t->first = l->next;
+    if (l->next != NULL) l->next->prev = l->prev;
+    else t->last = l->prev;
+    t->leaves--;
+    ids__unlink_child(t, m, held, path);
+    ids__discard(m, held, l);
+}
+
+/* Take the next leaf into that of a path, if both have become small. */
+static void ids__merge(struct ids *t, struct mem *m, size_t *held,
+                       struct ids__path *path) {
+    int d = path->depth - 1;
+    struct ids_leaf *l = path->leaf, *next = l->next;
+
+    if (d < 0 || path->i[d] + 1 >= path->node[d]->n) return;
+    if (l->pins > 0 || next->pins > 0 || l->cap < l->n + next->n ||
+        (size_t)l->n + next->n > ids__most(t) / 2)
+        return;
+    memcpy(ids__at(l, l->n), ids__at(next, 0), (size_t)next->n * t->size);
+    l->n = (uint16_t)(l->n + next->n);
+    path->i[d]++;
+    path->leaf = next;
+    ids__unlink(t, m, held, path);
+}
+
+/* Drop the item of an ID.  False: no memory for a copy of what is frozen,
+ * nothing changed; *found: there was one. */
+static bool ids_drop(struct ids *t, struct mem *m, size_t *held,
+                     struct stream_id id, bool *found) {
+    struct ids__path path;
+    struct ids_leaf *l;
+    uint32_t i;
+
+    *found = false;
+    if (t->root == NULL) return true;
+    ids__descend(t, id, &path);
+    l = path.leaf;
+    i = ids__search(l, id);
+    if (i == l->n || stream_id_cmp(ids__id(l, i), id) != 0) return true;
+    if (l->n == 1) {
+        ids__unlink(t, m, held, &path);
+    } else {
+        if (!ids__own(t, m, held, &path, l->n)) return false;
+        l = path.leaf;
+        l->n--;
+        memmove(ids__at(l, i), ids__at(l, i + 1), (size_t)(l->n - i) * t->size);
+        if (l->n < ids__most(t) / 4) ids__merge(t, m, held, &path);
+    }
+    t->count--;
+    *found = true;
+    return true;
+}
+
+/* Free the first leaf with all its items; the tree is not empty. */
+static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
+    struct ids__path path;
+
+    ids__descend(t, ids__id(t->first, 0), &path);
+    t->count -= path.leaf->n;
+    path.leaf->ends = true;
+    ids__unlink(t, m, held, &path);
+}
+/* ---- end structures/ids.c ------------------------------------------- */
+/* groups that read a stream together */
+/* ---- begin structures/readers.c ------------------------------------- */
+/* ==== readers - groups that read a stream together =========================
+ *
+ * A group remembers how far it has read and which entries were handed to which
+ * of its consumers and not acknowledged yet, the pending ones.  Group and
+ * consumer each have an index of them by ID; what is known of one stands in
+ * the group's, once.
+ *
+ *   group     pending [ id, when, how often, whose ] [ ... ] ...
+ *   consumer  pending [ id ] [ ... ]       a part of the group's
+ *
+ * Groups of a stream and consumers of a group are arrays in order of names,
+ * as they are listed.  Everything belongs to the stream, whose `held` counts
+ * the bytes; names are copied.
+ *
+ * What is frozen for a snapshot is copied when it changes: so even a drop may
+ * be refused, and nothing has changed then.
+ *
+ * floor 1 - uses: base mem ids
+ */
+struct readers_consumer {
+    int64_t seen;               /* when it last did anything; wall clock, ms */
+    struct ids pending;         /* of IDs alone */
+    uint32_t nlen;
+    char name[];
+};
+
+/* An entry handed to a consumer. */
+struct readers_pending {
+    struct stream_id id;
+    int64_t at;                 /* last delivery; wall clock, ms */
+    uint64_t times;             /* deliveries */
+    struct readers_consumer *who;
+};
+
+struct readers_group {
+    struct stream_id last;      /* read so far */
+    int64_t read;               /* entries read, READERS_UNKNOWN if unknown */
+    struct ids pending;         /* of struct readers_pending */
+    struct readers_consumer **who;  /* in order of names */
+    uint32_t n, cap;
+    uint32_t nlen;
+    char name[];
+};
+
+/* The groups of a stream, in order of names. */
+struct readers {
+    struct readers_group **v;
+    uint32_t n, cap;
+};
+
+enum { READERS_UNKNOWN = -1 };
+
+static inline struct str readers_group_name(const struct readers_group *g) {
+    return str_of(g->name, g->nlen);
+}
+
+static inline struct str readers_name(const struct readers_consumer *c) {
+    return str_of(c->name, c->nlen);
+}
+
+/* Room for one more pointer in an array of n.  False: no memory. */
+static bool readers__room(struct mem *m, size_t *held, void ***v, uint32_t n,
+                          uint32_t *cap) {
+    uint32_t more;
+    void **to;
+
+    if (n < *cap) return true;
+    if (n > UINT32_MAX / 16) return false;
+    more = n + n / 2 + 1;
+    to = mem_resize(m, *v, *cap * sizeof *to, more * sizeof *to);
+    if (to == NULL) return false;
+    *held += mem_size(more * sizeof *to);
+    if (*cap > 0) *held -= mem_size(*cap * sizeof *to);
+    *v = to;
+    *cap = more;
+    return true;
+}
+
+/* ---- groups -------------------------------------------------------------- */
+
+/* Where a name is, or would be, among the groups. */
+static uint32_t readers__group_at(const struct readers *r, struct str name,
+                                  bool *there) {
+    uint32_t lo = 0, hi = r->n;
+
+    *there = false;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        int c = str_cmp(readers_group_name(r->v[mid]), name);
+
+        if (c == 0) {
+            *there = true;
+            return mid;
+        }
+        if (c < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* The group of a name, or NULL. */
+static struct readers_group *readers_group(const struct readers *r,
+                                           struct str name) {
+    bool there;
+    uint32_t i = readers__group_at(r, name, &there);
+
+    return there ? r->v[i] : NULL;
+}
+
+/* Make a group that has read up to an ID; the name is not taken.  NULL: no
+ * memory. */
+static struct readers_group *readers_group_make(struct readers *r,
+                                                struct mem *m, size_t *held,
+                                                struct str name,
+                                                struct stream_id last,
+                                                int64_t read) {
+    bool there;
+    uint32_t i = readers__group_at(r, name, &there);
+    struct readers_group *g;
+    void **v = (void **)(void *)r->v;
+    bool room = readers__room(m, held, &v, r->n, &r->cap);
+
+    r->v = (struct readers_group **)(void *)v;
+    KVNS_ASSERT(!there);
+    if (!room || name.n > UINT32_MAX / 2) return NULL;
+    g = mem_try(m, sizeof *g + name.n);
+    if (g == NULL) return NULL;
+    *held += mem_size(sizeof *g + name.n);
+    memset(g, 0, sizeof *g);
+    g->last = last;
+    g->read = read;
+    ids_init(&g->pending, sizeof(struct readers_pending));
+    g->nlen = (uint32_t)name.n;
+    if (name.n > 0) memcpy(g->name, name.p, name.n);
+    memmove(r->v + i + 1, r->v + i, (r->n - i) * sizeof *r->v);
+    r->v[i] = g;
+    r->n++;
+    return g;
+}
+
+static void readers__consumer_free(struct mem *m, size_t *held,
+                                   struct readers_consumer *c) {
+    size_t n = sizeof *c + c->nlen;
+
+    while (c->pending.count > 0) ids_drop_leaf(&c->pending, m, held);
+    *held -= mem_size(n);
+    mem_drop(m, c, n);
+}
+
+/* Free leaves of pending entries and consumers of a group, budget of them at
+ * most, counted down.  True when nothing is left. */
+static bool readers__group_empty(struct mem *m, size_t *held,
+                                 struct readers_group *g, size_t *budget) {
+    while (g->pending.count > 0) {
+        if (*budget == 0) return false;
+        ids_drop_leaf(&g->pending, m, held);
+        --*budget;
+    }
+    while (g->n > 0) {
+        struct readers_consumer *c = g->who[g->n - 1];
+
+        if (*budget == 0) return false;
+        --*budget;
+        if (c->pending.count > 0) {
+            ids_drop_leaf(&c->pending, m, held);
+            continue;
+        }
+        g->n--;
+        readers__consumer_free(m, held, c);
+    }
+    return true;
+}
+
+static void readers__group_free(struct mem *m, size_t *held,
+                                struct readers_group *g) {
+    size_t n = sizeof *g + g->nlen;
+
+    if (g->cap > 0) *held -= mem_size(g->cap * sizeof *g->who);
+    mem_drop(m, g->who, g->cap * sizeof *g->who);
+    *held -= mem_size(n);
+    mem_drop(m, g, n);
+}
+
+/* Drop a group with all that it has. */
+static void readers_group_drop(struct readers *r, struct mem *m, size_t *held,
+                               struct readers_group *g) {
+    size_t budget = SIZE_MAX;
+    bool there;
+    uint32_t i = readers__group_at(r, readers_group_name(g), &there);
+
+    KVNS_ASSERT(there);
+    readers__group_empty(m, held, g, &budget);
+    readers__group_free(m, held, g);
+    r->n--;
+    memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof *r->v);
+}
+
+/* Free up to *budget pieces of all groups, counted down.  True when nothing is
+ * left. */
+static bool readers_free_step(struct readers *r, struct mem *m, size_t *held,
+                              size_t *budget) {
+    while (r->n > 0) {
+        if (!readers__group_empty(m, held, r->v[r->n - 1], budget))
+            return false;
+        readers__group_free(m, held, r->v[--r->n]);
+    }
+    if (r->cap > 0) *held -= mem_size(r->cap * sizeof *r->v);
+    mem_drop(m, r->v, r->cap * sizeof *r->v);
+    r->v = NULL;
+    r->cap = 0;
+    return true;
+}
+
+/* ---- consumers ----------------------------------------------------------- */
+
+static uint32_t readers__at(const struct readers_group *g, struct str name,
+                            bool *there) {
+    uint32_t lo = 0, hi = g->n;
+
+    *there = false;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        int c = str_cmp(readers_name(g->who[mid]), name);
+
+        if (c == 0) {
+            *there = true;
+            return mid;
+        }
+        if (c < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* The consumer of a name, or NULL. */
+static struct readers_consumer *readers_consumer(const struct readers_group *g,
+                                                 struct str name) {
+    bool there;
+    uint32_t i = readers__at(g, name, &there);
+
+    return there ? g->who[i] : NULL;
+}
+
+/* Make a consumer, seen at `now`; the name is not taken.  NULL: no memory. */
+static struct readers_consumer *readers_consumer_make(struct readers_group *g,
+                                                      struct mem *m,
+                                                      size_t *held,
+                                                      struct str name,
+                                                      int64_t now) {
+    bool there;
+    uint32_t i = readers__at(g, name, &there);
+    struct readers_consumer *c;
+    void **v = (void **)(void *)g->who;
+    bool room = readers__room(m, held, &v, g->n, &g->cap);
+
+    g->who = (struct readers_consumer **)(void *)v;
+    KVNS_ASSERT(!there);
+    if (!room || name.n > UINT32_MAX / 2) return NULL;
+    c = mem_try(m, sizeof *c + name.n);
+    if (c == NULL) return NULL;
+    *held += mem_size(sizeof *c + name.n);
+    memset(c, 0, sizeof *c);
+    c->seen = now;
+    ids_init(&c->pending, sizeof(struct stream_id));
+    c->nlen = (uint32_t)name.n;
+    if (name.n > 0) memcpy(c->name, name.p, name.n);
+    memmove(g->who + i + 1, g->who + i, (g->n - i) * sizeof *g->who);
+    g->who[i] = c;
+    g->n++;
+    return c;
+}
+
+/* ---- pending entries ----------------------------------------------------- */
+
+/* What a group knows of a pending entry, lent, or NULL. */
+static const struct readers_pending *readers_pending(
+    const struct readers_group *g, struct stream_id id) {
+    return ids_find(&g->pending, id);
+}
+
+/* Take an entry off the pending ones of a group and its consumer.  False: no
+ * memory, nothing changed; *found: it was one. */
+static bool readers_settle(struct readers_group *g, struct mem *m,
+                           size_t *held, struct stream_id id, bool *found) {
+    struct readers_pending *p;
+    bool refused, there;
+
+    *found = false;
+    /* with the leaf our own by this, the last step cannot be refused */
+    p = ids_edit(&g->pending, m, held, id, &refused);
+    if (p == NULL) return !refused;
+    if (!ids_drop(&p->who->pending, m, held, id, &there)) return false;
+    KVNS_ASSERT(there);
+    if (!ids_drop(&g->pending, m, held, id, found))
+        KVNS_ASSERT(!"a leaf of our own");
+    return true;
+}
+
+/* Give a pending entry to a consumer, or make it pending there: delivered at
+ * `at` for the `times`th time.  False: no memory, nothing changed. */
+static bool readers_give(struct readers_group *g, struct mem *m, size_t *held,
+                         struct stream_id id, struct readers_consumer *c,
+                         int64_t at, uint64_t times) {
+    struct readers_consumer *was;
+    struct readers_pending *p;
+    bool made, mine = false, there;
+
+    p = ids_put(&g->pending, m, held, id, &made);
+    if (p == NULL) return false;
+    was = p->who;
+    if (was != c) {
+        if (ids_put(&c->pending, m, held, id, &mine) == NULL) goto refused;
+        if (was != NULL && !ids_drop(&was->pending, m, held, id, &there))
+            goto refused;
+    }
+    p->who = c;
+    p->at = at;
+    p->times = times;
+    return true;
+refused:
+    /* the leaves are ours by now: this needs no memory */
+    if (mine) ids_drop(&c->pending, m, held, id, &there);
+    if (made) ids_drop(&g->pending, m, held, id, &there);
+    return false;
+}
+
+/* Drop a consumer; what is pending with it is pending no more.  False: no
+ * memory, some may have gone. */
+static bool readers_consumer_drop(struct readers_group *g, struct mem *m,
+                                  size_t *held, struct readers_consumer *c) {
+    bool there, found;
+    uint32_t i = readers__at(g, readers_name(c), &there);
+
+    KVNS_ASSERT(there);
+    while (c->pending.count > 0) {
+        struct stream_id id;
+
+        memcpy(&id, ids_item(ids_last(&c->pending)), sizeof id);
+        if (!readers_settle(g, m, held, id, &found)) return false;
+    }
+    g->n--;
+    memmove(g->who + i, g->who + i + 1, (g->n - i) * sizeof *g->who);
+    readers__consumer_free(m, held, c);
+    return true;
+}
+
+/* ---- copies -------------------------------------------------------------- */
+
+static bool readers__copy_group(struct readers_group *to, struct mem *m,
+                                size_t *held,
+                                const struct readers_group *from) {
+    struct ids_at at = ids_first(&from->pending);
+
+    for (uint32_t i = 0; i < from->n; i++)
+        if (readers_consumer_make(to, m, held, readers_name(from->who[i]),
+                                  from->who[i]->seen) == NULL)
+            return false;
+    for (; at.leaf != NULL; ids_next(&at)) {
+        const struct readers_pending *p = ids_item(at);
+        struct readers_consumer *c =
+            readers_consumer(to, readers_name(p->who));
+
+        if (!readers_give(to, m, held, p->id, c, p->at, p->times))
+            return false;
+    }
+    return true;
+}
+
+/* Make copies of all groups.  False: no memory, some may have been made. */
+static bool readers_copy(struct readers *to, struct mem *m, size_t *held,
+                         const struct readers *from) {
+    for (uint32_t i = 0; i < from->n; i++) {
+        const struct readers_group *g = from->v[i];
+        struct readers_group *dup =
+            readers_group_make(to, m, held, readers_group_name(g), g->last,
+                               g->read);
+
+        if (dup == NULL || !readers__copy_group(dup, m, held, g))
+            return false;
+    }
+    return true;
+}
+
+#ifdef KVNS_VERIFY
+/* Walk all of it; returns the bytes it holds. */
+static size_t readers__verify(const struct readers *r) {
+    size_t held = r->cap > 0 ? mem_size(r->cap * sizeof *r->v) : 0;
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct readers_group *g = r->v[i];
+        size_t mine = 0;
+
+        held += mem_size(sizeof *g + g->nlen) + ids__verify(&g->pending);
+        if (g->cap > 0) held += mem_size(g->cap * sizeof *g->who);
+        for (uint32_t j = 0; j < g->n; j++) {
+            const struct readers_consumer *c = g->who[j];
+
+            held += mem_size(sizeof *c + c->nlen) + ids__verify(&c->pending);
+            mine += c->pending.count;
+            for (struct ids_at at = ids_first(&c->pending); at.leaf != NULL;
+                 ids_next(&at)) {
+                struct stream_id id;
+
+                memcpy(&id, ids_item(at), sizeof id);
+                KVNS_ASSERT(readers_pending(g, id) != NULL);
+                KVNS_ASSERT(readers_pending(g, id)->who == c);
+            }
+        }
+        KVNS_ASSERT(mine == g->pending.count);
+    }
+    return held;
+}
+#endif
+/* ---- end structures/readers.c --------------------------------------- */
+/* entries in order of their IDs */
+/* ---- begin structures/stream.c -------------------------------------- */
+/* ==== stream - entries in order of their IDs ===============================
+ *
+ * Redis' stream: packs of entries, in an index by the ID of each pack's first
+ * entry.  The elements of a pack are Redis', so that RDB and DUMP copy them:
+ *
+ *   master   live, deleted, n, field * n, 0
+ *   entry    flags, ms, seq, value * n, back              flags 2: same fields
+ *            flags, ms, seq, k, (field, value) * k, back  others
+ *
+ * ms and seq are what the entry's ID is beyond that of the pack; `back` says
+ * how many elements of the entry stand before it, for walking backwards.  An
+ * entry is deleted by a flag, 1, and a pack goes with its last live entry.
+ *
+ *   index    [ 5-0 -> pack ] [ 9-3 -> pack ] ...
+ *
+ * A node's room begins small, doubles to the limit, and is cut to what is
+ * needed when the next node begins.  Nodes may be pinned by a snapshot like
+ * leaves (see ids): then a copy is changed, and what was counts as kept.
+ *
+ * What comes from outside is put in by stream_add_pack, which believes
+ * nothing.  `held` counts all bytes but those of struct stream.
+ *
+ * floor 1 - uses: base mem pack ids readers
+ */
+enum {
+    STREAM_DELETED = 1,         /* flags of an entry */
+    STREAM_SAME = 2,            /* its fields are those of the master */
+    STREAM_MOST = 1 << 30,      /* bytes of a pack, whatever the options say */
+    STREAM_LOOSE = 1,           /* in stream_node.pins: in no stream */
+    STREAM_ENDS = 2,            /* goes with the stream: not counted */
+    STREAM_PIN = 4
+};
+
+struct stream_node {
+    uint32_t bytes, cap;        /* of the pack, of the room */
+    uint32_t elements;          /* of the pack */
+    uint32_t pins;              /* STREAM_PIN times how many, and flags */
+    uint8_t room[];
+};
+
+/* An item of the index. */
+struct stream_slot {
+    struct stream_id id;
+    struct stream_node *node;
+};
+
+struct stream {
+    struct ids nodes;           /* of struct stream_slot */
+    uint64_t len;               /* entries that are not deleted */
+    uint64_t added;             /* entries there ever were */
+    struct stream_id last;      /* the largest ID there ever was */
+    struct stream_id first;     /* of the first entry; 0-0: none */
+    struct stream_id deleted;   /* the largest that was deleted */
+    struct readers groups;
+    size_t held;
+};
+
+/* A walk over entries from one ID to another, forward or backward. */
+struct stream_walk {
+    struct ids_at at;           /* the node; leaf NULL: at the end */
+    const uint8_t *p;           /* its pack */
+    size_t n;
+    size_t entries;             /* offset of its first entry */
+    size_t fields;              /* offset of the first master field */
+    size_t next;                /* offset where to read on; going back, where
+                                   the entries still to be read end */
+    uint64_t nfields;           /* of the master */
+    struct stream_id base;      /* of the node */
+    struct stream_id from, to;
+    bool back;
+    /* the entry at hand: */
+    struct stream_id id;
+    size_t entry;               /* its offset */
+    unsigned flags;
+    uint64_t pairs;             /* fields with their values */
+    size_t data;                /* offset of the next of them */
+    size_t field;               /* offset of the next master field */
+};
+
+static const struct stream_id stream_id_max = { UINT64_MAX, UINT64_MAX };
+
+static inline void stream_init(struct stream *s) {
+    memset(s, 0, sizeof *s);
+    ids_init(&s->nodes, sizeof(struct stream_slot));
+}
+
+static inline struct stream_slot stream__slot(struct ids_at at) {
+    struct stream_slot slot;
+
+    memcpy(&slot, ids_item(at), sizeof slot);
+    return slot;
+}
+
+static inline size_t stream__size(const struct stream_node *node) {
+    return sizeof *node + (size_t)node->cap;
+}
+
+/* The integer at an offset of a pack; the offset of the element behind. */
+static inline size_t stream__int(const uint8_t *p, size_t n, size_t at,
+                                 int64_t *i) {
+    struct pack_item it;
+
+    at = pack_read(p, n, at, &it);
+    KVNS_ASSERT(it.is_int);
+    *i = it.i;
+    return at;
+}
+
+/* ---- nodes --------------------------------------------------------------- */
+
+/* A node with room for cap bytes at least, in no stream.  NULL: no memory. */
+static struct stream_node *stream__node(struct stream *s, struct mem *m,
+                                        size_t cap) {
+    size_t n = sizeof(struct stream_node) + cap;
+    struct stream_node *node;
+
+    if (cap > UINT32_MAX / 2) return NULL;
+    if (n <= MEM_SMALL) n = mem_size(n);
+    node = mem_try(m, n);
+    if (node == NULL) return NULL;
+    s->held += mem_size(n);
+    node->bytes = node->elements = node->pins = 0;
+    node->cap = (uint32_t)(n - sizeof *node);
+    return node;
+}
+
+static void stream__discard(struct stream *s, struct mem *m,
+                            struct stream_node *node) {
+    size_t n = stream__size(node);
+
+    s->held -= mem_size(n);
+    if (node->pins < STREAM_PIN) {
+        mem_drop(m, node, n);
+        return;
+    }
+    node->pins |= STREAM_LOOSE;
+    if ((node->pins & STREAM_ENDS) == 0) m->kept += mem_size(n);
+}
+
+/* Hold a node as it is now, for stream_unpin. */
+static inline void stream_pin(struct stream_node *node) {
+    node->pins += STREAM_PIN;
+}
+
+/* Let go of a node. */
+static void stream_unpin(struct mem *m, struct stream_node *node) {
+    size_t n = stream__size(node);
+
+    KVNS_ASSERT(node->pins >= STREAM_PIN);
+    node->pins -= STREAM_PIN;
+    if (node->pins >= STREAM_PIN || (node->pins & STREAM_LOOSE) == 0) return;
+    if ((node->pins & STREAM_ENDS) == 0) m->kept -= mem_size(n);
+    mem_drop(m, node, n);
+}
+
+/* Make the node of an ID one of our own with room for cap bytes at least.
+ * NULL: no memory, nothing changed. */
+static struct stream_node *stream__own(struct stream *s, struct mem *m,
+                                       struct stream_slot was, size_t cap) {
+    struct stream_node *node;
+    struct stream_slot *slot;
+    bool refused;
+
+    if (LIKELY(was.node->pins == 0 && was.node->cap >= cap)) return was.node;
+    node = stream__node(s, m, size_max(cap, was.node->bytes));
+    if (node == NULL) return NULL;
+    slot = ids_edit(&s->nodes, m, &s->held, was.id, &refused);
+    KVNS_ASSERT(slot != NULL);  /* the index is never frozen */
+    node->bytes = was.node->bytes;
+    node->elements = was.node->elements;
+    memcpy(node->room, was.node->room, node->bytes);
+    slot->node = node;
+    stream__discard(s, m, was.node);
+    return node;
+}
+
+/* Give back what a node that is done does not need, if there is memory. */
+static void stream__trim_room(struct stream *s, struct mem *m,
+                              struct stream_slot was) {
+    size_t n = sizeof *was.node + was.node->bytes, old = stream__size(was.node);
+    struct stream_node *node;
+    struct stream_slot *slot;
+    bool refused;
+
+    if (was.node->pins > 0) return;
+    if (n <= MEM_SMALL) n = mem_size(n);
+    if (n >= old) return;
+    node = mem_resize(m, was.node, old, n);
+    if (node == NULL) return;
+    s->held += mem_size(n) - mem_size(old);
+    node->cap = (uint32_t)(n - sizeof *node);
+    slot = ids_edit(&s->nodes, m, &s->held, was.id, &refused);
+    slot->node = node;
+}
+
+/* Write an integer over the one at an offset of a node, which is our own and
+ * has room; returns by how much the pack grew. */
+static ptrdiff_t stream__set_int(struct stream_node *node, size_t at,
+                                 int64_t i) {
+    size_t old = pack_next(node->room, node->bytes, at) - at;
+    struct pack_item it = pack_item_of_int(i);
+    size_t size = pack_item_size(&it);
+
+    pack_splice(node->room, node->bytes, at, old, size);
+    node->bytes += (uint32_t)(size - old);
+    pack_write_int(node->room + at, i);
+    return (ptrdiff_t)size - (ptrdiff_t)old;
+}
+
+enum { STREAM_SLACK = 24 };     /* by which counts and flags may grow */
+
+/* Add to the counts of a node, which is our own and has room. */
+static ptrdiff_t stream__count(struct stream_node *node, int64_t live,
+                               int64_t deleted) {
+    int64_t a, b;
+    size_t at = stream__int(node->room, node->bytes, 0, &a);
+    ptrdiff_t grew;
+
+    stream__int(node->room, node->bytes, at, &b);
+    grew = deleted == 0 ? 0 : stream__set_int(node, at, b + deleted);
+    return grew + (live == 0 ? 0 : stream__set_int(node, 0, a + live));
+}
+
+/* Drop a node with all its entries; what they add up to is the caller's. */
+static void stream__drop_node(struct stream *s, struct mem *m,
+                              struct stream_slot slot) {
+    bool found;
+
+    if (!ids_drop(&s->nodes, m, &s->held, slot.id, &found) || !found)
+        KVNS_ASSERT(!"the index is never frozen");
+    stream__discard(s, m, slot.node);
+}
+
+/* ---- walking ------------------------------------------------------------- */
+
+/* Look into the node that a walk has come to. */
+static void stream__enter(struct stream_walk *w) {
+    struct stream_slot slot;
+    size_t at = 0;
+    int64_t n;
+
+    if (w->at.leaf == NULL) return;
+    slot = stream__slot(w->at);
+    w->base = slot.id;
+    w->p = slot.node->room;
+    w->n = slot.node->bytes;
+    at = pack_next(w->p, w->n, at);
+    at = pack_next(w->p, w->n, at);
+    at = stream__int(w->p, w->n, at, &n);
+    w->nfields = (uint64_t)n;
+    w->fields = at;
+    for (; n > 0; n--) at = pack_next(w->p, w->n, at);
+    w->entries = pack_next(w->p, w->n, at);
+    w->next = w->back ? w->n : w->entries;
+}
+
+/* Begin to walk over the entries with IDs in from..to. */
+static void stream_walk(const struct stream *s, struct stream_id from,
+                        struct stream_id to, bool back,
+                        struct stream_walk *w) {
+    w->from = from;
+    w->to = to;
+    w->back = back;
+    w->at = ids_seek_back(&s->nodes, back ? to : from);
+    if (w->at.leaf == NULL && !back) w->at = ids_first(&s->nodes);
+    stream__enter(w);
+}
+
+/* Read the head of the entry at w->entry; the offset of what follows. */
+static size_t stream__head(struct stream_walk *w) {
+    int64_t flags, ms, seq, n;
+    size_t at = stream__int(w->p, w->n, w->entry, &flags);
+
+    at = stream__int(w->p, w->n, at, &ms);
+    at = stream__int(w->p, w->n, at, &seq);
+    w->id.ms = w->base.ms + (uint64_t)ms;
+    w->id.seq = w->base.seq + (uint64_t)seq;
+    w->flags = (unsigned)flags;
+    w->pairs = w->nfields;
+    if ((w->flags & STREAM_SAME) == 0) {
+        at = stream__int(w->p, w->n, at, &n);
+        w->pairs = (uint64_t)n;
+    }
+    w->data = at;
+    w->field = w->fields;
+    return at;
+}
+
+/* Where the entry ends whose head was read. */
+static size_t stream__end(const struct stream_walk *w) {
+    uint64_t n = (w->flags & STREAM_SAME) != 0 ? w->pairs : 2 * w->pairs;
+    size_t at = w->data;
+
+    for (n++; n > 0; n--) at = pack_next(w->p, w->n, at);
+    return at;
+}
+
+/* Go to the next entry of any kind in this node or others.  False: none. */
+static bool stream__step(struct stream_walk *w) {
+    int64_t back;
+
+    while (w->at.leaf != NULL) {
+        if (!w->back && w->next < w->n) {
+            w->entry = w->next;
+            stream__head(w);
+            w->next = stream__end(w);
+            return true;
+        }
+        if (w->back && w->next > w->entries) {
+            size_t at = pack_prev(w->p, w->n, w->next);
+
+            stream__int(w->p, w->n, at, &back);
+            for (; back > 0; back--) at = pack_prev(w->p, w->n, at);
+            w->entry = w->next = at;
+            stream__head(w);
+            return true;
+        }
+        if (w->back) ids_prev(&w->at);
+        else ids_next(&w->at);
+        stream__enter(w);
+    }
+    return false;
+}
+
+/* Go to the next entry that is not deleted.  False: there is none. */
+static bool stream_next(struct stream_walk *w) {
+    while (stream__step(w)) {
+        if (w->back ? stream_id_cmp(w->id, w->from) < 0 :
+                      stream_id_cmp(w->id, w->to) > 0) {
+            w->at.leaf = NULL;
+            return false;
+        }
+        if ((w->flags & STREAM_DELETED) != 0) continue;
+        if (w->back ? stream_id_cmp(w->id, w->to) <= 0 :
+                      stream_id_cmp(w->id, w->from) >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Read the next field of the entry at hand, w->pairs times at most. */
+static inline void stream_field(struct stream_walk *w, struct pack_item *field,
+                                struct pack_item *value) {
+    if ((w->flags & STREAM_SAME) != 0)
+        w->field = pack_read(w->p, w->n, w->field, field);
+    else
+        w->data = pack_read(w->p, w->n, w->data, field);
+    w->data = pack_read(w->p, w->n, w->data, value);
+}
+
+/* Find the entry of an ID: the walk stands at it.  False: there is none. */
+static bool stream_find(const struct stream *s, struct stream_id id,
+                        struct stream_walk *w) {
+    stream_walk(s, id, id, false, w);
+    return stream_next(w);
+}
+
+/* The ID of the last entry, or of the first; 0-0 if there is none. */
+static struct stream_id stream_edge(const struct stream *s, bool last) {
+    struct stream_id none = { 0, 0 };
+    struct stream_walk w;
+
+    stream_walk(s, none, stream_id_max, last, &w);
+    return stream_next(&w) ? w.id : none;
+}
+
+/* ---- adding -------------------------------------------------------------- */
+
+/* Are the fields those of the master?  argv has field, value, ... */
+static bool stream__same_fields(const struct stream_node *node,
+                                const struct str *argv, size_t pairs) {
+    size_t at = pack_next(node->room, node->bytes, 0);
+    struct pack_item it, name;
+    int64_t n;
+
+    at = pack_next(node->room, node->bytes, at);
+    at = stream__int(node->room, node->bytes, at, &n);
+    if ((uint64_t)n != pairs) return false;
+    for (size_t i = 0; i < pairs; i++) {
+        at = pack_read(node->room, node->bytes, at, &it);
+        if (!it.is_int) {
+            /* what would be an integer is one here */
+            if (!str_eq(it.s, argv[2 * i])) return false;
+            continue;
+        }
+        name = pack_item_of(argv[2 * i]);
+        if (!pack_item_same(&it, &name)) return false;
+    }
+    return true;
+}
+
+/* Bytes of the elements of an entry, without the master's. */
+static size_t stream__entry_size(const struct str *argv, size_t pairs,
+                                 bool same, int64_t ms, int64_t seq) {
+    struct pack_item it[4] = {
+        pack_item_of_int(0), pack_item_of_int(ms), pack_item_of_int(seq),
+        pack_item_of_int((int64_t)(same ? pairs + 3 : 2 * pairs + 4))
+    };
+    size_t n = 0;
+
+    for (size_t i = 0; i < 4; i++) n += pack_item_size(&it[i]);
+    it[0] = pack_item_of_int((int64_t)pairs);
+    if (!same) n += pack_item_size(&it[0]);
+    for (size_t i = 0; i < 2 * pairs; i++)
+        if (!same || i % 2 == 1) n += pack_size_of(argv[i]);
+    return n;
+}
+
+/* Append an entry to a node, our own and with room. */
+static void stream__write_entry(struct stream_node *node,
+                                const struct str *argv, size_t pairs,
+                                bool same, int64_t ms, int64_t seq) {
+    uint8_t *to = node->room + node->bytes;
+
+    to += pack_write_int(to, same ? STREAM_SAME : 0);
+    to += pack_write_int(to, ms);
+    to += pack_write_int(to, seq);
+    if (!same) to += pack_write_int(to, (int64_t)pairs);
+    for (size_t i = 0; i < 2 * pairs; i++)
+        if (!same || i % 2 == 1) to += pack_write(to, argv[i]);
+    to += pack_write_int(to, (int64_t)(same ? pairs + 3 : 2 * pairs + 4));
+    node->bytes = (uint32_t)(to - node->room);
+    node->elements += (uint32_t)(same ? pairs + 4 : 2 * pairs + 5);
+}
+
+/* Begin a node with an entry.  False: no memory, nothing changed. */
+static bool stream__begin(struct stream *s, struct mem *m,
+                          struct stream_id id, const struct str *argv,
+                          size_t pairs) {
+    struct pack_item count = pack_item_of_int((int64_t)pairs);
+    size_t n = 2 + 2 + pack_item_size(&count) + 2;
+    struct stream_node *node;
+    struct stream_slot *slot;
+    bool made;
+    uint8_t *to;
+
+    for (size_t i = 0; i < pairs; i++) n += pack_size_of(argv[2 * i]);
+    n += stream__entry_size(argv, pairs, true, 0, 0);
+    node = stream__node(s, m, n);
+    if (node == NULL) return false;
+    slot = ids_put(&s->nodes, m, &s->held, id, &made);
+    if (slot == NULL) {
+        stream__discard(s, m, node);
+        return false;
+    }
+    KVNS_ASSERT(made);
+    slot->node = node;
+    to = node->room;
+    to += pack_write_int(to, 1);
+    to += pack_write_int(to, 0);
+    to += pack_write_int(to, (int64_t)pairs);
+    for (size_t i = 0; i < pairs; i++) to += pack_write(to, argv[2 * i]);
+    to += pack_write_int(to, 0);
+    node->bytes = (uint32_t)(to - node->room);
+    node->elements = (uint32_t)(pairs + 4);
+    stream__write_entry(node, argv, pairs, true, 0, 0);
+    return true;
+}
+
+/* May the last node take another entry, whose fields and values have so many
+ * bytes?  The limits are Redis', 0 for none. */
+static bool stream__allows(const struct stream_node *node, size_t bytes,
+                           size_t most_bytes, size_t most_entries) {
+    size_t at;
+    int64_t live, deleted;
+
+    if (most_bytes == 0 || most_bytes > STREAM_MOST) most_bytes = STREAM_MOST;
+    if (node->bytes + PACK_EXTRA + bytes >= most_bytes) return false;
+    if (most_entries == 0) return true;
+    at = stream__int(node->room, node->bytes, 0, &live);
+    stream__int(node->room, node->bytes, at, &deleted);
+    return (uint64_t)live + (uint64_t)deleted < most_entries;
+}
+
+/* Append an entry to a node if it may take one; *done says so.  False: no
+ * memory, nothing changed. */
+static bool stream__append(struct stream *s, struct mem *m,
+                           struct stream_slot slot, struct stream_id id,
+                           const struct str *argv, size_t pairs,
+                           size_t most_bytes) {
+    bool same = stream__same_fields(slot.node, argv, pairs);
+    int64_t ms = (int64_t)(id.ms - slot.id.ms);
+    int64_t seq = (int64_t)(id.seq - slot.id.seq);
+    size_t need = slot.node->bytes + STREAM_SLACK +
+                  stream__entry_size(argv, pairs, same, ms, seq);
+    size_t cap = need;
+    struct stream_node *node;
+
+    if (slot.node->cap < need) {
+        /* to the limit by doubling: what is begun is mostly filled */
+        cap = size_min((size_t)slot.node->cap * 2, most_bytes == 0 ?
+                           need + need / 4 : most_bytes + STREAM_SLACK);
+        cap = size_max(cap, need);
+    }
+    node = stream__own(s, m, slot, cap);
+    if (node == NULL) return false;
+    stream__write_entry(node, argv, pairs, same, ms, seq);
+    stream__count(node, 1, 0);
+    return true;
+}
+
+/* Add an entry: its ID is above `last`; argv has field, value, ... of together
+ * STREAM_MOST bytes at most.  Limits are of a node, 0 for none.  False: no
+ * memory, nothing changed. */
+static bool stream_add(struct stream *s, struct mem *m, struct stream_id id,
+                       const struct str *argv, size_t pairs,
+                       size_t most_bytes, size_t most_entries) {
+    struct ids_at at = ids_last(&s->nodes);
+    struct stream_slot slot;
+    size_t bytes = 0;
+
+    KVNS_ASSERT(stream_id_cmp(id, s->last) > 0);
+    for (size_t i = 0; i < 2 * pairs; i++) bytes += argv[i].n;
+    if (at.leaf != NULL) slot = stream__slot(at);
+    if (at.leaf != NULL &&
+        stream__allows(slot.node, bytes, most_bytes, most_entries)) {
+        if (!stream__append(s, m, slot, id, argv, pairs, most_bytes))
+            return false;
+    } else {
+        if (!stream__begin(s, m, id, argv, pairs)) return false;
+        if (at.leaf != NULL) stream__trim_room(s, m, slot);
+    }
+    s->len++;
+    s->added++;
+    s->last = id;
+    if (s->len == 1) s->first = id;
+    return true;
+}
+
+/* ---- deleting ------------------------------------------------------------ */
+
+/* Delete the entry of an ID.  False: no memory, nothing changed; *found: there
+ * was one.  `first` and `deleted` are for stream_deleted to set. */
+static bool stream_drop(struct stream *s, struct mem *m, struct stream_id id,
+                        bool *found) {
+    struct stream_walk w;
+    struct stream_slot slot;
+    struct stream_node *node;
+    int64_t live;
+
+    *found = stream_find(s, id, &w);
+    if (!*found) return true;
+    slot = stream__slot(w.at);
+    stream__int(w.p, w.n, 0, &live);
+    if (live == 1) {
+        stream__drop_node(s, m, slot);
+    } else {
+        node = stream__own(s, m, slot, slot.node->bytes + STREAM_SLACK);
+        if (node == NULL) return false;
+        stream__set_int(node, w.entry, w.flags | STREAM_DELETED);
+        stream__count(node, -1, 1);
+    }
+    s->len--;
+    return true;
+}
+
+/* Entries have gone: see which is the first now. */
+static inline void stream_settle_first(struct stream *s) {
+    s->first = s->len == 0 ? (struct stream_id){ 0, 0 } :
+                             stream_edge(s, false);
+}
+
+/* What to trim a stream to. */
+struct stream_trim {
+    bool by_id;                 /* to entries from min on, else to `most` */
+    bool roughly;               /* whole nodes only */
+    uint64_t most;
+    struct stream_id min;
+    uint64_t limit;             /* entries deleted at most; 0: any number */
+};
+
+/* The ID of the last entry of a node, deleted or not. */
+static struct stream_id stream__node_last(struct ids_at at) {
+    struct stream_walk w = { .back = true, .at = at };
+
+    stream__enter(&w);
+    return stream__step(&w) ? w.id : w.base;
+}
+
+/* Delete entries from the front of a node, up to what the trim says.  False:
+ * no memory, nothing changed. */
+static bool stream__trim_node(struct stream *s, struct mem *m,
+                              struct ids_at at,
+                              const struct stream_trim *trim, uint64_t *gone) {
+    struct stream_slot slot = stream__slot(at);
+    struct stream_walk w = { .at = at };
+    struct stream_node *node;
+    int64_t n = 0;
+
+    if (trim->by_id && stream_id_cmp(stream_edge(s, false), trim->min) >= 0)
+        return true;
+    node = stream__own(s, m, slot, slot.node->bytes + STREAM_SLACK);
+    if (node == NULL) return false;
+    stream__enter(&w);
+    while (w.next < w.n && stream__step(&w)) {
+        if (trim->by_id ? stream_id_cmp(w.id, trim->min) >= 0 :
+                          s->len <= trim->most)
+            break;
+        if ((w.flags & STREAM_DELETED) != 0) continue;
+        /* a flag takes as many bytes as before: nothing moves */
+        stream__set_int(node, w.entry, w.flags | STREAM_DELETED);
+        s->len--;
+        n++;
+    }
+    stream__count(node, -n, n);
+    *gone += (uint64_t)n;
+    return true;
+}
+
+/* Trim a stream; *gone is how many entries were deleted.  False: no memory,
+ * some may have gone. */
+static bool stream_trim(struct stream *s, struct mem *m,
+                        const struct stream_trim *trim, uint64_t *gone) {
+    bool ok = true;
+
+    *gone = 0;
+    while (s->nodes.count > 0) {
+        struct ids_at at = ids_first(&s->nodes);
+        struct stream_slot slot = stream__slot(at);
+        int64_t live;
+        bool whole;
+
+        if (!trim->by_id && s->len <= trim->most) break;
+        stream__int(slot.node->room, slot.node->bytes, 0, &live);
+        if (trim->limit != 0 && *gone + (uint64_t)live > trim->limit) break;
+        whole = trim->by_id ?
+                    stream_id_cmp(stream__node_last(at), trim->min) < 0 :
+                    s->len - (uint64_t)live >= trim->most;
+        if (!whole) {
+            if (!trim->roughly) ok = stream__trim_node(s, m, at, trim, gone);
+            break;
+        }
+        stream__drop_node(s, m, slot);
+        s->len -= (uint64_t)live;
+        *gone += (uint64_t)live;
+    }
+    if (*gone > 0) stream_settle_first(s);
+    return ok;
+}
+
+/* ---- whole streams ------------------------------------------------------- */
+
+/* Pieces there are to free. */
+static size_t stream_work(const struct stream *s) {
+    size_t n = s->nodes.count + s->groups.n;
+
+    for (uint32_t i = 0; i < s->groups.n && n < 1000; i++)
+        n += s->groups.v[i]->pending.leaves + s->groups.v[i]->n;
+    return n;
+}
+
+/* Free up to *budget pieces, counted down.  True when nothing is left. */
+static bool stream_free_step(struct stream *s, struct mem *m,
+                             size_t *budget) {
+    struct stream_slot slot;
+
+    while (s->nodes.count > 0) {
+        if (*budget == 0) return false;
+        --*budget;
+        slot = stream__slot(ids_first(&s->nodes));
+        slot.node->pins |= STREAM_ENDS;
+        stream__drop_node(s, m, slot);
+    }
+    if (!readers_free_step(&s->groups, m, &s->held, budget)) return false;
+    KVNS_ASSERT(s->held == 0);
+    return true;
+}
+
+/* Make an empty stream a copy of another.  False: no memory, it is to be
+ * freed. */
+static bool stream_copy(struct stream *to, struct mem *m,
+                        const struct stream *from) {
+    struct ids_at at = ids_first(&from->nodes);
+
+    for (; at.leaf != NULL; ids_next(&at)) {
+        struct stream_slot slot = stream__slot(at), *dup;
+        struct stream_node *node = stream__node(to, m, slot.node->bytes);
+        bool made;
+
+        if (node == NULL) return false;
+        node->bytes = slot.node->bytes;
+        node->elements = slot.node->elements;
+        memcpy(node->room, slot.node->room, node->bytes);
+        dup = ids_put(&to->nodes, m, &to->held, slot.id, &made);
+        if (dup == NULL) {
+            stream__discard(to, m, node);
+            return false;
+        }
+        dup->node = node;
+    }
+    to->len = from->len;
+    to->added = from->added;
+    to->last = from->last;
+    to->first = from->first;
+    to->deleted = from->deleted;
+    return readers_copy(&to->groups, m, &to->held, &from->groups);
+}
+
+/* ---- packs from outside -------------------------------------------------- */
+
+/* A pack as it is checked: p[0..n) is a valid one. */
+struct stream__check {
+    const uint8_t *p;
+    size_t n, at;
+};
+
+/* Read an integer, which has to be there. */
+static bool stream__see_int(struct stream__check *c, int64_t *i) {
+    struct pack_item it;
+
+    if (c->at == c->n) return false;
+    c->at = pack_read(c->p, c->n, c->at, &it);
+    *i = it.i;
+    return it.is_int;
+}
+
+/* Pass over some elements, which have to be there. */
+static bool stream__see(struct stream__check *c, int64_t n) {
+    if (n < 0) return false;
+    for (; n > 0; n--) {
+        if (c->at == c->n) return false;
+        c->at = pack_next(c->p, c->n, c->at);
+    }
+    return true;
+}
+
+/* Check one entry; `was` is the ID before it, none in the first. */
+static bool stream__see_entry(struct stream__check *c, int64_t nfields,
+                              struct stream_id base, bool first,
+                              struct stream_id *was, int64_t *flags) {
+    int64_t ms, seq, n = nfields, back, want = nfields + 3;
+    struct stream_id id;
+
+    if (!stream__see_int(c, flags) || *flags < 0 || *flags > 3) return false;
+    if (!stream__see_int(c, &ms) || !stream__see_int(c, &seq)) return false;
+    if ((*flags & STREAM_SAME) == 0) {
+        if (!stream__see_int(c, &n) || n < 0 || n > INT32_MAX) return false;
+        want = 2 * n + 4;
+        n *= 2;
+    }
+    if (!stream__see(c, n) || !stream__see_int(c, &back)) return false;
+    id.ms = base.ms + (uint64_t)ms;
+    id.seq = base.seq + (uint64_t)seq;
+    if (first ? stream_id_cmp(id, base) < 0 : stream_id_cmp(id, *was) <= 0)
+        return false;
+    *was = id;
+    return back == want;
+}
+
+/* Check the elements of a valid pack: *live entries and the ID of the last
+ * are what it says. */
+static bool stream__check(struct str pack, struct stream_id base,
+                          int64_t *live, struct stream_id *last) {
+    struct stream__check c = { (const uint8_t *)pack.p, pack.n, 0 };
+    int64_t deleted, nfields, zero, alive = 0, dead = 0, flags;
+
+    if (!stream__see_int(&c, live) || *live < 0) return false;
+    if (!stream__see_int(&c, &deleted) || deleted < 0) return false;
+    if (!stream__see_int(&c, &nfields) || nfields < 0 || nfields > INT32_MAX)
+        return false;
+    if (!stream__see(&c, nfields)) return false;
+    if (!stream__see_int(&c, &zero) || zero != 0) return false;
+    *last = base;
+    while (c.at < c.n) {
+        if (!stream__see_entry(&c, nfields, base, alive + dead == 0, last,
+                               &flags))
+            return false;
+        if ((flags & STREAM_DELETED) != 0) dead++;
+        else alive++;
+    }
+    return alive == *live && dead == deleted && alive + dead > 0;
+}
+
+/* Put a pack of any origin behind those that are there; it has been found
+ * valid as a pack.  *refused: no memory.  False: it is not as it must be, or
+ * refused. */
+static bool stream_add_pack(struct stream *s, struct mem *m,
+                            struct stream_id id, struct str pack,
+                            size_t elements, bool *refused) {
+    struct stream_id last = s->last;
+    struct stream_node *node;
+    struct stream_slot *slot;
+    int64_t live;
+    bool made;
+
+    *refused = false;
+    if (s->nodes.count > 0 && stream_id_cmp(id, last) <= 0) return false;
+    if (pack.n > STREAM_MOST || elements > UINT32_MAX) return false;
+    if (!stream__check(pack, id, &live, &last)) return false;
+    *refused = true;
+    node = stream__node(s, m, pack.n);
+    if (node == NULL) return false;
+    slot = ids_put(&s->nodes, m, &s->held, id, &made);
+    if (slot == NULL) {
+        stream__discard(s, m, node);
+        return false;
+    }
+    slot->node = node;
+    memcpy(node->room, pack.p, pack.n);
+    node->bytes = (uint32_t)pack.n;
+    node->elements = (uint32_t)elements;
+    s->len += (uint64_t)live;
+    s->last = last;
+    *refused = false;
+    return true;
+}
+
+/* ---- how far a group is -------------------------------------------------- */
+
+/* Was an entry deleted at or behind an ID? */
+static bool stream_has_holes(const struct stream *s, struct stream_id from) {
+    if (s->len == 0 || stream_id_is_zero(s->deleted)) return false;
+    if (stream_id_cmp(s->first, s->deleted) > 0) return false;
+    return stream_id_cmp(from, s->deleted) <= 0;
+}
+
+/* How many entries there ever were up to an ID; READERS_UNKNOWN. */
+static int64_t stream_rank(const struct stream *s, struct stream_id id) {
+    int c = stream_id_cmp(id, s->last);
+
+    if (s->added == 0) return 0;
+    if (s->len == 0 && c < 1) return (int64_t)s->added;
+    if (c == 0) return (int64_t)s->added;
+    if (c > 0) return READERS_UNKNOWN;
+    if (!stream_id_is_zero(s->deleted) &&
+        stream_id_cmp(s->deleted, s->first) >= 0)
+        return READERS_UNKNOWN;
+    c = stream_id_cmp(id, s->first);
+    if (c < 0) return (int64_t)(s->added - s->len);
+    return c == 0 ? (int64_t)(s->added - s->len + 1) : READERS_UNKNOWN;
+}
+
+/* ---- Redis' index, counted ----------------------------------------------- */
+
+/* In how many leading bytes two different IDs agree, of their 16, high bytes
+ * first. */
+static int stream__common(struct stream_id a, struct stream_id b) {
+    uint64_t x = a.ms != b.ms ? a.ms ^ b.ms : a.seq ^ b.seq;
+    int n = a.ms != b.ms ? 0 : 8;
+
+    for (; x >> 56 == 0; x <<= 8) n++;
+    return n;
+}
+
+/* How many nodes Redis' radix tree of the packs would have: a leaf a pack, one
+ * for each byte where keys part, and one for each run of bytes between. */
+static size_t stream_radix_nodes(const struct stream *s) {
+    struct ids_at at = ids_first(&s->nodes);
+    int fork[17], depth = 0;    /* where the way to the key at hand forks */
+    struct stream_id was, is;
+    size_t n = 1;
+
+    if (at.leaf == NULL) return 1;
+    was = stream__slot(at).id;
+    fork[0] = -1;               /* above the root */
+    for (ids_next(&at); at.leaf != NULL; ids_next(&at)) {
+        int c, below = 16;
+
+        is = stream__slot(at).id;
+        c = stream__common(was, is);
+        /* the forks below end with the key before */
+        while (fork[depth] > c) {
+            if (below > fork[depth] + 1) n++;
+            below = fork[depth];
+            n++;
+            depth--;
+        }
+        if (fork[depth] == c) {
+            if (below > c + 1) n++;
+        } else {
+            if (below > c + 1) n++;
+            fork[++depth] = c;
+        }
+        n++;
+        was = is;
+    }
+    for (int below = 16; depth >= 0; depth--) {
+        if (below > fork[depth] + 1) n++;
+        below = fork[depth];
+        if (below >= 0) n++;
+    }
+    return n;
+}
+
+#ifdef KVNS_VERIFY
+static void stream_verify(const struct stream *s) {
+    size_t held = ids__verify(&s->nodes) + readers__verify(&s->groups);
+    struct stream_id last = { 0, 0 };
+    uint64_t len = 0;
+
+    for (struct ids_at at = ids_first(&s->nodes); at.leaf != NULL;
+         ids_next(&at)) {
+        struct stream_slot slot = stream__slot(at);
+        struct str pack = str_of(slot.node->room, slot.node->bytes);
+        size_t count;
+        int64_t live;
+
+        KVNS_ASSERT(len == 0 || stream_id_cmp(slot.id, last) > 0);
+        KVNS_ASSERT(slot.node->bytes <= slot.node->cap);
+        KVNS_ASSERT(pack_valid(slot.node->room, pack.n, &count));
+        KVNS_ASSERT(count == slot.node->elements);
+        KVNS_ASSERT(stream__check(pack, slot.id, &live, &last));
+        held += mem_size(stream__size(slot.node));
+        len += (uint64_t)live;
+    }
+    KVNS_ASSERT(len == s->len && held == s->held);
+    KVNS_ASSERT(stream_id_cmp(last, s->last) <= 0);
+}
+#else
+#define stream_verify(s) ((void)(s))
+#endif
+/* ---- end structures/stream.c ---------------------------------------- */
 
 /* floor 2, formats: pure encoders and decoders */
 /* checksums */
@@ -8682,7 +10649,7 @@ enum shape {
     SHAPE_ZSET_SKIP,            /* zset: pointer to struct big_zset */
     SHAPE_HASH_PACK,            /* hash: field, value... in a pack */
     SHAPE_HASH_TABLE,           /* hash: pointer to struct big_hash */
-    SHAPE_STREAM,               /* stream: pointer to struct stream */
+    SHAPE_STREAM,               /* stream: pointer to struct big_stream */
     SHAPE_COUNT                 /* 16 at most: 4 bits */
 };
 
@@ -8758,6 +10725,11 @@ static inline bool shape_is_big(enum shape s) {
 
 static inline char *entry__lengths(const struct entry *e) {
     return (char *)e + ENTRY_HEAD + (entry_has(e, ENTRY_TTL) ? 8 : 0);
+}
+
+/* ... and counts the bytes that hang on it itself? */
+static inline bool shape_counts_itself(enum shape s) {
+    return (1 << s & (1 << SHAPE_LIST_QUICK | 1 << SHAPE_STREAM)) != 0;
 }
 
 /* The local key, lent. */
@@ -9884,11 +11856,12 @@ static size_t keyspace_bytes(const struct keyspace *ks) {
  *   set   a table of items
  *   hash  a table of items with a value and perhaps a deadline, see due
  *   zset  a table of items with a score, which owns them, and a skip list
+ *   stream  packs of entries in order of IDs, and groups of readers
  *
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip entry
+ * floor 3 - uses: base mem hash table item quick skip stream entry
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */
@@ -9928,6 +11901,11 @@ struct big_zset {
     struct skip order;
 };
 
+struct big_stream {
+    struct big big;
+    struct stream s;
+};
+
 /* The seed for hashing items; any, since a table is private to its key. */
 static inline uint64_t item_hash(uint64_t seed, struct str key) {
     return hash_fast(key.p, key.n, seed ^ UINT64_C(0x5be0cd19137e2179));
@@ -9956,35 +11934,53 @@ static inline struct table *big_table(struct big *b) {
     return &((struct big_zset *)b)->members;
 }
 
-static size_t big__size(enum shape shape) {
+/* Bytes of the header of a big collection. */
+static size_t big_size(enum shape shape) {
     switch (shape) {
     case SHAPE_LIST_QUICK: return sizeof(struct big_list);
     case SHAPE_SET_TABLE: return sizeof(struct big_set);
     case SHAPE_HASH_TABLE: return sizeof(struct big_hash);
     case SHAPE_ZSET_SKIP: return sizeof(struct big_zset);
+    case SHAPE_STREAM: return sizeof(struct big_stream);
     default: KVNS_ASSERT(!"a big shape"); return 0;
     }
 }
 
-/* Elements: members, fields or list elements. */
+/* Elements: members, fields, list elements or a stream's entries. */
 static inline size_t big_count(struct big *b) {
+    if (b->shape == SHAPE_STREAM)
+        return (size_t)((struct big_stream *)b)->s.len;
     if (b->shape == SHAPE_LIST_QUICK) return ((struct big_list *)b)->q.len;
     return big_table(b)->count;
+}
+
+/* About how many steps it takes to free it. */
+static inline size_t big_work(struct big *b) {
+    if (b->shape == SHAPE_STREAM)
+        return stream_work(&((struct big_stream *)b)->s);
+    return big_count(b);
+}
+
+/* Bytes of a list or a stream, which count their own. */
+static inline size_t big_held(const struct big *b) {
+    if (b->shape == SHAPE_STREAM) return ((const struct big_stream *)b)->s.held;
+    return ((const struct big_list *)b)->q.held;
 }
 
 /* An empty collection of a big shape, or NULL.  Lists want to know their
  * nodes' fill, skip lists a seed. */
 static struct big *big_try(struct mem *m, enum shape shape, int list_fill,
                            uint64_t seed) {
-    struct big *b = mem_try(m, big__size(shape));
+    struct big *b = mem_try(m, big_size(shape));
 
     if (b == NULL) return NULL;
-    memset(b, 0, big__size(shape));
+    memset(b, 0, big_size(shape));
     b->shape = (uint8_t)shape;
     if (shape == SHAPE_LIST_QUICK)
         quick_init(&((struct big_list *)b)->q, list_fill);
     if (shape == SHAPE_ZSET_SKIP)
         skip_init(&((struct big_zset *)b)->order, seed);
+    if (shape == SHAPE_STREAM) stream_init(&((struct big_stream *)b)->s);
     return b;
 }
 
@@ -10016,6 +12012,9 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
 
         *budget -= size_min(*budget, 16 * quick_free_step(q, m, nodes));
         if (q->nodes > 0) return false;
+    } else if (b->shape == SHAPE_STREAM) {
+        if (!stream_free_step(&((struct big_stream *)b)->s, m, budget))
+            return false;
     } else {
         if (b->shape == SHAPE_ZSET_SKIP) {
             struct skip *order = &((struct big_zset *)b)->order;
@@ -10030,7 +12029,7 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
         if (!table_free_step(big_table(b), m, budget, big__drop_item, m))
             return false;
     }
-    mem_drop(m, b, big__size((enum shape)b->shape));
+    mem_drop(m, b, big_size((enum shape)b->shape));
     return true;
 }
 /* ---- end keyspace/big.c --------------------------------------------- */
@@ -10272,6 +12271,398 @@ static size_t due_find(struct big_hash *h, int64_t now,
     return x.n;
 }
 /* ---- end keyspace/due.c --------------------------------------------- */
+/* a stream as RDB bytes, and back */
+/* ---- begin keyspace/stream_rdb.c ------------------------------------ */
+/* ==== stream_rdb - a stream as RDB bytes, and back =========================
+ *
+ * What a value of type 15, 19 (the one written) or 21 is made of:
+ *
+ *   nodes     count; each: ID (a string of 16 bytes), pack (a string)
+ *   counts    length, last ID; since 19: first ID, largest deleted ID, added
+ *   groups    count; each: name, last ID; since 19: entries read
+ *     pending     count; each: ID (16 bytes), time, deliveries
+ *     consumers   count; each: name, time seen; in 21: time active;
+ *                 count; each: ID (16 bytes)
+ *
+ * IDs of 16 bytes are big-endian, other numbers are RDB's lengths.
+ *
+ * The parts that may be large are nodes and leaves of pending entries.  For a
+ * snapshot these are pinned and written one by one; the text between them is
+ * written when the stream is frozen.
+ *
+ * What is read is believed in nothing: a stream that does not hold together
+ * (packs that lie, IDs out of order, a pending entry of two consumers or of
+ * none) is refused.
+ *
+ * floor 3 - uses: base mem buf pack ids readers stream rdb
+ */
+enum stream_rdb_kind {
+    STREAM_RDB_TEXT,            /* bytes of the text, up to `end` */
+    STREAM_RDB_NODE,
+    STREAM_RDB_PENDING,         /* a leaf of a group's pending entries */
+    STREAM_RDB_IDS              /* a leaf of a consumer's */
+};
+
+struct stream_rdb_part {
+    enum stream_rdb_kind kind;
+    struct stream_id id;        /* of a node */
+    union {
+        size_t end;
+        struct stream_node *node;
+        struct ids_leaf *leaf;
+    } is;
+};
+
+/* A stream as it was. */
+struct stream_frozen {
+    struct buf text;            /* what stands between the large parts */
+    struct buf parts;           /* of struct stream_rdb_part */
+    size_t n, at;               /* parts; those before are let go */
+    size_t text_at;             /* text that was read */
+};
+
+/* Where a stream is written to: into `out`, or frozen. */
+struct stream_rdb__to {
+    struct buf *out;
+    struct stream_frozen *f;    /* NULL: written at once */
+};
+
+static void stream_rdb__put_id(struct buf *b, struct stream_id id) {
+    uint8_t to[16];
+
+    store_be(to, id.ms, 8);
+    store_be(to + 8, id.seq, 8);
+    buf_put(b, to, sizeof to);
+}
+
+static void stream_rdb__put_lens(struct buf *b, struct stream_id id) {
+    rdb_put_len(b, id.ms);
+    rdb_put_len(b, id.seq);
+}
+
+/* Append one of the large parts. */
+static void stream_rdb__put(struct buf *b,
+                            const struct stream_rdb_part *part) {
+    const struct stream_node *node = part->is.node;
+    const struct ids_leaf *leaf = part->is.leaf;
+
+    if (part->kind == STREAM_RDB_NODE) {
+        rdb_put_len(b, 16);
+        stream_rdb__put_id(b, part->id);
+        rdb_put_pack(b, str_of(node->room, node->bytes), node->elements);
+        return;
+    }
+    for (uint32_t i = 0; i < leaf->n; i++) {
+        struct readers_pending p;
+
+        memcpy(&p, ids__at(leaf, i), leaf->size);
+        stream_rdb__put_id(b, p.id);
+        if (part->kind != STREAM_RDB_PENDING) continue;
+        rdb_put_ms(b, p.at);
+        rdb_put_len(b, p.times);
+    }
+}
+
+/* The next large part: written, or taken down and pinned. */
+static void stream_rdb__part(struct stream_rdb__to *to,
+                             struct stream_rdb_part part) {
+    struct stream_frozen *f = to->f;
+    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
+
+    if (f == NULL) {
+        stream_rdb__put(to->out, &part);
+        return;
+    }
+    if (f->text.n > f->text_at) {
+        text.is.end = f->text_at = f->text.n;
+        if (buf_put(&f->parts, &text, sizeof text)) f->n++;
+    }
+    if (!buf_put(&f->parts, &part, sizeof part)) return;
+    f->n++;
+    if (part.kind == STREAM_RDB_NODE) stream_pin(part.is.node);
+    else ids_pin(part.is.leaf);
+}
+
+static void stream_rdb__leaves(struct stream_rdb__to *to, const struct ids *t,
+                               enum stream_rdb_kind kind) {
+    rdb_put_len(to->out, t->count);
+    for (struct ids_leaf *l = t->first; l != NULL; l = l->next) {
+        struct stream_rdb_part part = { kind, { 0, 0 }, { 0 } };
+
+        part.is.leaf = l;
+        stream_rdb__part(to, part);
+    }
+}
+
+static void stream_rdb__all(struct stream_rdb__to *to,
+                            const struct stream *s) {
+    struct buf *b = to->out;
+
+    rdb_put_len(b, s->nodes.count);
+    for (struct ids_at at = ids_first(&s->nodes); at.leaf != NULL;
+         ids_next(&at)) {
+        struct stream_slot slot = stream__slot(at);
+        struct stream_rdb_part part = { STREAM_RDB_NODE, slot.id, { 0 } };
+
+        part.is.node = slot.node;
+        stream_rdb__part(to, part);
+    }
+    rdb_put_len(b, s->len);
+    stream_rdb__put_lens(b, s->last);
+    stream_rdb__put_lens(b, s->first);
+    stream_rdb__put_lens(b, s->deleted);
+    rdb_put_len(b, s->added);
+    rdb_put_len(b, s->groups.n);
+    for (uint32_t i = 0; i < s->groups.n; i++) {
+        const struct readers_group *g = s->groups.v[i];
+
+        rdb_put_str(b, readers_group_name(g));
+        stream_rdb__put_lens(b, g->last);
+        rdb_put_len(b, (uint64_t)g->read);
+        stream_rdb__leaves(to, &g->pending, STREAM_RDB_PENDING);
+        rdb_put_len(b, g->n);
+        for (uint32_t j = 0; j < g->n; j++) {
+            rdb_put_str(b, readers_name(g->who[j]));
+            rdb_put_ms(b, g->who[j]->seen);
+            stream_rdb__leaves(to, &g->who[j]->pending, STREAM_RDB_IDS);
+        }
+    }
+}
+
+/* Append a whole stream. */
+static void stream_rdb_save(struct buf *out, const struct stream *s) {
+    struct stream_rdb__to to = { out, NULL };
+
+    stream_rdb__all(&to, s);
+}
+
+/* The part of a frozen stream that comes next; NULL: there is none. */
+static const struct stream_rdb_part *stream_rdb__at(
+    const struct stream_frozen *f) {
+    return f->at == f->n ? NULL :
+               (const struct stream_rdb_part *)(const void *)f->parts.p +
+                   f->at;
+}
+
+/* Let go of the part that comes next. */
+static void stream_rdb__unpin(struct stream_frozen *f, struct mem *m) {
+    const struct stream_rdb_part *part = stream_rdb__at(f);
+
+    f->at++;
+    if (part->kind == STREAM_RDB_NODE) stream_unpin(m, part->is.node);
+    else if (part->kind != STREAM_RDB_TEXT) ids_unpin(m, part->is.leaf);
+}
+
+/* Let go of a frozen stream; what only it held is freed. */
+static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
+    while (f->at < f->n) stream_rdb__unpin(f, m);
+    buf_free(&f->text);
+    buf_free(&f->parts);
+    memset(f, 0, sizeof *f);
+}
+
+/* Freeze a stream as it is.  False: no memory; else the caller must let go
+ * with stream_frozen_drop. */
+static bool stream_freeze(struct stream *s, struct mem *m,
+                          struct stream_frozen *f) {
+    struct stream_rdb__to to = { &f->text, f };
+    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
+
+    memset(f, 0, sizeof *f);
+    stream_rdb__all(&to, s);
+    text.is.end = f->text.n;
+    f->text_at = 0;
+    if (buf_put(&f->parts, &text, sizeof text)) f->n++;
+    if (!f->text.failed && !f->parts.failed) return true;
+    stream_frozen_drop(f, m);
+    return false;
+}
+
+/* Append the next part of a frozen stream, if out is not NULL, and let go of
+ * it.  False: there is none. */
+static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
+                               struct buf *out) {
+    const struct stream_rdb_part *part = stream_rdb__at(f);
+
+    if (part == NULL) return false;
+    if (part->kind == STREAM_RDB_TEXT) {
+        if (out != NULL)
+            buf_put(out, f->text.p + f->text_at, part->is.end - f->text_at);
+        f->text_at = part->is.end;
+    } else if (out != NULL) {
+        stream_rdb__put(out, part);
+    }
+    stream_rdb__unpin(f, m);
+    return true;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+struct stream_rdb__in {
+    struct rdb_in *in;
+    struct stream *s;
+    struct mem *m;
+    uint8_t type;
+    bool refused;               /* no memory */
+};
+
+static bool stream_rdb__wrong(struct stream_rdb__in *x, const char *why) {
+    if (x->refused) return false;
+    return rdb_fail(x->in, why);
+}
+
+static bool stream_rdb__get_lens(struct rdb_in *in, struct stream_id *id) {
+    return rdb_get_len(in, &id->ms) && rdb_get_len(in, &id->seq);
+}
+
+static bool stream_rdb__get_id(struct rdb_in *in, struct stream_id *id) {
+    const uint8_t *p = rdb_get_bytes(in, 16);
+
+    if (p == NULL) return false;
+    id->ms = load_be(p, 8);
+    id->seq = load_be(p + 8, 8);
+    return true;
+}
+
+static bool stream_rdb__node(struct stream_rdb__in *x) {
+    struct stream_id id;
+    struct str s, pack;
+    size_t elements;
+
+    if (!rdb_get_str(x->in, &s)) return false;
+    if (s.n != 16) return rdb_fail(x->in, "has an ID of the wrong length");
+    id.ms = load_be(s.p, 8);
+    id.seq = load_be(s.p + 8, 8);
+    if (!rdb_get_str(x->in, &s)) return false;
+    if (!pack_from_listpack((const uint8_t *)s.p, s.n, &pack, &elements))
+        return rdb_fail(x->in, "has a listpack that is none");
+    if (stream_add_pack(x->s, x->m, id, pack, elements, &x->refused))
+        return true;
+    return stream_rdb__wrong(x, "has entries that are none");
+}
+
+/* Length, last ID and so on. */
+static bool stream_rdb__counts(struct stream_rdb__in *x) {
+    struct stream *s = x->s;
+    struct stream_id last;
+    uint64_t len;
+
+    if (!rdb_get_len(x->in, &len)) return false;
+    if (!stream_rdb__get_lens(x->in, &last)) return false;
+    if (len != s->len)
+        return rdb_fail(x->in, "has another number of entries than it says");
+    if (stream_id_cmp(last, s->last) < 0)
+        return rdb_fail(x->in, "has an entry behind the last");
+    s->last = last;
+    s->added = s->len;
+    if (x->type == RDB_STREAM_1) {
+        stream_settle_first(s);
+        return true;
+    }
+    return stream_rdb__get_lens(x->in, &s->first) &&
+           stream_rdb__get_lens(x->in, &s->deleted) &&
+           rdb_get_len(x->in, &s->added);
+}
+
+/* The pending entries of a group; whose they are follows. */
+static bool stream_rdb__pending(struct stream_rdb__in *x,
+                                struct readers_group *g) {
+    struct readers_pending *p;
+    struct stream_id id;
+    uint64_t n, times;
+    int64_t at;
+    bool made;
+
+    if (!rdb_get_len(x->in, &n)) return false;
+    for (; n > 0; n--) {
+        if (!stream_rdb__get_id(x->in, &id) || !rdb_get_ms(x->in, &at) ||
+            !rdb_get_len(x->in, &times))
+            return false;
+        p = ids_put(&g->pending, x->m, &x->s->held, id, &made);
+        x->refused = p == NULL;
+        if (p == NULL) return false;
+        if (!made) return rdb_fail(x->in, "has a pending entry twice");
+        p->at = at;
+        p->times = times;
+    }
+    return true;
+}
+
+static bool stream_rdb__consumer(struct stream_rdb__in *x,
+                                 struct readers_group *g, uint64_t *owned) {
+    struct readers_consumer *c;
+    struct readers_pending *p;
+    struct stream_id id;
+    int64_t seen = 0, active;
+    struct str name;
+    uint64_t n;
+    bool made;
+
+    if (!rdb_get_str(x->in, &name)) return false;
+    if (readers_consumer(g, name) != NULL)
+        return rdb_fail(x->in, "has a consumer twice");
+    c = readers_consumer_make(g, x->m, &x->s->held, name, seen);
+    x->refused = c == NULL;
+    if (c == NULL || !rdb_get_ms(x->in, &c->seen)) return false;
+    if (x->type == RDB_STREAM_3 && !rdb_get_ms(x->in, &active)) return false;
+    if (!rdb_get_len(x->in, &n)) return false;
+    for (; n > 0; n--, ++*owned) {
+        if (!stream_rdb__get_id(x->in, &id)) return false;
+        p = ids_edit(&g->pending, x->m, &x->s->held, id, &made);
+        if (p == NULL)
+            return rdb_fail(x->in, "has a consumer with an entry that is "
+                                   "not pending");
+        if (p->who != NULL)
+            return rdb_fail(x->in, "has a pending entry of two consumers");
+        x->refused =
+            ids_put(&c->pending, x->m, &x->s->held, id, &made) == NULL;
+        if (x->refused) return false;
+        p->who = c;
+    }
+    return true;
+}
+
+static bool stream_rdb__group(struct stream_rdb__in *x) {
+    uint64_t n, read = (uint64_t)READERS_UNKNOWN, owned = 0;
+    struct readers_group *g;
+    struct stream_id last;
+    struct str name;
+
+    if (!rdb_get_str(x->in, &name)) return false;
+    if (readers_group(&x->s->groups, name) != NULL)
+        return rdb_fail(x->in, "has a group twice");
+    g = readers_group_make(&x->s->groups, x->m, &x->s->held, name,
+                           (struct stream_id){ 0, 0 }, READERS_UNKNOWN);
+    x->refused = g == NULL;
+    if (g == NULL || !stream_rdb__get_lens(x->in, &last)) return false;
+    if (x->type != RDB_STREAM_1 && !rdb_get_len(x->in, &read)) return false;
+    g->last = last;
+    g->read = x->type == RDB_STREAM_1 ? stream_rank(x->s, last) :
+                                        (int64_t)read;
+    if (!stream_rdb__pending(x, g) || !rdb_get_len(x->in, &n)) return false;
+    for (; n > 0; n--)
+        if (!stream_rdb__consumer(x, g, &owned)) return false;
+    if (owned != g->pending.count)
+        return rdb_fail(x->in, "has a pending entry of no consumer");
+    return true;
+}
+
+/* Read a value of one of the types of streams into an empty stream.  False:
+ * the reader's `why` says what is wrong, or *refused: no memory.  The stream
+ * is to be freed then. */
+static bool stream_rdb_load(struct stream *s, struct mem *m,
+                            struct rdb_in *in, uint8_t type, bool *refused) {
+    struct stream_rdb__in x = { in, s, m, type, false };
+    uint64_t n;
+    bool ok = rdb_get_len(in, &n);
+
+    for (; ok && n > 0; n--) ok = stream_rdb__node(&x);
+    ok = ok && stream_rdb__counts(&x) && rdb_get_len(in, &n);
+    for (; ok && n > 0; n--) ok = stream_rdb__group(&x);
+    *refused = x.refused;
+    return ok;
+}
+/* ---- end keyspace/stream_rdb.c -------------------------------------- */
 /* a value as RDB bytes */
 /* ---- begin keyspace/save.c ------------------------------------------ */
 /* ==== save - a value as RDB bytes ==========================================
@@ -10284,6 +12675,7 @@ static size_t due_find(struct big_hash *h, int64_t now,
  * for (a set's pack) goes out element by element.
  *
  * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
+ *   stream_rdb
  */
 
 #define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */
@@ -10341,6 +12733,10 @@ static void save__big(struct buf *out, struct big *b) {
         rdb_put_len(out, q->nodes);
         for (struct quick_node *n = q->head; n != NULL; n = n->next)
             save_node(out, str_of(n->room + n->start, n->bytes), n->count);
+        return;
+    }
+    if (b->shape == SHAPE_STREAM) {
+        stream_rdb_save(out, &((struct big_stream *)b)->s);
         return;
     }
     rdb_put_len(out, big_count(b));
@@ -10541,10 +12937,10 @@ static void save_payload(struct buf *out, const struct entry *e,
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists are frozen instead: their nodes play the same game,
- * and are copied when written to.  Asides are streamed one after the other;
- * while one is, the file belongs to it, and records of other keys wait in
- * `side`.
+ * first (big_keep).  Lists and streams are frozen instead: the nodes of a list
+ * play the same game, those of a stream are pinned, and both are copied when
+ * written to.  Asides are streamed one after the other; while one is, the file
+ * belongs to it, and records of other keys wait in `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -10562,7 +12958,7 @@ static void save_payload(struct buf *out, const struct entry *e,
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
  *
- * floor 3 - uses: base buf table item quick rdb entry shard big save
+ * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb save
  */
 enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
@@ -10589,6 +12985,7 @@ struct walk_aside {
     struct buf key, dues;       /* of a hash with deadlines, see save */
     struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
+    struct stream_frozen flow;  /* of a stream */
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
     uint8_t shape, db;
@@ -10653,7 +13050,7 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
-/* Count what the shard's lists keep for the snapshot alone. */
+/* Count what lists and streams keep for the snapshot alone. */
 static void walk__count_lists(struct shard *s) {
     struct snapshot *sn = s->ks->snapshot;
     size_t now = s->mem.kept, was = s->walk->lists;
@@ -10847,6 +13244,10 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
 
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
+    } else if (a->shape == SHAPE_STREAM) {
+        if (!stream_freeze(&((struct big_stream *)b)->s, &s->mem, &a->flow))
+            goto refused;
+        a->count = a->flow.n;
     } else {
         a->big = b;
         a->count = big_count(b);
@@ -10857,7 +13258,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
             walk__count(s, 0, &a->key);
         }
     }
-    rdb_put_len(&a->head, a->count);
+    if (a->shape != SHAPE_STREAM) rdb_put_len(&a->head, a->count);
     walk__count(s, 0, &a->head);
     if (w->last != NULL) w->last->next = a;
     else w->first = a;
@@ -10962,6 +13363,7 @@ static void walk__end_aside(struct shard *s) {
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
     if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
+    stream_frozen_drop(&a->flow, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     walk__drop_dues(s, a);
@@ -11011,6 +13413,13 @@ static void walk__stream(struct shard *s, size_t *budget) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
+        } else if (a->shape == SHAPE_STREAM) {
+            size_t at = w->out.n;
+
+            more = stream_frozen_next(&a->flow, &s->mem,
+                                      w->discard ? NULL : &w->out);
+            a->saved += more;
+            *budget -= size_min(*budget, (w->out.n - at) / 64);
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
             if (more && !w->discard) save_node(&w->out, pack, count);
@@ -11424,9 +13833,9 @@ static INLINE size_t entry_cost(const struct entry *e) {
 
     if (LIKELY(!shape_is_big(entry_shape(e)))) return n;
     if (entry_shape(e) == SHAPE_BLOB) return n + blob_cost(entry_object(e));
-    if (entry_shape(e) == SHAPE_LIST_QUICK)
-        return n + mem_size(sizeof(struct big_list)) +
-               ((struct big_list *)entry_object(e))->q.held;
+    if (shape_counts_itself(entry_shape(e)))
+        return n + mem_size(big_size(entry_shape(e))) +
+               big_held(entry_object(e));
     return ((struct big *)entry_object(e))->bytes;
 }
 
@@ -11457,7 +13866,7 @@ static INLINE struct entry *door__find(struct work *w, struct str key, int db,
 /* Leave an object to be freed in slices, or free a small one now. */
 static void door__detach(struct edit *ed, struct entry *e) {
     struct shard *s = ed->ref.shard;
-    size_t budget = 64, own;
+    size_t budget = 64, own, was = s->mem.used;
     struct big *b;
 
     if (!shape_is_big(entry_shape(e))) return;
@@ -11469,11 +13878,15 @@ static void door__detach(struct edit *ed, struct entry *e) {
         return;
     }
     b = entry_object(e);
-    if (b->aside == NULL && big_count(b) <= budget) {
+    own = entry_cost(e) - mem_size(entry_size(e));
+    if (b->aside == NULL && big_work(b) <= budget) {
+        bool counts = shape_counts_itself(entry_shape(e));
+
         while (!big_free_step(&s->mem, b, &budget)) budget = 64;
+        /* nodes that a snapshot still holds are not the key's any more */
+        if (counts) ed->detached += own - (was - s->mem.used);
         return;
     }
-    own = entry_cost(e) - mem_size(entry_size(e));
     ed->detached += own;
     b->bytes = own;
     s->lazy_bytes += own;
@@ -11557,6 +13970,21 @@ static void edit_leave(struct edit *ed, size_t cost) {
     entry_drop(&ed->ref.shard->mem, e);
 }
 
+/* Tell those who wait for data in the key, or that it is gone. */
+static COLD void door__wake(struct edit *ed) {
+    struct shard *s = ed->ref.shard;
+    struct table_at at;
+    struct side_key *k;
+
+    if (s->waited.count == 0) return;
+    k = side_find(s, &s->waited, ed->ref.db->index, ed->ref.ns,
+                  ed->ref.local, &at);
+    if (k == NULL) return;
+    k->turn++;
+    side_ready(s, k);
+    ed->w->news = true;
+}
+
 /* Tell those who watch the key, and those who wait for data in it. */
 static COLD void door__touch(struct edit *ed) {
     struct shard *s = ed->ref.shard;
@@ -11569,13 +13997,7 @@ static COLD void door__touch(struct edit *ed) {
         for (struct side_link *l = k->first; l != NULL; l = l->next)
             atomic_store_explicit((atomic_bool *)l->who, true,
                                   memory_order_relaxed);
-    if (ed->e == NULL || s->waited.count == 0) return;
-    k = side_find(s, &s->waited, ed->ref.db->index, ed->ref.ns,
-                  ed->ref.local, &at);
-    if (k == NULL) return;
-    k->turn++;
-    side_ready(s, k);
-    ed->w->news = true;
+    door__wake(ed);
 }
 
 /* Settle the bytes; see the banner. */
@@ -11592,12 +14014,12 @@ static inline void door__account(struct edit *ed) {
     }
     size = ed->size + key - ed->detached;
     if (ed->e != NULL && UNLIKELY(shape_is_big(entry_shape(ed->e)))) {
-        if (entry_shape(ed->e) == SHAPE_LIST_QUICK) size = entry_cost(ed->e);
+        if (shape_counts_itself(entry_shape(ed->e))) size = entry_cost(ed->e);
         if (entry_shape(ed->e) == SHAPE_HASH_TABLE) door__fields(ed);
         if (entry_shape(ed->e) != SHAPE_BLOB)
             ((struct big *)entry_object(ed->e))->bytes = size;
     }
-    /* nodes of a list that a snapshot holds outlive the key, not its cost */
+    /* nodes that a snapshot holds outlive the key, not its cost */
     if (ed->e == NULL) size = 0;
     VERIFY(ed->e == NULL || size == entry_cost(ed->e));
     space_charge(s, sp, size - ed->size + ed->index);
@@ -11624,20 +14046,36 @@ static inline void edit_tell(struct edit *ed, int class, const char *name) {
     if (name != NULL) door__tell(ed, class, name);
 }
 
-/* The change is done: settle what follows and tell of the event, if any (name
- * NULL: none).  The edit is over. */
-static inline void edit_commit(struct edit *ed, int class, const char *name) {
+/* The end of every change: events, bytes, ear mark. */
+static inline void door__settle(struct edit *ed, int class,
+                                const char *name) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
 
     s->dirty++;
-    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
     edit_tell(ed, class, name);
     if (UNLIKELY(ed->corpse != NULL)) entry_drop(&s->mem, ed->corpse);
     door__account(ed);
     if (ed->e != NULL) entry_flag(ed->e, ENTRY_READ, false);
     else if (sp != NULL && UNLIKELY(sp->keys.count == 0))
         space_forget(s, ed->ref.db, sp);
+}
+
+/* The change is done: settle what follows and tell of the event, if any (name
+ * NULL: none).  The edit is over. */
+static inline void edit_commit(struct edit *ed, int class, const char *name) {
+    const struct shard *s = ed->ref.shard;
+
+    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
+    door__settle(ed, class, name);
+}
+
+/* The same for a change that WATCH does not count, as Redis does not count
+ * what the readers of a stream do; `wake`: those who wait should look. */
+static void edit_commit_aside(struct edit *ed, int class, const char *name,
+                              bool wake) {
+    if (wake) door__wake(ed);
+    door__settle(ed, class, name);
 }
 
 /* Nothing was changed after all. */
@@ -12029,14 +14467,14 @@ static inline struct entry *key_peek(struct work *w, struct str key) {
  *
  * A shard's memory is its own.  So COPY, and a move into another shard, make
  * the value anew: small ones are bytes, long strings are shared by count,
- * lists are copied node by node, the tables of other collections item by
- * item, and a sorted set's skip list is built again.
+ * lists and streams are copied node by node, the tables of other collections
+ * item by item, and a sorted set's skip list is built again.
  *
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip entry shard big due
- *    door
+ * floor 3 - uses: base mem rand table item quick skip stream entry shard big
+ *    due door
  */
 struct copy__to {
     struct mem *m;
@@ -12114,6 +14552,9 @@ static struct big *copy__big(struct shard *s, struct big *from) {
     if (shape == SHAPE_LIST_QUICK) {
         ok = copy__list(&s->mem, &((struct big_list *)b)->q,
                         &((struct big_list *)from)->q);
+    } else if (shape == SHAPE_STREAM) {
+        ok = stream_copy(&((struct big_stream *)b)->s, &s->mem,
+                         &((struct big_stream *)from)->s);
     } else if (shape == SHAPE_ZSET_SKIP) {
         to.t = big_table(b);
         ok = copy__zset(&to, &((struct big_zset *)b)->order,
@@ -14647,7 +17088,7 @@ static void pairs_sort(struct pairs *ps) {
  * Fields whose time has come are left out.
  *
  * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *    rdb_items entry shard big due door fields
+ *    rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -14833,7 +17274,8 @@ static bool load__big(struct load *l, enum shape shape) {
     l->shape = shape;
     l->big = big_try(l->m, shape, l->ks->opt.list_size, l->ks->seed);
     if (l->big == NULL) return load__refuse(l);
-    if (shape != SHAPE_LIST_QUICK) table_expect(big_table(l->big), l->m, hint);
+    if (!shape_counts_itself(shape))
+        table_expect(big_table(l->big), l->m, hint);
     return true;
 }
 
@@ -15239,6 +17681,17 @@ static bool load__list(struct load *l) {
     return true;
 }
 
+/* ---- streams ------------------------------------------------------------- */
+
+static bool load__stream(struct load *l, uint8_t type) {
+    bool refused = false, ok;
+
+    if (!load__big(l, SHAPE_STREAM)) return false;
+    ok = stream_rdb_load(&((struct big_stream *)l->big)->s, l->m, l->in, type,
+                         &refused);
+    return refused ? load__refuse(l) : ok;
+}
+
 /* ---- all of them --------------------------------------------------------- */
 
 static bool load__collection(struct load *l, uint8_t type) {
@@ -15266,7 +17719,9 @@ static enum load_did load__settle(struct load *l, struct edit *ed,
     if (l->blob != NULL) object = l->blob;
     if (object != NULL) v = str_of(&object, sizeof object);
     if (v.n == 0 && l->shape != SHAPE_BYTES) return LOAD_EMPTY;
-    if (l->big != NULL && big_count(l->big) == 0) return LOAD_EMPTY;
+    if (l->big != NULL && l->big->shape != SHAPE_STREAM &&
+        big_count(l->big) == 0)
+        return LOAD_EMPTY;
     e = entry_try(l->m, ed->ref.local, l->shape, v.n, deadline);
     if (e == NULL) return LOAD_REFUSED;
     memcpy(entry_bytes(e), v.p, v.n);
@@ -15298,7 +17753,7 @@ static enum load_did load_value(struct load *l, struct edit *ed,
     case RDB_KIND_STRING: ok = load__string(l, tmp); break;
     case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
     case RDB_KIND_HASH: ok = load__collection(l, type); break;
-    case RDB_KIND_STREAM: ok = rdb_fail(in, "is a stream"); break;
+    case RDB_KIND_STREAM: ok = load__stream(l, type); break;
     case RDB_KIND_MODULE: ok = rdb_fail(in, "belongs to a module"); break;
     default: ok = rdb_fail(in, "has a value of no known type"); break;
     }
@@ -15636,6 +18091,7 @@ static void space_detach(struct shard *s, struct db *db, struct space *sp) {
         table_drop(&db->spaces, &s->mem, &at);
     }
     space_unlist(s, sp);
+    if (s->waited.count > 0) shard_wake_all(s, db->index);
     s->by_id[sp->id] = NULL;
     if (sp->id + 1 == s->ids) s->ids--;
     sp->due = walk_detaches(s);
@@ -20786,8 +23242,12 @@ static void apply__keyspace(struct kvns *k) {
     o->zset_value = (uint32_t)size_min(from->zset_max_listpack_value, 1 << 30);
     o->list_size = (int)from->list_max_listpack_size;
     o->hll_sparse_max = (uint32_t)size_min(from->hll_sparse_max_bytes, 1 << 30);
-    o->stream_bytes = (uint32_t)from->stream_node_max_bytes;
-    o->stream_entries = (uint32_t)from->stream_node_max_entries;
+    /* what is beyond means no limit of ours: a node has Redis' own */
+    o->stream_bytes = from->stream_node_max_bytes > UINT32_MAX ? 0 :
+                          (uint32_t)from->stream_node_max_bytes;
+    o->stream_entries = from->stream_node_max_entries > UINT32_MAX ?
+                            UINT32_MAX :
+                            (uint32_t)from->stream_node_max_entries;
     o->memory_limit = apply_limit(from->memory_limit, from->redis, &m,
                                   k->limit_source);
     k->host_memory = (size_t)(m.bytes < SIZE_MAX ? m.bytes : SIZE_MAX);
@@ -23153,6 +25613,7 @@ struct waiter {
     struct shard *shard;
     size_t arg;                 /* which argument the key is */
     enum kind kind;             /* of the value that is waited for */
+    bool leaves;                /* waits for the end of the value, too */
     uint32_t turn;              /* of the key, when last tried in vain */
 };
 
@@ -23253,6 +25714,7 @@ static bool waiters__join(struct call *x, size_t arg) {
     w->arg = arg;
     w->kind = x->row->group == GROUP_ZSET ? KIND_ZSET :
               x->row->group == GROUP_STREAM ? KIND_STREAM : KIND_LIST;
+    w->leaves = w->kind == KIND_STREAM && (x->row->flags & WRITE) != 0;
     w->next = x->c->waiters;
     x->c->waiters = w;
     if (!side_join(ref.shard, &ref.shard->waited, x->w.db, ref.ns, ref.local,
@@ -26015,6 +28477,7 @@ static bool key_empty(struct call *x, int db) {
         }
         s->dirty++;
     }
+    x->w.news = true;           /* those who wait may have to know */
     return ok;
 }
 
@@ -30574,6 +33037,1814 @@ static const struct command sort_commands[] = {
       "Sorts like SORT, and never stores." },
 };
 /* ---- end commands/sort.c -------------------------------------------- */
+/* ---- begin commands/streams.c --------------------------------------- */
+/* ==== streams - commands on the entries of streams =========================
+ *
+ * Also what the commands of groups share: IDs as arguments and as replies,
+ * and entries as replies.
+ *
+ * floor 6 - uses: base mem num pack ids stream entry shard big door reply
+ *   instance arg
+ */
+enum { STREAMS_ID_ROOM = 2 * NUM_UINT_ROOM + 1 };
+
+static inline struct stream *streams_of(const struct entry *e) {
+    return &((struct big_stream *)entry_object(e))->s;
+}
+
+/* ---- IDs ----------------------------------------------------------------- */
+
+/* A number of an ID, as strtoull takes it: with blanks, a sign and zeros in
+ * front. */
+static bool streams__number(struct str s, uint64_t *out) {
+    bool minus = false;
+    uint64_t v = 0;
+    int64_t i;
+
+    if (num_parse_uint(s, out)) return true;
+    if (num_parse_int(s, &i)) return false;     /* below zero */
+    while (s.n > 0 && (s.p[0] == ' ' || (s.p[0] >= '\t' && s.p[0] <= '\r')))
+        s = str_of(s.p + 1, s.n - 1);
+    if (s.n > 0 && (s.p[0] == '+' || s.p[0] == '-')) {
+        minus = s.p[0] == '-';
+        s = str_of(s.p + 1, s.n - 1);
+    }
+    if (s.n == 0) return false;
+    for (size_t k = 0; k < s.n; k++) {
+        unsigned d = (unsigned char)s.p[k] - (unsigned)'0';
+
+        if (d > 9 || v > (UINT64_MAX - d) / 10) return false;
+        v = v * 10 + d;
+    }
+    *out = minus ? 0 - v : v;
+    return true;
+}
+
+/* Read an ID: "ms" with this seq, "ms-seq", if any is not NULL "ms-*" (*any),
+ * and unless strict "-" and "+". */
+static bool streams_parse_id(struct str s, uint64_t seq, bool strict,
+                            struct stream_id *id, bool *any) {
+    const char *end = memchr(s.p, '\0', s.n), *dash;
+    struct str ms, rest;
+
+    if (any != NULL) *any = false;
+    if (s.n > 127) return false;
+    if (end != NULL) s.n = (size_t)(end - s.p);
+    if (s.n == 1 && (s.p[0] == '-' || s.p[0] == '+')) {
+        *id = s.p[0] == '+' ? stream_id_max : (struct stream_id){ 0, 0 };
+        return !strict;
+    }
+    dash = memchr(s.p, '-', s.n);
+    ms = dash == NULL ? s : str_of(s.p, (size_t)(dash - s.p));
+    if (!streams__number(ms, &id->ms)) return false;
+    id->seq = seq;
+    if (dash == NULL) return true;
+    rest = str_of(dash + 1, s.n - ms.n - 1);
+    if (any != NULL && rest.n == 1 && rest.p[0] == '*') {
+        *any = true;
+        id->seq = 0;
+        return true;
+    }
+    return streams__number(rest, &id->seq);
+}
+
+/* Read an ID argument, or answer why not. */
+static bool streams_id_or_reply(struct call *x, size_t i, uint64_t seq,
+                               bool strict, struct stream_id *id, bool *any) {
+    if (streams_parse_id(x->argv[i], seq, strict, id, any)) return true;
+    reply_error(x->r, "ERR Invalid stream ID specified as stream command "
+                      "argument");
+    return false;
+}
+
+/* Read an end of a range, "(" before it for an open one, or answer why not. */
+static bool streams_bound_or_reply(struct call *x, size_t i, bool start,
+                                  struct stream_id *id) {
+    struct str s = x->argv[i];
+    bool open = s.n > 1 && s.p[0] == '(';
+
+    if (open) s = str_of(s.p + 1, s.n - 1);
+    if (!streams_parse_id(s, start ? 0 : UINT64_MAX, open, id, NULL)) {
+        reply_error(x->r, "ERR Invalid stream ID specified as stream command "
+                          "argument");
+        return false;
+    }
+    if (!open) return true;
+    if (start ? stream_id_next(id) : stream_id_prev(id)) return true;
+    reply_error(x->r, start ? "ERR invalid start ID for the interval" :
+                              "ERR invalid end ID for the interval");
+    return false;
+}
+
+/* Answer an ID. */
+static void streams_reply_id(struct reply *r, struct stream_id id) {
+    char text[STREAMS_ID_ROOM];
+    size_t n = num_put_uint(text, id.ms);
+
+    text[n++] = '-';
+    n += num_put_uint(text + n, id.seq);
+    reply_bulk(r, str_of(text, n));
+}
+
+/* ---- entries as replies -------------------------------------------------- */
+
+static inline void streams__reply_item(struct reply *r,
+                                      const struct pack_item *it) {
+    if (it->is_int) reply_bulk_int(r, it->i);
+    else reply_bulk(r, it->s);
+}
+
+/* Answer the entry at hand: its ID, its fields and values. */
+static void streams_reply_entry(struct reply *r, struct stream_walk *w) {
+    struct pack_item field, value;
+
+    reply_array(r, 2);
+    streams_reply_id(r, w->id);
+    reply_array(r, 2 * w->pairs);
+    for (uint64_t i = 0; i < w->pairs && !r->failed; i++) {
+        stream_field(w, &field, &value);
+        streams__reply_item(r, &field);
+        streams__reply_item(r, &value);
+    }
+}
+
+/* Answer an array of up to `count` entries of a range, 0 for all. */
+static void streams_reply_range(struct reply *r, const struct stream *s,
+                               struct stream_id from, struct stream_id to,
+                               bool back, uint64_t count) {
+    size_t mark = reply_array_later(r);
+    struct stream_walk w;
+    uint64_t n = 0;
+
+    stream_walk(s, from, to, back, &w);
+    while ((count == 0 || n < count) && !r->failed && stream_next(&w)) {
+        streams_reply_entry(r, &w);
+        n++;
+    }
+    reply_array_set(r, mark, (size_t)n);
+}
+
+/* ---- XADD, XTRIM --------------------------------------------------------- */
+
+struct streams__options {
+    bool trims, no_make;
+    bool id_given, any_seq;     /* any_seq: "ms-*" */
+    struct stream_id id;
+    struct stream_trim trim;
+};
+
+/* "~" or "=" at i: then *i is behind it. */
+static bool streams__roughly(const struct call *x, size_t *i) {
+    struct str s = x->argv[*i];
+
+    if (x->argc - *i < 2 || s.n != 1 || (s.p[0] != '~' && s.p[0] != '='))
+        return false;
+    ++*i;
+    return s.p[0] == '~';
+}
+
+/* MAXLEN or MINID at *i, which is its last argument then. */
+static bool streams__strategy_or_reply(struct call *x, size_t *i, bool by_id,
+                                      struct streams__options *o) {
+    int64_t n;
+
+    if (o->trims) {
+        reply_error(x->r, "ERR syntax error, MAXLEN and MINID options at the "
+                          "same time are not compatible");
+        return false;
+    }
+    ++*i;
+    o->trim.roughly = streams__roughly(x, i);
+    o->trims = true;
+    o->trim.by_id = by_id;
+    if (by_id)
+        return streams_id_or_reply(x, *i, 0, true, &o->trim.min, NULL);
+    if (!arg_int_or_reply(x, *i, &n)) return false;
+    if (n < 0) {
+        reply_error(x->r, "ERR The MAXLEN argument must be >= 0.");
+        return false;
+    }
+    o->trim.most = (uint64_t)n;
+    return true;
+}
+
+/* Do the options of trimming go together?  Sets the limit where none is
+ * given. */
+static bool streams__trim_or_reply(struct call *x, bool add, bool limited,
+                                  struct streams__options *o) {
+    const char *why = NULL;
+    uint64_t limit = 100 * (uint64_t)x->w.ks->opt.stream_entries;
+
+    if (o->trim.limit != 0 && !o->trims)
+        why = "ERR syntax error, LIMIT cannot be used without specifying a "
+              "trimming strategy";
+    else if (!add && !o->trims)
+        why = "ERR syntax error, XTRIM must be called with a trimming "
+              "strategy";
+    else if (limited && !o->trim.roughly)
+        why = "ERR syntax error, LIMIT cannot be used without the special ~ "
+              "option";
+    if (why != NULL) {
+        reply_error(x->r, why);
+        return false;
+    }
+    if (limited || !o->trim.roughly) return true;
+    o->trim.limit = limit == 0 ? 10000 : limit > 1000000 ? 1000000 : limit;
+    return true;
+}
+
+/* Read what stands before the ID of XADD, and the ID, or all of XTRIM's: *i is
+ * where the fields begin. */
+static bool streams__options_or_reply(struct call *x, bool add, size_t *i,
+                                     struct streams__options *o) {
+    bool limited = false;
+    int64_t n;
+
+    memset(o, 0, sizeof *o);
+    for (*i = 2; *i < x->argc; ++*i) {
+        struct str s = x->argv[*i];
+        bool more = *i + 1 < x->argc;
+
+        if (add && s.n == 1 && s.p[0] == '*') break;
+        if (more && (str_is(s, "maxlen") || str_is(s, "minid"))) {
+            if (!streams__strategy_or_reply(x, i, str_is(s, "minid"), o))
+                return false;
+        } else if (more && str_is(s, "limit")) {
+            if (!arg_int_or_reply(x, ++*i, &n)) return false;
+            if (n < 0) {
+                reply_error(x->r, "ERR The LIMIT argument must be >= 0.");
+                return false;
+            }
+            limited = true;
+            o->trim.limit = (uint64_t)n;
+        } else if (add && str_is(s, "nomkstream")) {
+            o->no_make = true;
+        } else if (add) {
+            if (!streams_id_or_reply(x, *i, 0, true, &o->id, &o->any_seq))
+                return false;
+            o->id_given = true;
+            break;
+        } else {
+            reply_err(x, ERR_SYNTAX);
+            return false;
+        }
+    }
+    ++*i;
+    return streams__trim_or_reply(x, add, limited, o);
+}
+
+/* Make an empty stream the value of a key that is not there.  False: no
+ * memory, nothing changed. */
+static bool streams_make(struct edit *ed) {
+    struct mem *m = &ed->ref.shard->mem;
+    struct big *b = big_try(m, SHAPE_STREAM, 0, 0);
+    size_t budget = SIZE_MAX;
+
+    if (b == NULL) return false;
+    if (!edit_make(ed, SHAPE_STREAM, ENTRY_PTR, 0)) {
+        big_free_step(m, b, &budget);
+        return false;
+    }
+    entry_set_object(ed->e, b);
+    return true;
+}
+
+/* The ID of the next entry, or the error that says why there is none. */
+static const char *streams__next_id(const struct call *x,
+                                   const struct streams__options *o,
+                                   struct stream_id last,
+                                   struct stream_id *id) {
+    if (stream_id_cmp(last, stream_id_max) == 0)
+        return "ERR The stream has exhausted the last possible ID, unable to "
+               "add more items";
+    *id = o->id;
+    if (!o->id_given) {
+        *id = (struct stream_id){ (uint64_t)x->w.now, 0 };
+        if (id->ms <= last.ms) {
+            *id = last;
+            stream_id_next(id);
+        }
+    } else if (o->any_seq && id->ms == last.ms) {
+        *id = last;
+        if (id->seq == UINT64_MAX)
+            return "ERR Elements are too large to be stored";
+        id->seq++;
+    }
+    if (stream_id_cmp(*id, last) <= 0)
+        return "ERR The ID specified in XADD is equal or smaller than the "
+               "target stream top item";
+    return NULL;
+}
+
+/* Add the entry to an open stream, which may have to be made, and trim it. */
+static enum outcome streams__add(struct call *x, struct edit *ed, size_t first,
+                                const struct streams__options *o) {
+    const struct keyspace_options *opt = &x->w.ks->opt;
+    struct mem *m = &ed->ref.shard->mem;
+    struct stream_id id, none = { 0, 0 };
+    bool made = ed->e == NULL;
+    size_t bytes = 0;
+    const char *why;
+    uint64_t gone;
+
+    why = streams__next_id(x, o, made ? none : streams_of(ed->e)->last, &id);
+    for (size_t i = first; i < x->argc; i++) bytes += x->argv[i].n;
+    if (why == NULL && bytes > STREAM_MOST)
+        why = "ERR Elements are too large to be stored";
+    if (why != NULL) {
+        edit_cancel(ed);
+        reply_error(x->r, why);
+        return FAILED;
+    }
+    if (made && !streams_make(ed)) {
+        edit_commit(ed, EVENT_STREAM, NULL);
+        return reply_err(x, ERR_MEMORY);
+    }
+    if (!stream_add(streams_of(ed->e), m, id, x->argv + first,
+                    (x->argc - first) / 2, opt->stream_bytes,
+                    opt->stream_entries)) {
+        if (made) edit_drop(ed);
+        edit_commit(ed, EVENT_STREAM, NULL);
+        return reply_err(x, ERR_MEMORY);
+    }
+    edit_tell(ed, EVENT_STREAM, "xadd");
+    if (o->trims) {
+        /* what is refused now may be trimmed the next time */
+        stream_trim(streams_of(ed->e), m, &o->trim, &gone);
+        if (gone > 0) edit_tell(ed, EVENT_STREAM, "xtrim");
+    }
+    streams_reply_id(x->r, id);
+    edit_commit(ed, EVENT_STREAM, NULL);
+    return DONE;
+}
+
+static enum outcome cmd_xadd(struct call *x) {
+    struct streams__options o;
+    struct edit ed;
+    size_t first;
+
+    if (!streams__options_or_reply(x, true, &first, &o)) return FAILED;
+    if (first + 2 > x->argc || (x->argc - first) % 2 == 1)
+        return reply_arity(x);
+    if (o.id_given && !o.any_seq && stream_id_is_zero(o.id)) {
+        reply_error(x->r, "ERR The ID specified in XADD must be greater than "
+                          "0-0");
+        return FAILED;
+    }
+    if (!arg_open_or_reply(x, 1, KIND_STREAM, &ed)) return FAILED;
+    if (ed.e == NULL && o.no_make) {
+        edit_cancel(&ed);
+        reply_null(x->r);
+        return DONE;
+    }
+    return streams__add(x, &ed, first, &o);
+}
+
+static enum outcome cmd_xtrim(struct call *x) {
+    struct streams__options o;
+    struct edit ed;
+    uint64_t gone = 0;
+    size_t end;
+    bool ok;
+
+    if (!streams__options_or_reply(x, false, &end, &o)) return FAILED;
+    if (!arg_open_or_reply(x, 1, KIND_STREAM, &ed)) return FAILED;
+    if (ed.e == NULL) {
+        edit_cancel(&ed);
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    ok = stream_trim(streams_of(ed.e), &ed.ref.shard->mem, &o.trim, &gone);
+    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xtrim");
+    else edit_cancel(&ed);
+    if (!ok) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, (int64_t)gone);
+    return DONE;
+}
+
+/* ---- reading, deleting --------------------------------------------------- */
+
+static enum outcome cmd_xlen(struct call *x) {
+    const struct entry *e;
+
+    if (!arg_read_or_reply(x, 1, KIND_STREAM, &e)) return FAILED;
+    reply_int(x->r, e == NULL ? 0 : (int64_t)streams_of(e)->len);
+    return DONE;
+}
+
+/* XRANGE and XREVRANGE: the arguments of the ends change places. */
+static enum outcome streams__range(struct call *x, bool back) {
+    struct stream_id from, to;
+    const struct entry *e;
+    int64_t count = -1;
+
+    if (!streams_bound_or_reply(x, back ? 3 : 2, true, &from) ||
+        !streams_bound_or_reply(x, back ? 2 : 3, false, &to))
+        return FAILED;
+    for (size_t i = 4; i < x->argc; i += 2) {
+        if (!str_is(x->argv[i], "count") || i + 1 == x->argc)
+            return reply_err(x, ERR_SYNTAX);
+        if (!arg_int_or_reply(x, i + 1, &count)) return FAILED;
+        if (count < 0) count = 0;
+    }
+    if (!arg_read_or_reply(x, 1, KIND_STREAM, &e)) return FAILED;
+    if (e == NULL) reply_array(x->r, 0);
+    else if (count == 0) reply_null_array(x->r);
+    else streams_reply_range(x->r, streams_of(e), from, to, back,
+                            count == -1 ? 0 : (uint64_t)count);
+    return DONE;
+}
+
+static enum outcome cmd_xrange(struct call *x) {
+    return streams__range(x, false);
+}
+
+static enum outcome cmd_xrevrange(struct call *x) {
+    return streams__range(x, true);
+}
+
+static enum outcome cmd_xdel(struct call *x) {
+    struct stream_id id;
+    struct stream *s;
+    struct edit ed;
+    int64_t gone = 0;
+    bool found, first = false, ok = true;
+
+    if (!arg_open_or_reply(x, 1, KIND_STREAM, &ed)) return FAILED;
+    for (size_t i = 2; ed.e != NULL && i < x->argc; i++)
+        if (!streams_id_or_reply(x, i, 0, true, &id, NULL)) {
+            edit_cancel(&ed);
+            return FAILED;
+        }
+    if (ed.e == NULL) {
+        edit_cancel(&ed);
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    s = streams_of(ed.e);
+    for (size_t i = 2; ok && i < x->argc; i++) {
+        streams_parse_id(x->argv[i], 0, true, &id, NULL);
+        ok = stream_drop(s, &ed.ref.shard->mem, id, &found);
+        if (!ok || !found) continue;
+        first = first || stream_id_cmp(id, s->first) == 0;
+        if (stream_id_cmp(id, s->deleted) > 0) s->deleted = id;
+        gone++;
+    }
+    if (gone > 0 && (first || s->len == 0)) stream_settle_first(s);
+    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xdel");
+    else edit_cancel(&ed);
+    if (!ok) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, gone);
+    return DONE;
+}
+
+/* ---- XSETID -------------------------------------------------------------- */
+
+/* The options behind the ID; *added stays -1 without ENTRIESADDED. */
+static bool streams__setid_or_reply(struct call *x, struct stream_id id,
+                                   int64_t *added, struct stream_id *deleted) {
+    for (size_t i = 3; i < x->argc; i += 2) {
+        struct str s = x->argv[i];
+        bool more = i + 1 < x->argc;
+
+        if (more && str_is(s, "entriesadded")) {
+            if (!arg_int_or_reply(x, i + 1, added)) return false;
+            if (*added >= 0) continue;
+            reply_error(x->r, "ERR entries_added must be positive");
+            return false;
+        }
+        if (more && str_is(s, "maxdeletedid")) {
+            if (!streams_id_or_reply(x, i + 1, 0, true, deleted, NULL))
+                return false;
+            if (stream_id_cmp(id, *deleted) >= 0) continue;
+            reply_error(x->r, "ERR The ID specified in XSETID is smaller than "
+                              "the provided max_deleted_entry_id");
+            return false;
+        }
+        reply_err(x, ERR_SYNTAX);
+        return false;
+    }
+    return true;
+}
+
+/* Why a stream may not have this last ID, or NULL. */
+static const char *streams__setid_refused(const struct stream *s,
+                                         struct stream_id id, int64_t added) {
+    if (s->len > 0 && stream_id_cmp(id, stream_edge(s, true)) < 0)
+        return "ERR The ID specified in XSETID is smaller than the target "
+               "stream top item";
+    if (s->len > 0 && added != -1 && s->len > (uint64_t)added)
+        return "ERR The entries_added specified in XSETID is smaller than the "
+               "target stream length";
+    if (stream_id_cmp(id, s->deleted) < 0)
+        return "ERR The ID specified in XSETID is smaller than current "
+               "max_deleted_entry_id";
+    return NULL;
+}
+
+static enum outcome cmd_xsetid(struct call *x) {
+    struct stream_id id, deleted = { 0, 0 };
+    int64_t added = -1;
+    const char *why;
+    struct stream *s;
+    struct edit ed;
+
+    if (!streams_id_or_reply(x, 2, 0, true, &id, NULL)) return FAILED;
+    if (!streams__setid_or_reply(x, id, &added, &deleted)) return FAILED;
+    if (!arg_open_or_reply(x, 1, KIND_STREAM, &ed)) return FAILED;
+    s = ed.e == NULL ? NULL : streams_of(ed.e);
+    why = s == NULL ? err_text[ERR_NO_KEY] :
+                      streams__setid_refused(s, id, added);
+    if (why != NULL) {
+        edit_cancel(&ed);
+        reply_error(x->r, why);
+        return FAILED;
+    }
+    s->last = id;
+    if (added != -1) s->added = (uint64_t)added;
+    if (!stream_id_is_zero(deleted)) s->deleted = deleted;
+    edit_commit_aside(&ed, EVENT_STREAM, "xsetid", false);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static const struct command streams_commands[] = {
+    { "xadd", cmd_xadd, -5, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STREAM,
+      "5.0.0", "O(1), and O(N) for N entries trimmed",
+      "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] "
+      "<* | id> field value [field value ...]",
+      "Adds an entry to a stream." },
+    { "xdel", cmd_xdel, -3, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(1) for each entry", "key id [id ...]",
+      "Deletes entries; returns how many there were." },
+    { "xlen", cmd_xlen, 2, READONLY | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(1)", "key", "Returns how many entries a stream has." },
+    { "xrange", cmd_xrange, -4, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(log(N)+M) for M entries", "key start end [COUNT count]",
+      "Returns the entries whose IDs lie in a range." },
+    { "xrevrange", cmd_xrevrange, -4, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(log(N)+M) for M entries", "key end start [COUNT count]",
+      "Returns the entries whose IDs lie in a range, last first." },
+    { "xsetid", cmd_xsetid, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STREAM,
+      "5.0.0", "O(1)",
+      "key last-id [ENTRIESADDED entries-added] "
+      "[MAXDELETEDID max-deleted-id]",
+      "Sets the last ID of a stream; for replication." },
+    { "xtrim", cmd_xtrim, -4, WRITE, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(N) for N entries trimmed",
+      "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+      "Deletes entries from the front of a stream." },
+};
+/* ---- end commands/streams.c ----------------------------------------- */
+/* ---- begin commands/streamgroup.c ----------------------------------- */
+/* ==== streamgroup - commands on groups of readers ==========================
+ *
+ * What readers do is no change for WATCH, as in Redis: these commands commit
+ * aside.  Where a snapshot has frozen what is to be changed and there is no
+ * memory for a copy, a command may stop half way; what it did so far stays.
+ *
+ * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
+ *   instance arg help streams
+ */
+
+/* A group of an open stream. */
+struct streamgroup {
+    struct edit ed;
+    struct stream *s;
+    struct readers_group *g;
+};
+
+static inline struct mem *streamgroup_mem(const struct streamgroup *x) {
+    return &x->ed.ref.shard->mem;
+}
+
+/* Open the key at argv[1], which must be a stream if it is there, and find the
+ * group of argv[2]: both NULL if there is none.  False: answered. */
+static bool streamgroup__open_or_reply(struct call *x,
+                                       struct streamgroup *g) {
+    g->s = NULL;
+    g->g = NULL;
+    if (!arg_open_or_reply(x, 1, KIND_STREAM, &g->ed)) return false;
+    if (g->ed.e == NULL) return true;
+    g->s = streams_of(g->ed.e);
+    g->g = readers_group(&g->s->groups, x->argv[2]);
+    return true;
+}
+
+/* Answer that there is no such group; `where` follows. */
+static COLD enum outcome streamgroup_none(struct call *x, struct str key,
+                                          struct str group,
+                                          const char *where) {
+    reply_errorf(x->r, "NOGROUP No such key '%.*s' or consumer group '%.*s'%s",
+                 (int)size_min(key.n, 1 << 20), key.p,
+                 (int)size_min(group.n, 1 << 20), group.p, where);
+    return FAILED;
+}
+
+/* The same, where it is known that the key is there. */
+static COLD enum outcome streamgroup_not_there(struct call *x, struct str key,
+                                               struct str group) {
+    reply_errorf(x->r, "NOGROUP No such consumer group '%.*s' for key name "
+                       "'%.*s'", (int)size_min(group.n, 1 << 20), group.p,
+                 (int)size_min(key.n, 1 << 20), key.p);
+    return FAILED;
+}
+
+/* The consumer of a name, seen now; made if there is none.  As in Redis 7.0
+ * only when there is something for it.  NULL: no memory. */
+static struct readers_consumer *streamgroup_consumer(struct call *x,
+                                                     struct streamgroup *g,
+                                                     struct str name) {
+    struct readers_consumer *c = readers_consumer(g->g, name);
+
+    if (c != NULL) {
+        c->seen = x->w.now;
+        return c;
+    }
+    c = readers_consumer_make(g->g, streamgroup_mem(g), &g->s->held, name,
+                              x->w.now);
+    if (c != NULL) edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
+    return c;
+}
+
+/* ---- XGROUP -------------------------------------------------------------- */
+
+/* The options behind the ID of CREATE (make not NULL) and SETID. */
+static bool streamgroup__options_or_reply(struct call *x, bool *make,
+                                          int64_t *read) {
+    for (size_t i = 5; i < x->argc; i++) {
+        if (make != NULL && str_is(x->argv[i], "mkstream")) {
+            *make = true;
+        } else if (str_is(x->argv[i], "entriesread") && i + 1 < x->argc) {
+            if (!arg_int_or_reply(x, ++i, read)) return false;
+            if (*read >= READERS_UNKNOWN) continue;
+            reply_error(x->r, "ERR value for ENTRIESREAD must be positive or "
+                              "-1");
+            return false;
+        } else {
+            reply_subcommand(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Open the stream at argv[2] and find the group of argv[3].  False: answered,
+ * also when there is no key and it is not to be made. */
+static bool streamgroup__find_or_reply(struct call *x, bool make,
+                                       bool must_be, struct streamgroup *g) {
+    g->s = NULL;
+    g->g = NULL;
+    if (!arg_open_or_reply(x, 2, KIND_STREAM, &g->ed)) return false;
+    if (g->ed.e != NULL) {
+        g->s = streams_of(g->ed.e);
+        g->g = readers_group(&g->s->groups, x->argv[3]);
+    } else if (!make) {
+        edit_cancel(&g->ed);
+        reply_error(x->r, "ERR The XGROUP subcommand requires the key to "
+                          "exist. Note that for CREATE you may want to use "
+                          "the MKSTREAM option to create an empty stream "
+                          "automatically.");
+        return false;
+    }
+    if (g->g != NULL || !must_be) return true;
+    edit_cancel(&g->ed);
+    streamgroup_not_there(x, x->argv[2], x->argv[3]);
+    return false;
+}
+
+/* The ID at argv[4], "$" for the last of the stream, which may be NULL. */
+static bool streamgroup__id_or_reply(struct call *x, const struct stream *s,
+                                     bool strict, struct stream_id *id) {
+    if (x->argv[4].n == 1 && x->argv[4].p[0] == '$') {
+        *id = s == NULL ? (struct stream_id){ 0, 0 } : s->last;
+        return true;
+    }
+    return streams_id_or_reply(x, 4, 0, strict, id, NULL);
+}
+
+static enum outcome cmd_xgroup_create(struct call *x) {
+    int64_t read = READERS_UNKNOWN;
+    struct streamgroup g;
+    struct stream_id id;
+    bool make = false, made;
+
+    if (!streamgroup__options_or_reply(x, &make, &read)) return FAILED;
+    if (!streamgroup__find_or_reply(x, make, false, &g)) return FAILED;
+    if (x->argc > 8 || !streamgroup__id_or_reply(x, g.s, true, &id)) {
+        if (x->argc > 8) reply_subcommand(x);
+        edit_cancel(&g.ed);
+        return FAILED;
+    }
+    if (g.g != NULL) {
+        edit_cancel(&g.ed);
+        reply_error(x->r, "BUSYGROUP Consumer Group name already exists");
+        return FAILED;
+    }
+    made = g.s == NULL;
+    if (made && !streams_make(&g.ed)) {
+        edit_commit(&g.ed, EVENT_STREAM, NULL);
+        return reply_err(x, ERR_MEMORY);
+    }
+    g.s = streams_of(g.ed.e);
+    g.g = readers_group_make(&g.s->groups, streamgroup_mem(&g), &g.s->held,
+                             x->argv[3], id, read);
+    if (g.g == NULL) {
+        if (made) edit_drop(&g.ed);
+        edit_commit(&g.ed, EVENT_STREAM, NULL);
+        return reply_err(x, ERR_MEMORY);
+    }
+    if (made) edit_commit(&g.ed, EVENT_STREAM, "xgroup-create");
+    else edit_commit_aside(&g.ed, EVENT_STREAM, "xgroup-create", false);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_xgroup_setid(struct call *x) {
+    int64_t read = READERS_UNKNOWN;
+    struct streamgroup g;
+    struct stream_id id;
+
+    if (!streamgroup__options_or_reply(x, NULL, &read)) return FAILED;
+    if (!streamgroup__find_or_reply(x, false, true, &g)) return FAILED;
+    if ((x->argc != 5 && x->argc != 7) ||
+        !streamgroup__id_or_reply(x, g.s, false, &id)) {
+        if (x->argc != 5 && x->argc != 7) reply_subcommand(x);
+        edit_cancel(&g.ed);
+        return FAILED;
+    }
+    g.g->last = id;
+    g.g->read = read;
+    edit_commit_aside(&g.ed, EVENT_STREAM, "xgroup-setid", false);
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_xgroup_destroy(struct call *x) {
+    struct streamgroup g;
+
+    if (!streamgroup__find_or_reply(x, false, false, &g)) return FAILED;
+    reply_int(x->r, g.g != NULL);
+    if (g.g == NULL) {
+        edit_cancel(&g.ed);
+        return DONE;
+    }
+    readers_group_drop(&g.s->groups, streamgroup_mem(&g), &g.s->held, g.g);
+    edit_commit_aside(&g.ed, EVENT_STREAM, "xgroup-destroy", true);
+    return DONE;
+}
+
+static enum outcome cmd_xgroup_createconsumer(struct call *x) {
+    struct readers_consumer *c;
+    struct streamgroup g;
+
+    if (!streamgroup__find_or_reply(x, false, true, &g)) return FAILED;
+    if (readers_consumer(g.g, x->argv[4]) != NULL) {
+        edit_cancel(&g.ed);
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    c = readers_consumer_make(g.g, streamgroup_mem(&g), &g.s->held, x->argv[4],
+                              x->w.now);
+    edit_commit_aside(&g.ed, EVENT_STREAM,
+                      c == NULL ? NULL : "xgroup-createconsumer", false);
+    if (c == NULL) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, 1);
+    return DONE;
+}
+
+static enum outcome cmd_xgroup_delconsumer(struct call *x) {
+    struct readers_consumer *c;
+    struct streamgroup g;
+    size_t pending;
+    bool ok;
+
+    if (!streamgroup__find_or_reply(x, false, true, &g)) return FAILED;
+    c = readers_consumer(g.g, x->argv[4]);
+    if (c == NULL) {
+        edit_cancel(&g.ed);
+        reply_int(x->r, 0);
+        return DONE;
+    }
+    pending = c->pending.count;
+    ok = readers_consumer_drop(g.g, streamgroup_mem(&g), &g.s->held, c);
+    edit_commit_aside(&g.ed, EVENT_STREAM, ok ? "xgroup-delconsumer" : NULL,
+                      false);
+    if (!ok) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, (int64_t)pending);
+    return DONE;
+}
+
+/* ---- XACK ---------------------------------------------------------------- */
+
+static enum outcome cmd_xack(struct call *x) {
+    struct streamgroup g;
+    struct stream_id id;
+    int64_t n = 0;
+    bool ok = true, found;
+
+    if (!streamgroup__open_or_reply(x, &g)) return FAILED;
+    for (size_t i = 3; ok && g.g != NULL && i < x->argc; i++)
+        ok = streams_id_or_reply(x, i, 0, true, &id, NULL);
+    if (!ok || g.g == NULL) {
+        edit_cancel(&g.ed);
+        if (ok) reply_int(x->r, 0);
+        return ok ? DONE : FAILED;
+    }
+    for (size_t i = 3; ok && i < x->argc; i++) {
+        streams_parse_id(x->argv[i], 0, true, &id, NULL);
+        ok = readers_settle(g.g, streamgroup_mem(&g), &g.s->held, id, &found);
+        if (ok) n += found;
+    }
+    if (n > 0 || !ok) edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
+    else edit_cancel(&g.ed);
+    if (!ok) return reply_err(x, ERR_MEMORY);
+    reply_int(x->r, n);
+    return DONE;
+}
+
+/* ---- XPENDING ------------------------------------------------------------ */
+
+/* How many ms have gone by; for a time that is still to come less than 0. */
+static inline int64_t streamgroup_since(int64_t now, int64_t then) {
+    return (int64_t)((uint64_t)now - (uint64_t)then);
+}
+
+/* What is asked of XPENDING in its long form. */
+struct streamgroup__query {
+    int64_t idle, count;
+    struct stream_id from, to;
+    size_t consumer;            /* argument with its name; 0: all */
+};
+
+static bool streamgroup__query_or_reply(struct call *x,
+                                        struct streamgroup__query *q) {
+    size_t i = 3;
+
+    memset(q, 0, sizeof *q);
+    if (str_is(x->argv[3], "idle")) {
+        if (!arg_int_or_reply(x, 4, &q->idle)) return false;
+        if (x->argc < 8) {
+            reply_err(x, ERR_SYNTAX);
+            return false;
+        }
+        i = 5;
+    }
+    if (!arg_int_or_reply(x, i + 2, &q->count)) return false;
+    if (!streams_bound_or_reply(x, i, true, &q->from)) return false;
+    if (!streams_bound_or_reply(x, i + 1, false, &q->to)) return false;
+    if (i + 3 < x->argc) q->consumer = i + 3;
+    return true;
+}
+
+/* Answer how much is pending: the count, the ends, how much with whom. */
+static void streamgroup__summary(struct reply *r,
+                                 const struct readers_group *g) {
+    struct stream_id id;
+    size_t mark, n = 0;
+
+    reply_array(r, 4);
+    reply_int(r, (int64_t)g->pending.count);
+    if (g->pending.count == 0) {
+        reply_null(r);
+        reply_null(r);
+        reply_null_array(r);
+        return;
+    }
+    memcpy(&id, ids_item(ids_first(&g->pending)), sizeof id);
+    streams_reply_id(r, id);
+    memcpy(&id, ids_item(ids_last(&g->pending)), sizeof id);
+    streams_reply_id(r, id);
+    mark = reply_array_later(r);
+    for (uint32_t i = 0; i < g->n; i++) {
+        if (g->who[i]->pending.count == 0) continue;
+        reply_array(r, 2);
+        reply_bulk(r, readers_name(g->who[i]));
+        reply_bulk_int(r, (int64_t)g->who[i]->pending.count);
+        n++;
+    }
+    reply_array_set(r, mark, n);
+}
+
+/* Answer the pending entries that are asked for. */
+static void streamgroup__list(struct call *x, const struct readers_group *g,
+                              const struct readers_consumer *c,
+                              const struct streamgroup__query *q) {
+    struct ids_at at = ids_seek(c != NULL ? &c->pending : &g->pending,
+                                q->from);
+    size_t mark = reply_array_later(x->r), n = 0;
+
+    for (; at.leaf != NULL && (int64_t)n < q->count && !x->r->failed;
+         ids_next(&at)) {
+        const struct readers_pending *p;
+        struct stream_id id;
+        int64_t idle;
+
+        memcpy(&id, ids_item(at), sizeof id);
+        if (stream_id_cmp(id, q->to) > 0) break;
+        p = c == NULL ? ids_item(at) : readers_pending(g, id);
+        idle = streamgroup_since(x->w.now, p->at);
+        if (q->idle != 0 && idle < q->idle) continue;
+        reply_array(x->r, 4);
+        streams_reply_id(x->r, id);
+        reply_bulk(x->r, readers_name(p->who));
+        reply_int(x->r, idle < 0 ? 0 : idle);
+        reply_int(x->r, (int64_t)p->times);
+        n++;
+    }
+    reply_array_set(x->r, mark, n);
+}
+
+static enum outcome cmd_xpending(struct call *x) {
+    const struct readers_consumer *c = NULL;
+    const struct readers_group *g = NULL;
+    struct streamgroup__query q;
+    const struct entry *e;
+
+    if (x->argc != 3 && (x->argc < 6 || x->argc > 9))
+        return reply_err(x, ERR_SYNTAX);
+    if (x->argc > 3 && !streamgroup__query_or_reply(x, &q)) return FAILED;
+    if (!arg_read_or_reply(x, 1, KIND_STREAM, &e)) return FAILED;
+    if (e != NULL) g = readers_group(&streams_of(e)->groups, x->argv[2]);
+    if (g == NULL) return streamgroup_none(x, x->argv[1], x->argv[2], "");
+    if (x->argc == 3) {
+        streamgroup__summary(x->r, g);
+        return DONE;
+    }
+    if (q.consumer != 0) c = readers_consumer(g, x->argv[q.consumer]);
+    if (q.consumer != 0 && c == NULL) reply_array(x->r, 0);
+    else streamgroup__list(x, g, c, &q);
+    return DONE;
+}
+
+/* ---- XCLAIM -------------------------------------------------------------- */
+
+struct streamgroup__claim {
+    int64_t idle;               /* at least so long, ms */
+    int64_t at;                 /* delivered then; -1: now */
+    int64_t times;              /* delivered so often; -1: once more */
+    bool force, just_id;
+    struct stream_id last;      /* the group has read so far at least */
+    size_t ids_end;             /* IDs are the arguments from 5 up to here */
+};
+
+/* An integer argument, or an answer of its own. */
+static bool streamgroup__int_or_reply(struct call *x, size_t i, int64_t *out,
+                                      const char *why) {
+    if (num_parse_int(x->argv[i], out)) return true;
+    reply_error(x->r, why);
+    return false;
+}
+
+/* One option of XCLAIM at *i, which is its last argument then. */
+static bool streamgroup__claim_option(struct call *x, size_t *i,
+                                      struct streamgroup__claim *c) {
+    struct str s = x->argv[*i];
+    bool more = *i + 1 < x->argc;
+
+    if (str_is(s, "force")) return c->force = true;
+    if (str_is(s, "justid")) return c->just_id = true;
+    if (more && str_is(s, "idle")) {
+        if (!streamgroup__int_or_reply(x, ++*i, &c->at, "ERR Invalid IDLE "
+                                       "option argument for XCLAIM"))
+            return false;
+        c->at = streamgroup_since(x->w.now, c->at);
+        return true;
+    }
+    if (more && str_is(s, "time"))
+        return streamgroup__int_or_reply(x, ++*i, &c->at, "ERR Invalid TIME "
+                                         "option argument for XCLAIM");
+    if (more && str_is(s, "retrycount"))
+        return streamgroup__int_or_reply(x, ++*i, &c->times, "ERR Invalid "
+                                         "RETRYCOUNT option argument for "
+                                         "XCLAIM");
+    if (more && str_is(s, "lastid"))
+        return streams_id_or_reply(x, ++*i, 0, true, &c->last, NULL);
+    reply_errorf(x->r, "ERR Unrecognized XCLAIM option '%.*s'",
+                 (int)size_min(s.n, 1 << 20), s.p);
+    return false;
+}
+
+static bool streamgroup__claim_or_reply(struct call *x,
+                                        struct streamgroup__claim *c) {
+    struct stream_id id;
+    size_t i = 5;
+
+    memset(c, 0, sizeof *c);
+    c->at = c->times = -1;
+    if (!streamgroup__int_or_reply(x, 4, &c->idle, "ERR Invalid min-idle-time "
+                                   "argument for XCLAIM"))
+        return false;
+    while (i < x->argc && streams_parse_id(x->argv[i], 0, true, &id, NULL))
+        i++;
+    c->ids_end = i;
+    for (; i < x->argc; i++)
+        if (!streamgroup__claim_option(x, &i, c)) return false;
+    if (c->at == -1 || c->at < 0 || c->at > x->w.now) c->at = x->w.now;
+    return true;
+}
+
+/* Let a consumer have one entry, if it may, and answer it; *n counts what was
+ * answered.  False: no memory. */
+static bool streamgroup__claim_one(struct call *x, struct streamgroup *g,
+                                   const struct streamgroup__claim *c,
+                                   struct stream_id id, size_t *n) {
+    const struct readers_pending *p = readers_pending(g->g, id);
+    struct readers_consumer *who;
+    struct stream_walk w;
+    uint64_t times;
+    bool found;
+
+    if (!stream_find(g->s, id, &w))
+        return readers_settle(g->g, streamgroup_mem(g), &g->s->held, id,
+                              &found);
+    if (p == NULL && !c->force) return true;
+    if (p != NULL && c->idle > 0 &&
+        streamgroup_since(x->w.now, p->at) < c->idle)
+        return true;
+    times = p == NULL ? 1 : p->times;
+    if (c->times >= 0) times = (uint64_t)c->times;
+    else if (!c->just_id) times++;
+    who = streamgroup_consumer(x, g, x->argv[3]);
+    if (who == NULL || !readers_give(g->g, streamgroup_mem(g), &g->s->held,
+                                     id, who, c->at, times))
+        return false;
+    if (c->just_id) streams_reply_id(x->r, id);
+    else streams_reply_entry(x->r, &w);
+    ++*n;
+    return true;
+}
+
+/* Give up half way: what was answered so far is taken back. */
+static enum outcome streamgroup_refuse(struct call *x, struct streamgroup *g,
+                                       size_t mark) {
+    edit_commit_aside(&g->ed, EVENT_STREAM, NULL, false);
+    reply_cut(x->r, mark);
+    return reply_err(x, ERR_MEMORY);
+}
+
+static enum outcome cmd_xclaim(struct call *x) {
+    struct streamgroup__claim c;
+    struct streamgroup g;
+    struct stream_id id;
+    size_t start = reply_mark(x->r), mark, n = 0;
+
+    if (!streamgroup__open_or_reply(x, &g)) return FAILED;
+    if (g.g == NULL || !streamgroup__claim_or_reply(x, &c)) {
+        edit_cancel(&g.ed);
+        if (g.g != NULL) return FAILED;
+        return streamgroup_none(x, x->argv[1], x->argv[2], "");
+    }
+    if (stream_id_cmp(c.last, g.g->last) > 0) g.g->last = c.last;
+    mark = reply_array_later(x->r);
+    for (size_t i = 5; i < c.ids_end && !x->r->failed; i++) {
+        streams_parse_id(x->argv[i], 0, true, &id, NULL);
+        if (!streamgroup__claim_one(x, &g, &c, id, &n))
+            return streamgroup_refuse(x, &g, start);
+    }
+    reply_array_set(x->r, mark, n);
+    edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
+    return DONE;
+}
+
+/* ---- XAUTOCLAIM ---------------------------------------------------------- */
+
+struct streamgroup__scan {
+    int64_t idle, count;
+    struct stream_id at;        /* where to look on; 0-0: at the end */
+    bool just_id;
+    struct buf ids[2];          /* claimed; those that are deleted */
+};
+
+static bool streamgroup__scan_or_reply(struct call *x,
+                                       struct streamgroup__scan *c) {
+    memset(c, 0, sizeof *c);
+    c->count = 100;
+    if (!streamgroup__int_or_reply(x, 4, &c->idle, "ERR Invalid min-idle-time "
+                                   "argument for XAUTOCLAIM"))
+        return false;
+    if (!streams_bound_or_reply(x, 5, true, &c->at)) return false;
+    for (size_t i = 6; i < x->argc; i++) {
+        if (str_is(x->argv[i], "count") && i + 1 < x->argc) {
+            if (num_parse_int(x->argv[++i], &c->count) && c->count > 0 &&
+                c->count <= INT64_MAX / 16)
+                continue;
+            reply_error(x->r, "ERR COUNT must be > 0");
+            return false;
+        }
+        if (!str_is(x->argv[i], "justid")) {
+            reply_err(x, ERR_SYNTAX);
+            return false;
+        }
+        c->just_id = true;
+    }
+    return true;
+}
+
+/* Claim what has been idle for so long, from c->at on.  False: no memory. */
+static bool streamgroup__scan(struct call *x, struct streamgroup *g,
+                              struct streamgroup__scan *c) {
+    struct ids_at at = ids_seek(&g->g->pending, c->at);
+    int64_t attempts = c->count * 10, left = c->count;
+    struct mem *m = streamgroup_mem(g);
+    struct readers_consumer *who = NULL;
+    struct stream_walk w;
+
+    for (; attempts > 0 && left > 0 && at.leaf != NULL; attempts--) {
+        struct readers_pending p;
+        bool gone, found;
+
+        memcpy(&p, ids_item(at), sizeof p);
+        gone = !stream_find(g->s, p.id, &w);
+        if (!gone && c->idle > 0 &&
+            streamgroup_since(x->w.now, p.at) < c->idle) {
+            ids_next(&at);
+            continue;
+        }
+        if (!gone && who == NULL) {
+            who = streamgroup_consumer(x, g, x->argv[3]);
+            if (who == NULL) return false;
+        }
+        if (!buf_put(&c->ids[gone], &p.id, sizeof p.id)) return false;
+        if (gone ? !readers_settle(g->g, m, &g->s->held, p.id, &found) :
+                   !readers_give(g->g, m, &g->s->held, p.id, who, x->w.now,
+                                 p.times + !c->just_id))
+            return false;
+        left--;
+        c->at = p.id;
+        at.leaf = NULL;
+        if (stream_id_next(&c->at)) at = ids_seek(&g->g->pending, c->at);
+    }
+    c->at = (struct stream_id){ 0, 0 };
+    if (at.leaf != NULL) memcpy(&c->at, ids_item(at), sizeof c->at);
+    return true;
+}
+
+/* Answer the IDs of a buffer, or the entries. */
+static void streamgroup__reply_ids(struct reply *r, const struct stream *s,
+                                   const struct buf *ids, bool entries) {
+    struct stream_walk w;
+    struct stream_id id;
+
+    reply_array(r, ids->n / sizeof id);
+    for (size_t i = 0; i < ids->n && !r->failed; i += sizeof id) {
+        memcpy(&id, ids->p + i, sizeof id);
+        if (entries && stream_find(s, id, &w)) streams_reply_entry(r, &w);
+        else streams_reply_id(r, id);
+    }
+}
+
+static enum outcome cmd_xautoclaim(struct call *x) {
+    struct streamgroup__scan c;
+    struct streamgroup g;
+    bool ok;
+
+    if (!streamgroup__scan_or_reply(x, &c)) return FAILED;
+    if (!streamgroup__open_or_reply(x, &g)) return FAILED;
+    if (g.g == NULL) {
+        edit_cancel(&g.ed);
+        return streamgroup_none(x, x->argv[1], x->argv[2], "");
+    }
+    ok = streamgroup__scan(x, &g, &c);
+    edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
+    if (ok) {
+        reply_array(x->r, 3);
+        streams_reply_id(x->r, c.at);
+        streamgroup__reply_ids(x->r, g.s, &c.ids[0], !c.just_id);
+        streamgroup__reply_ids(x->r, g.s, &c.ids[1], false);
+    }
+    buf_free(&c.ids[0]);
+    buf_free(&c.ids[1]);
+    return ok ? DONE : reply_err(x, ERR_MEMORY);
+}
+
+static const struct command streamgroup_commands[] = {
+    { "xack", cmd_xack, -4, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(1) for each entry", "key group id [id ...]",
+      "Takes entries off the pending ones of a group." },
+    { "xautoclaim", cmd_xautoclaim, -6, WRITE | FAST, 1, 1, 1, GROUP_STREAM,
+      "6.2.0", "O(1) if COUNT is small",
+      "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+      "Gives a consumer what has been pending with others for so long." },
+    { "xclaim", cmd_xclaim, -6, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(log N) for N pending entries",
+      "key group consumer min-idle-time id [id ...] [IDLE ms] "
+      "[TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] "
+      "[LASTID id]",
+      "Gives a consumer entries that are pending with others." },
+    { "xgroup", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      "Depends on the subcommand", "", "Groups of readers of a stream." },
+    { "xgroup|create", cmd_xgroup_create, -5, WRITE | GROWS, 2, 2, 1,
+      GROUP_STREAM, "5.0.0", "O(1)",
+      "key groupname <id | $> [MKSTREAM] [ENTRIESREAD entries_read]",
+      "Makes a group." },
+    { "xgroup|createconsumer", cmd_xgroup_createconsumer, 5, WRITE | GROWS,
+      2, 2, 1, GROUP_STREAM, "6.2.0", "O(1)", "key groupname consumername",
+      "Makes a consumer of a group." },
+    { "xgroup|delconsumer", cmd_xgroup_delconsumer, 5, WRITE, 2, 2, 1,
+      GROUP_STREAM, "5.0.0", "O(1)", "key groupname consumername",
+      "Drops a consumer; returns how much was pending with it." },
+    { "xgroup|destroy", cmd_xgroup_destroy, 4, WRITE, 2, 2, 1, GROUP_STREAM,
+      "5.0.0", "O(N) for N pending entries", "key groupname",
+      "Drops a group." },
+    { "xgroup|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_STREAM,
+      "5.0.0", "O(1)", "", "Tells of the subcommands." },
+    { "xgroup|setid", cmd_xgroup_setid, -5, WRITE, 2, 2, 1, GROUP_STREAM,
+      "5.0.0", "O(1)",
+      "key groupname <id | $> [ENTRIESREAD entries_read]",
+      "Sets how far a group has read." },
+    { "xpending", cmd_xpending, -3, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
+      "O(N) for N entries returned, O(1) without a range",
+      "key group [[IDLE min-idle-time] start end count [consumer]]",
+      "Returns what is pending in a group." },
+};
+/* ---- end commands/streamgroup.c ------------------------------------- */
+/* XREAD, XREADGROUP */
+/* ---- begin commands/streamread.c ------------------------------------ */
+/* ==== streamread - XREAD and XREADGROUP ====================================
+ *
+ * Both look at all keys first, then answer from those that have something, or
+ * wait.  What waits is run again for the key that got entries, or for a group
+ * also when the key or the group has gone: so it waits with IDs in place of
+ * "$", which means another ID then.
+ *
+ * floor 6 - uses: base num ids readers stream entry shard door reply instance
+ *   waiters arg streams streamgroup
+ */
+enum { STREAMREAD_WOKEN = 1000 };   /* entries for one that waited, if it did
+                                       not say how many */
+
+struct streamread {
+    bool group;                 /* XREADGROUP */
+    bool blocks, noack;
+    double seconds;             /* to wait; 0: for ever */
+    int64_t count;              /* 0: any number */
+    struct str name, consumer;
+    size_t first, n;            /* keys; the IDs follow */
+};
+
+static bool streamread__block_or_reply(struct call *x, size_t i,
+                                       struct streamread *q) {
+    int64_t ms;
+
+    if (!num_parse_int(x->argv[i], &ms)) {
+        reply_error(x->r, "ERR timeout is not an integer or out of range");
+        return false;
+    }
+    if (ms < 0) {
+        reply_err(x, ERR_TIMEOUT_NEGATIVE);
+        return false;
+    }
+    q->blocks = true;
+    q->seconds = (double)(ms > (int64_t)1e15 ? (int64_t)1e15 : ms) / 1000;
+    return true;
+}
+
+/* Read an option at *i, which is its last argument then.  False: answered. */
+static bool streamread__option_or_reply(struct call *x, size_t *i,
+                                        struct streamread *q) {
+    struct str s = x->argv[*i];
+    size_t more = x->argc - *i - 1;
+    const char *only = NULL;
+
+    if (more >= 1 && str_is(s, "block"))
+        return streamread__block_or_reply(x, ++*i, q);
+    if (more >= 1 && str_is(s, "count")) {
+        if (!arg_int_or_reply(x, ++*i, &q->count)) return false;
+        if (q->count < 0) q->count = 0;
+        return true;
+    }
+    if (more >= 2 && str_is(s, "group")) {
+        only = "GROUP";
+        q->name = x->argv[*i + 1];
+        q->consumer = x->argv[*i + 2];
+        *i += 2;
+    } else if (str_is(s, "noack")) {
+        only = "NOACK";
+        q->noack = true;
+    }
+    if (only != NULL && q->group) return true;
+    if (only == NULL) reply_err(x, ERR_SYNTAX);
+    else reply_errorf(x->r, "ERR The %s option is only supported by "
+                            "XREADGROUP. You called XREAD instead.", only);
+    return false;
+}
+
+static bool streamread__options_or_reply(struct call *x,
+                                         struct streamread *q) {
+    memset(q, 0, sizeof *q);
+    q->group = (x->row->flags & WRITE) != 0;
+    for (size_t i = 1; i < x->argc; i++) {
+        if (i + 1 < x->argc && str_is(x->argv[i], "streams")) {
+            q->first = i + 1;
+            q->n = (x->argc - q->first) / 2;
+            break;
+        }
+        if (!streamread__option_or_reply(x, &i, q)) return false;
+    }
+    if (q->first != 0 && (x->argc - q->first) % 2 != 0) {
+        reply_errorf(x->r, "ERR Unbalanced XREAD list of streams: for each "
+                           "stream key an ID or '$' must be specified.");
+        return false;
+    }
+    if (q->first == 0) {
+        reply_err(x, ERR_SYNTAX);
+        return false;
+    }
+    if (!q->group || q->name.p != NULL) return true;
+    reply_error(x->r, "ERR Missing GROUP option for XREADGROUP");
+    return false;
+}
+
+static inline bool streamread__is(struct str s, char c) {
+    return s.n == 1 && s.p[0] == c;
+}
+
+/* Is the i-th key what it has to be, and the ID behind it?  An ID of "$" is
+ * not looked at.  False: answered. */
+static bool streamread__check_or_reply(struct call *x,
+                                       const struct streamread *q, size_t i) {
+    struct str key = x->argv[q->first + i];
+    size_t at = q->first + q->n + i;
+    const struct entry *e;
+    struct stream_id id;
+
+    /* run again, it is only looked at where it is read */
+    if (x->again) return true;
+    if (!arg_read_or_reply(x, q->first + i, KIND_STREAM, &e)) return false;
+    if (q->group &&
+        (e == NULL ||
+         readers_group(&streams_of(e)->groups, q->name) == NULL)) {
+        streamgroup_none(x, key, q->name, " in XREADGROUP with GROUP option");
+        return false;
+    }
+    if (streamread__is(x->argv[at], '$')) {
+        if (!q->group) return true;
+        reply_error(x->r, "ERR The $ ID is meaningless in the context of "
+                          "XREADGROUP: you want to read the history of this "
+                          "consumer by specifying a proper ID, or use the > "
+                          "ID to get new messages. The $ ID would just return "
+                          "an empty result set.");
+        return false;
+    }
+    if (streamread__is(x->argv[at], '>')) {
+        if (q->group) return true;
+        reply_error(x->r, "ERR The > ID can be specified only when calling "
+                          "XREADGROUP using the GROUP <group> <consumer> "
+                          "option.");
+        return false;
+    }
+    return streams_id_or_reply(x, at, 0, true, &id, NULL);
+}
+
+/* One more key has something: its name, and what it has is to follow. */
+static void streamread__begin(struct call *x, struct str key, size_t *mark,
+                              size_t *n) {
+    if (++*n == 1)
+        *mark = x->r->proto == 2 ? reply_array_later(x->r) :
+                                   reply_map_later(x->r);
+    if (x->r->proto == 2) reply_array(x->r, 2);
+    reply_bulk(x->r, key);
+}
+
+static void streamread__end(struct call *x, size_t mark, size_t n) {
+    if (x->r->proto == 2) reply_array_set(x->r, mark, n);
+    else reply_map_set(x->r, mark, n);
+}
+
+/* ---- XREAD --------------------------------------------------------------- */
+
+/* Answer what stands behind an ID in the i-th key, if there is anything. */
+static void streamread__plain(struct call *x, const struct streamread *q,
+                              size_t i, size_t *mark, size_t *n) {
+    struct str key = x->argv[q->first + i], arg = x->argv[q->first + q->n + i];
+    const struct entry *e = key_peek(&x->w, key);
+    const struct stream *s;
+    struct stream_id id;
+
+    if (e == NULL) return;
+    s = streams_of(e);
+    if (s->len == 0 || streamread__is(arg, '$')) return;
+    streams_parse_id(arg, 0, true, &id, NULL);
+    if (stream_id_cmp(stream_edge(s, true), id) <= 0) return;
+    stream_id_next(&id);
+    streamread__begin(x, key, mark, n);
+    streams_reply_range(x->r, s, id, stream_id_max, false,
+                        (uint64_t)q->count);
+}
+
+/* The same command with IDs in place of "$": one block, or NULL. */
+static struct str *streamread__resolve(const struct call *x,
+                                       const struct streamread *q) {
+    struct str *argv = malloc(x->argc * sizeof *argv +
+                              q->n * STREAMS_ID_ROOM);
+    char *to = argv == NULL ? NULL : (char *)(argv + x->argc);
+
+    if (argv == NULL) return NULL;
+    memcpy(argv, x->argv, x->argc * sizeof *argv);
+    for (size_t i = 0; i < q->n; i++) {
+        struct str *arg = &argv[q->first + q->n + i];
+        struct stream_id id = { 0, 0 };
+        const struct entry *e;
+        size_t n;
+
+        if (q->group || !streamread__is(*arg, '$')) continue;
+        e = key_peek((struct work *)(uintptr_t)&x->w, argv[q->first + i]);
+        if (e != NULL) id = streams_of(e)->last;
+        n = num_put_uint(to, id.ms);
+        to[n++] = '-';
+        n += num_put_uint(to + n, id.seq);
+        *arg = str_of(to, n);
+        to += n;
+    }
+    return argv;
+}
+
+static enum outcome streamread__wait(struct call *x,
+                                     const struct streamread *q) {
+    struct call y = *x;
+    struct str *argv;
+    bool ok;
+
+    if (!q->blocks || x->no_block) {
+        reply_null_array(x->r);
+        return DONE;
+    }
+    if (x->again) return BLOCKED;
+    argv = streamread__resolve(x, q);
+    if (argv == NULL) return reply_err(x, ERR_MEMORY);
+    y.argv = argv;
+    ok = client_wait(&y, q->first, q->n, 1, q->seconds);
+    free(argv);
+    return ok ? BLOCKED : reply_err(x, ERR_MEMORY);
+}
+
+/* ---- XREADGROUP ---------------------------------------------------------- */
+
+/* Answer what is pending with a consumer behind an ID; it is delivered once
+ * more.  False: no memory. */
+static bool streamread__history(struct call *x, struct streamgroup *g,
+                                struct readers_consumer *c,
+                                struct stream_id id, int64_t count) {
+    size_t mark = reply_array_later(x->r), n = 0;
+    struct ids_at at = { NULL, 0 };
+    struct stream_walk w;
+    bool refused;
+
+    if (stream_id_next(&id)) at = ids_seek(&c->pending, id);
+    for (; at.leaf != NULL && (count == 0 || (int64_t)n < count) &&
+           !x->r->failed;
+         ids_next(&at), n++) {
+        struct readers_pending *p;
+
+        memcpy(&id, ids_item(at), sizeof id);
+        if (!stream_find(g->s, id, &w)) {
+            reply_array(x->r, 2);
+            streams_reply_id(x->r, id);
+            reply_null_array(x->r);
+            continue;
+        }
+        streams_reply_entry(x->r, &w);
+        p = ids_edit(&g->g->pending, streamgroup_mem(g), &g->s->held, id,
+                     &refused);
+        if (p == NULL) return false;
+        p->at = x->w.now;
+        p->times++;
+    }
+    reply_array_set(x->r, mark, n);
+    return true;
+}
+
+/* The group has read an entry that it had not. */
+static inline void streamread__advance(struct streamgroup *g,
+                                       struct stream_id id) {
+    if (g->g->read != READERS_UNKNOWN && !stream_has_holes(g->s, id))
+        g->g->read++;
+    else if (g->s->added != 0)
+        g->g->read = stream_rank(g->s, id);
+    g->g->last = id;
+}
+
+/* Answer entries that the group has not read, and give them to a consumer.
+ * False: no memory. */
+static bool streamread__deliver(struct call *x, struct streamgroup *g,
+                                struct readers_consumer *c, bool noack,
+                                int64_t count) {
+    size_t mark = reply_array_later(x->r), n = 0;
+    struct stream_id id = g->g->last;
+    struct stream_walk w;
+
+    stream_id_next(&id);
+    stream_walk(g->s, id, stream_id_max, false, &w);
+    while ((count == 0 || (int64_t)n < count) && !x->r->failed &&
+           stream_next(&w)) {
+        if (!noack && !readers_give(g->g, streamgroup_mem(g), &g->s->held,
+                                    w.id, c, x->w.now, 1))
+            return false;
+        streamread__advance(g, w.id);
+        streams_reply_entry(x->r, &w);
+        n++;
+    }
+    reply_array_set(x->r, mark, n);
+    return true;
+}
+
+/* Open the i-th key and find the group.  False: it has gone, that is
+ * answered. */
+static bool streamread__open_or_reply(struct call *x,
+                                      const struct streamread *q, size_t i,
+                                      struct streamgroup *g) {
+    edit_open(&x->w, x->argv[q->first + i], &g->ed);
+    if (g->ed.e == NULL || entry_kind(g->ed.e) != KIND_STREAM) {
+        edit_cancel(&g->ed);
+        reply_error(x->r, "UNBLOCKED the stream key no longer exists");
+        return false;
+    }
+    g->s = streams_of(g->ed.e);
+    g->g = readers_group(&g->s->groups, q->name);
+    if (g->g != NULL) return true;
+    edit_cancel(&g->ed);
+    reply_error(x->r, "NOGROUP the consumer group this client was blocked on "
+                      "no longer exists");
+    return false;
+}
+
+/* Answer what the i-th key has for a consumer of the group, if anything.
+ * False: that is not possible, which is answered. */
+static bool streamread__of_group(struct call *x, const struct streamread *q,
+                                 size_t i, size_t start, size_t *mark,
+                                 size_t *n) {
+    struct str arg = x->argv[q->first + q->n + i];
+    bool history = !streamread__is(arg, '>'), ok;
+    struct stream_id id = stream_id_max;
+    struct readers_consumer *c;
+    struct streamgroup g;
+
+    if (!streamread__open_or_reply(x, q, i, &g)) return false;
+    if (history) streams_parse_id(arg, 0, true, &id, NULL);
+    /* the largest ID means the same as ">" */
+    history = stream_id_cmp(id, stream_id_max) != 0;
+    if (!history &&
+        (g.s->len == 0 ||
+         stream_id_cmp(stream_edge(g.s, true), g.g->last) <= 0)) {
+        edit_cancel(&g.ed);
+        return true;
+    }
+    c = streamgroup_consumer(x, &g, q->consumer);
+    ok = c != NULL;
+    if (ok) {
+        streamread__begin(x, x->argv[q->first + i], mark, n);
+        ok = history ? streamread__history(x, &g, c, id, q->count) :
+                 streamread__deliver(x, &g, c, q->noack, q->count);
+    }
+    if (!ok) {
+        streamgroup_refuse(x, &g, start);
+        return false;
+    }
+    edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
+    return true;
+}
+
+/* XREAD and XREADGROUP. */
+static enum outcome cmd_xread(struct call *x) {
+    size_t start = reply_mark(x->r), mark = 0, n = 0;
+    struct streamread q;
+
+    if (!streamread__options_or_reply(x, &q)) return FAILED;
+    if (x->again && q.count == 0) q.count = STREAMREAD_WOKEN;
+    for (size_t i = 0; i < q.n; i++)
+        if (!streamread__check_or_reply(x, &q, i)) return FAILED;
+    for (size_t i = 0; i < q.n; i++) {
+        if (!q.group) streamread__plain(x, &q, i, &mark, &n);
+        else if (!streamread__of_group(x, &q, i, start, &mark, &n))
+            return FAILED;
+    }
+    if (n == 0) return streamread__wait(x, &q);
+    streamread__end(x, mark, n);
+    return DONE;
+}
+
+static const struct command streamread_commands[] = {
+    { "xread", cmd_xread, -4, READONLY | BLOCKING | BARRIER | MOVABLE |
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      "O(N) for N entries returned",
+      "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+      "Returns the entries behind IDs in streams; waits for some." },
+    { "xreadgroup", cmd_xread, -7, WRITE | BLOCKING | BARRIER | MOVABLE |
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      "O(N) for N entries returned",
+      "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] "
+      "STREAMS key [key ...] id [id ...]",
+      "Reads entries as a consumer of a group; waits for some." },
+};
+/* ---- end commands/streamread.c -------------------------------------- */
+/* XINFO */
+/* ---- begin commands/streaminfo.c ------------------------------------ */
+/* ==== streaminfo - XINFO ===================================================
+ *
+ * floor 6 - uses: base ids readers stream entry reply instance arg help
+ *   streams streamgroup
+ */
+static void streaminfo__name(struct reply *r, const char *name) {
+    reply_bulk(r, str_c(name));
+}
+
+static void streaminfo__int(struct reply *r, const char *name, uint64_t n) {
+    streaminfo__name(r, name);
+    reply_int(r, (int64_t)n);
+}
+
+static void streaminfo__id(struct reply *r, const char *name,
+                           struct stream_id id) {
+    streaminfo__name(r, name);
+    streams_reply_id(r, id);
+}
+
+/* The stream at argv[2].  NULL: answered. */
+static const struct stream *streaminfo__open_or_reply(struct call *x) {
+    const struct entry *e;
+
+    if (!arg_read_or_reply(x, 2, KIND_STREAM, &e)) return NULL;
+    if (e != NULL) return streams_of(e);
+    reply_err(x, ERR_NO_KEY);
+    return NULL;
+}
+
+/* How many entries a group has read, and how many it has still to read. */
+static void streaminfo__lag(struct reply *r, const struct stream *s,
+                            const struct readers_group *g) {
+    int64_t read = g->read;
+
+    streaminfo__name(r, "entries-read");
+    if (read == READERS_UNKNOWN) reply_null(r);
+    else reply_int(r, read);
+    streaminfo__name(r, "lag");
+    if (s->added == 0) {
+        reply_int(r, 0);
+        return;
+    }
+    if (read == READERS_UNKNOWN || stream_has_holes(s, g->last))
+        read = stream_rank(s, g->last);
+    if (read == READERS_UNKNOWN) reply_null(r);
+    else reply_int(r, (int64_t)(s->added - (uint64_t)read));
+}
+
+/* Answer pending entries, `count` at most: a consumer's (c not NULL) have no
+ * name each. */
+static void streaminfo__pending(struct reply *r,
+                                const struct readers_group *g,
+                                const struct readers_consumer *c,
+                                uint64_t count) {
+    struct ids_at at = ids_first(c != NULL ? &c->pending : &g->pending);
+    size_t mark = reply_array_later(r), n = 0;
+
+    for (; at.leaf != NULL && (count == 0 || n < count) && !r->failed;
+         ids_next(&at), n++) {
+        const struct readers_pending *p;
+        struct stream_id id;
+
+        memcpy(&id, ids_item(at), sizeof id);
+        p = readers_pending(g, id);
+        reply_array(r, c != NULL ? 3 : 4);
+        streams_reply_id(r, id);
+        if (c == NULL) reply_bulk(r, readers_name(p->who));
+        reply_int(r, p->at);
+        reply_int(r, (int64_t)p->times);
+    }
+    reply_array_set(r, mark, n);
+}
+
+static void streaminfo__group(struct reply *r, const struct stream *s,
+                              const struct readers_group *g, uint64_t count) {
+    reply_map(r, 7);
+    streaminfo__name(r, "name");
+    reply_bulk(r, readers_group_name(g));
+    streaminfo__id(r, "last-delivered-id", g->last);
+    streaminfo__lag(r, s, g);
+    streaminfo__int(r, "pel-count", g->pending.count);
+    streaminfo__name(r, "pending");
+    streaminfo__pending(r, g, NULL, count);
+    streaminfo__name(r, "consumers");
+    reply_array(r, g->n);
+    for (uint32_t i = 0; i < g->n && !r->failed; i++) {
+        const struct readers_consumer *c = g->who[i];
+
+        reply_map(r, 4);
+        streaminfo__name(r, "name");
+        reply_bulk(r, readers_name(c));
+        streaminfo__int(r, "seen-time", (uint64_t)c->seen);
+        streaminfo__int(r, "pel-count", c->pending.count);
+        streaminfo__name(r, "pending");
+        streaminfo__pending(r, g, c, count);
+    }
+}
+
+/* The first or the last entry, or null. */
+static void streaminfo__edge(struct reply *r, const struct stream *s,
+                             bool last) {
+    struct stream_walk w;
+
+    stream_walk(s, (struct stream_id){ 0, 0 }, stream_id_max, last, &w);
+    if (stream_next(&w)) streams_reply_entry(r, &w);
+    else reply_null(r);
+}
+
+static enum outcome cmd_xinfo_stream(struct call *x) {
+    const struct stream *s = streaminfo__open_or_reply(x);
+    struct reply *r = x->r;
+    int64_t count = 10;
+
+    if (s == NULL) return FAILED;
+    if (x->argc > 3) {
+        if ((x->argc != 4 && x->argc != 6) || !str_is(x->argv[3], "full") ||
+            (x->argc == 6 && !str_is(x->argv[4], "count")))
+            return reply_subcommand(x);
+        if (x->argc == 6 && !arg_int_or_reply(x, 5, &count)) return FAILED;
+        if (count < 0) count = 10;
+    }
+    reply_map(r, x->argc > 3 ? 9 : 10);
+    streaminfo__int(r, "length", s->len);
+    streaminfo__int(r, "radix-tree-keys", s->nodes.count);
+    streaminfo__int(r, "radix-tree-nodes", stream_radix_nodes(s));
+    streaminfo__id(r, "last-generated-id", s->last);
+    streaminfo__id(r, "max-deleted-entry-id", s->deleted);
+    streaminfo__int(r, "entries-added", s->added);
+    streaminfo__id(r, "recorded-first-entry-id", s->first);
+    if (x->argc == 3) {
+        streaminfo__int(r, "groups", s->groups.n);
+        streaminfo__name(r, "first-entry");
+        streaminfo__edge(r, s, false);
+        streaminfo__name(r, "last-entry");
+        streaminfo__edge(r, s, true);
+        return DONE;
+    }
+    streaminfo__name(r, "entries");
+    streams_reply_range(r, s, (struct stream_id){ 0, 0 }, stream_id_max,
+                        false, (uint64_t)count);
+    streaminfo__name(r, "groups");
+    reply_array(r, s->groups.n);
+    for (uint32_t i = 0; i < s->groups.n && !r->failed; i++)
+        streaminfo__group(r, s, s->groups.v[i], (uint64_t)count);
+    return DONE;
+}
+
+static enum outcome cmd_xinfo_groups(struct call *x) {
+    const struct stream *s = streaminfo__open_or_reply(x);
+    struct reply *r = x->r;
+
+    if (s == NULL) return FAILED;
+    reply_array(r, s->groups.n);
+    for (uint32_t i = 0; i < s->groups.n && !r->failed; i++) {
+        const struct readers_group *g = s->groups.v[i];
+
+        reply_map(r, 6);
+        streaminfo__name(r, "name");
+        reply_bulk(r, readers_group_name(g));
+        streaminfo__int(r, "consumers", g->n);
+        streaminfo__int(r, "pending", g->pending.count);
+        streaminfo__id(r, "last-delivered-id", g->last);
+        streaminfo__lag(r, s, g);
+    }
+    return DONE;
+}
+
+static enum outcome cmd_xinfo_consumers(struct call *x) {
+    const struct stream *s = streaminfo__open_or_reply(x);
+    const struct readers_group *g;
+    struct reply *r = x->r;
+
+    if (s == NULL) return FAILED;
+    g = readers_group(&s->groups, x->argv[3]);
+    if (g == NULL) return streamgroup_not_there(x, x->argv[2], x->argv[3]);
+    reply_array(r, g->n);
+    for (uint32_t i = 0; i < g->n && !r->failed; i++) {
+        int64_t idle = streamgroup_since(x->w.now, g->who[i]->seen);
+
+        reply_map(r, 3);
+        streaminfo__name(r, "name");
+        reply_bulk(r, readers_name(g->who[i]));
+        streaminfo__int(r, "pending", g->who[i]->pending.count);
+        streaminfo__int(r, "idle", idle < 0 ? 0 : (uint64_t)idle);
+    }
+    return DONE;
+}
+
+static const struct command streaminfo_commands[] = {
+    { "xinfo", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      "Depends on the subcommand", "", "What is known of a stream." },
+    { "xinfo|consumers", cmd_xinfo_consumers, 4, READONLY, 2, 2, 1,
+      GROUP_STREAM, "5.0.0", "O(N) for N consumers", "key groupname",
+      "Returns the consumers of a group." },
+    { "xinfo|groups", cmd_xinfo_groups, 3, READONLY, 2, 2, 1, GROUP_STREAM,
+      "5.0.0", "O(N) for N groups", "key",
+      "Returns the groups of a stream." },
+    { "xinfo|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_STREAM,
+      "5.0.0", "O(1)", "", "Tells of the subcommands." },
+    { "xinfo|stream", cmd_xinfo_stream, -3, READONLY, 2, 2, 1, GROUP_STREAM,
+      "5.0.0", "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
+      "Returns what is known of a stream." },
+};
+/* ---- end commands/streaminfo.c -------------------------------------- */
 /* ---- begin commands/channels.c -------------------------------------- */
 /* ==== channels - publish and subscribe =====================================
  *
@@ -35383,8 +39654,12 @@ static bool exec_keys(const struct command *row, size_t argc,
             if (str_is(argv[i], "store") || str_is(argv[i], "storedist"))
                 see(ctx, ++i);
     if ((row->flags & KEYS_STREAMS) != 0) {
-        for (n = 1; n < argc && !str_is(argv[n], "streams"); n++) {}
-        if (n == argc || (argc - n - 1) % 2 != 0) return false;
+        for (n = 1; n < argc && !str_is(argv[n], "streams"); n++) {
+            if (str_is(argv[n], "group")) n += 2;
+            else if (str_is(argv[n], "block") || str_is(argv[n], "count")) n++;
+            else if (!str_is(argv[n], "noack")) return false;
+        }
+        if (n + 1 >= argc || (argc - n - 1) % 2 != 0) return false;
         for (size_t i = 0; i < (argc - n - 1) / 2; i++) see(ctx, n + 1 + i);
     }
     return true;
@@ -35577,7 +39852,8 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     exec__lock(x.w.ks, set);
     l->current = NULL;
     e = key_peek(&x.w, argv[c->wait_first]);
-    if (e != NULL && entry_kind(e) == w->kind) what = row->run(&x);
+    if (w->leaves || (e != NULL && entry_kind(e) == w->kind))
+        what = row->run(&x);
     exec__unlock(x.w.ks, set);
     l->current = current;
     reply_close(&r);
@@ -35594,8 +39870,8 @@ static bool exec__again(struct lane *l, const struct waiter *w,
 }
 
 /* Who is to be served next from a ready key that is locked, behind one who
- * was tried in vain; NULL: nobody, or nothing is there.  Who was tried since
- * the key last got data is not tried again. */
+ * was tried in vain; NULL: nobody, or nothing is there for them.  Who was
+ * tried since the key last got data is not tried again. */
 static struct waiter *exec__next(struct lane *l, struct shard *s,
                                  const struct side_key *k,
                                  const struct waiter *behind) {
@@ -35603,10 +39879,11 @@ static struct waiter *exec__next(struct lane *l, struct shard *s,
     const struct side_link *link = behind == NULL ? k->first :
                                                     behind->link.next;
 
-    for (; e != NULL && link != NULL; link = link->next) {
+    for (; link != NULL; link = link->next) {
         struct waiter *w = link->who;
 
-        if (w->turn != k->turn && w->kind == entry_kind(e)) return w;
+        if (w->turn == k->turn) continue;
+        if (w->leaves || (e != NULL && w->kind == entry_kind(e))) return w;
     }
     return NULL;
 }
@@ -36392,9 +40669,9 @@ static const struct command tx_commands[] = {
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *    hashes fieldttl set zset zrange zpop zstore sort channels snapshot sync
- *    namespace connection clientcmd configcmd commandcmd info observe debug
- *    server exec tx
+ *   hashes fieldttl set zset zrange zpop zstore sort streams streamgroup
+ *   streamread streaminfo channels snapshot sync namespace connection clientcmd
+ *   configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -36416,6 +40693,10 @@ static const struct {
     { zpop_commands, ROWS(zpop_commands) },
     { zstore_commands, ROWS(zstore_commands) },
     { sort_commands, ROWS(sort_commands) },
+    { streams_commands, ROWS(streams_commands) },
+    { streamgroup_commands, ROWS(streamgroup_commands) },
+    { streamread_commands, ROWS(streamread_commands) },
+    { streaminfo_commands, ROWS(streaminfo_commands) },
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
     { sync_commands, ROWS(sync_commands) },
