@@ -46,7 +46,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     atomic_store(&k->log.level, KLOG_OFF);
     k->loop = loop_new(k, k->lanes);
     c = client_new(k->lanes, -1);
-    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop)) {
+    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;
     }

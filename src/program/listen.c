@@ -143,22 +143,65 @@ refused:
     return false;
 }
 
-/* Listen on all addresses of the options.  False: said why. */
-static bool listen_all(struct kvns *k, struct loop *l) {
-    for (int i = 0; k->opt.port != 0 && i < k->opt.host.n; i++)
-        if (!listen__host(k, l, k->opt.host.at[i], k->opt.port, false))
-            return false;
-    if (k->opt.unixsocket.n > 0 && !listen__unix(k, l)) return false;
-    if (k->opt.metrics_port == 0) return true;
+/* Take over a socket that somebody else has opened: requests come there, or
+ * HTTP where its name says so.  Returns '\0' where it cannot be used, said why,
+ * else what it is for: 'h' or 'r'. */
+static char listen__adopt(struct kvns *k, struct loop *l, int fd,
+                          struct str name) {
+    bool web = str_is(name, "metrics");
+    int yes = 0;
+    socklen_t n = sizeof yes;
+
+    if (web && l->webs == NULL) {       /* nobody would answer there */
+        close(fd);
+        return 'h';
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == -1 || !yes) {
+        fprintf(stderr, "kvns: descriptor %d, handed over to listen on, does "
+                "not listen\n", fd);
+        return '\0';
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!listen__give(l, fd, web)) return '\0';
+    log_line(&k->log, KLOG_NOTICE, "listening%s on descriptor %d, handed over",
+             web ? " for HTTP" : "", fd);
+    return web ? 'h' : 'r';
+}
+
+/* Listen on all addresses of the options.  `handed` sockets are open already,
+ * from descriptor 3 on, as sd_listen_fds(3) has it, with names that colons
+ * part: they stand in for the addresses of their kind.  False: said why. */
+static bool listen_all(struct kvns *k, struct loop *l, int handed,
+                       const char *names) {
+    struct str rest = str_c(names == NULL ? "" : names);
+    bool requests = false, web = false;
+
 #if defined(KVNS_NO_HTTP)
-    log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has no "
-             "effect");
-    return true;
-#endif
-    l->webs = webs_new(k, l->lane);
-    if (l->webs == NULL) {
+    if (k->opt.metrics_port != 0)
+        log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has "
+                 "no effect");
+#else
+    if (k->opt.metrics_port != 0 && (l->webs = webs_new(k, l->lane)) == NULL) {
         fprintf(stderr, "kvns: out of memory\n");
         return false;
     }
-    return listen__host(k, l, k->opt.metrics_host, k->opt.metrics_port, true);
+#endif
+    for (int i = 0; i < handed; i++) {
+        const char *end = memchr(rest.p, ':', rest.n);
+        size_t n = end == NULL ? rest.n : (size_t)(end - rest.p);
+        char is = listen__adopt(k, l, 3 + i, str_of(rest.p, n));
+
+        if (is == '\0') return false;
+        if (is == 'h') web = true;
+        else requests = true;
+        rest = str_of(rest.p + n + (end != NULL), rest.n - n - (end != NULL));
+    }
+    for (int i = 0; !requests && k->opt.port != 0 && i < k->opt.host.n; i++)
+        if (!listen__host(k, l, k->opt.host.at[i], k->opt.port, false))
+            return false;
+    if (!requests && k->opt.unixsocket.n > 0 && !listen__unix(k, l))
+        return false;
+    return web || l->webs == NULL ||
+           listen__host(k, l, k->opt.metrics_host, k->opt.metrics_port, true);
 }

@@ -4,7 +4,7 @@
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base buf log shard options manual config instance users
+ * floor 8 - uses: base num buf log shard options manual config instance users
  *   world apply saver booklet metric net listen loader instances probe
  *   importer
  */
@@ -151,6 +151,17 @@ static void main__notify(struct kvns *k, const char *state) {
     close(fd);
 }
 
+/* How many listening sockets a service manager has opened for us; it names our
+ * process, for the variables are inherited. */
+static int main__handed(void) {
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int64_t n;
+
+    if (pid == NULL || fds == NULL) return 0;
+    if (!num_parse_int(str_c(pid), &n) || n != (int64_t)getpid()) return 0;
+    return num_parse_int(str_c(fds), &n) && n > 0 && n < 64 ? (int)n : 0;
+}
+
 /* We serve now: say so to whoever waits for it. */
 static void main__ready(struct kvns *k) {
     if (k->opt.port != 0)
@@ -251,7 +262,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         KVNS_ASSERT(loops[i] != NULL);
         loops[i]->parks = true;
     }
-    if (listen_all(k, loops[0])) {
+    if (listen_all(k, loops[0], main__handed(), getenv("LISTEN_FDNAMES"))) {
         main__pidfile(k);
         status = main__serve(k, loops);
         if (k->opt.pidfile.n > 0) unlink(k->opt.pidfile.p);
