@@ -44175,24 +44175,67 @@ refused:
     return false;
 }
 
-/* Listen on all addresses of the options.  False: said why. */
-static bool listen_all(struct kvns *k, struct loop *l) {
-    for (int i = 0; k->opt.port != 0 && i < k->opt.host.n; i++)
-        if (!listen__host(k, l, k->opt.host.at[i], k->opt.port, false))
-            return false;
-    if (k->opt.unixsocket.n > 0 && !listen__unix(k, l)) return false;
-    if (k->opt.metrics_port == 0) return true;
+/* Take over a socket that somebody else has opened: requests come there, or
+ * HTTP where its name says so.  Returns '\0' where it cannot be used, said why,
+ * else what it is for: 'h' or 'r'. */
+static char listen__adopt(struct kvns *k, struct loop *l, int fd,
+                          struct str name) {
+    bool web = str_is(name, "metrics");
+    int yes = 0;
+    socklen_t n = sizeof yes;
+
+    if (web && l->webs == NULL) {       /* nobody would answer there */
+        close(fd);
+        return 'h';
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == -1 || !yes) {
+        fprintf(stderr, "kvns: descriptor %d, handed over to listen on, does "
+                "not listen\n", fd);
+        return '\0';
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!listen__give(l, fd, web)) return '\0';
+    log_line(&k->log, KLOG_NOTICE, "listening%s on descriptor %d, handed over",
+             web ? " for HTTP" : "", fd);
+    return web ? 'h' : 'r';
+}
+
+/* Listen on all addresses of the options.  `handed` sockets are open already,
+ * from descriptor 3 on, as sd_listen_fds(3) has it, with names that colons
+ * part: they stand in for the addresses of their kind.  False: said why. */
+static bool listen_all(struct kvns *k, struct loop *l, int handed,
+                       const char *names) {
+    struct str rest = str_c(names == NULL ? "" : names);
+    bool requests = false, web = false;
+
 #if defined(KVNS_NO_HTTP)
-    log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has no "
-             "effect");
-    return true;
-#endif
-    l->webs = webs_new(k, l->lane);
-    if (l->webs == NULL) {
+    if (k->opt.metrics_port != 0)
+        log_line(&k->log, KLOG_VERBOSE, "built without HTTP: metrics-port has "
+                 "no effect");
+#else
+    if (k->opt.metrics_port != 0 && (l->webs = webs_new(k, l->lane)) == NULL) {
         fprintf(stderr, "kvns: out of memory\n");
         return false;
     }
-    return listen__host(k, l, k->opt.metrics_host, k->opt.metrics_port, true);
+#endif
+    for (int i = 0; i < handed; i++) {
+        const char *end = memchr(rest.p, ':', rest.n);
+        size_t n = end == NULL ? rest.n : (size_t)(end - rest.p);
+        char is = listen__adopt(k, l, 3 + i, str_of(rest.p, n));
+
+        if (is == '\0') return false;
+        if (is == 'h') web = true;
+        else requests = true;
+        rest = str_of(rest.p + n + (end != NULL), rest.n - n - (end != NULL));
+    }
+    for (int i = 0; !requests && k->opt.port != 0 && i < k->opt.host.n; i++)
+        if (!listen__host(k, l, k->opt.host.at[i], k->opt.port, false))
+            return false;
+    if (!requests && k->opt.unixsocket.n > 0 && !listen__unix(k, l))
+        return false;
+    return web || l->webs == NULL ||
+           listen__host(k, l, k->opt.metrics_host, k->opt.metrics_port, true);
 }
 /* ---- end program/listen.c ------------------------------------------- */
 /* snapshots from disk */
@@ -44821,7 +44864,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     atomic_store(&k->log.level, KLOG_OFF);
     k->loop = loop_new(k, k->lanes);
     c = client_new(k->lanes, -1);
-    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop)) {
+    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;
     }
@@ -45529,7 +45572,7 @@ static int importer_run(const struct options *o, const char *file,
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base buf log shard options manual config instance users
+ * floor 8 - uses: base num buf log shard options manual config instance users
  *   world apply saver booklet metric net listen loader instances probe
  *   importer
  */
@@ -45676,6 +45719,17 @@ static void main__notify(struct kvns *k, const char *state) {
     close(fd);
 }
 
+/* How many listening sockets a service manager has opened for us; it names our
+ * process, for the variables are inherited. */
+static int main__handed(void) {
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int64_t n;
+
+    if (pid == NULL || fds == NULL) return 0;
+    if (!num_parse_int(str_c(pid), &n) || n != (int64_t)getpid()) return 0;
+    return num_parse_int(str_c(fds), &n) && n > 0 && n < 64 ? (int)n : 0;
+}
+
 /* We serve now: say so to whoever waits for it. */
 static void main__ready(struct kvns *k) {
     if (k->opt.port != 0)
@@ -45776,7 +45830,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         KVNS_ASSERT(loops[i] != NULL);
         loops[i]->parks = true;
     }
-    if (listen_all(k, loops[0])) {
+    if (listen_all(k, loops[0], main__handed(), getenv("LISTEN_FDNAMES"))) {
         main__pidfile(k);
         status = main__serve(k, loops);
         if (k->opt.pidfile.n > 0) unlink(k->opt.pidfile.p);
