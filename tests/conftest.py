@@ -19,6 +19,7 @@ import subprocess
 import pytest
 
 from harness import server as servers
+from harness.admin import needs_more
 
 try:
     import redis as redis_py
@@ -59,6 +60,26 @@ def pytest_report_header(config):
     return "kvns: %s, --config %s" % (
         os.environ.get("KVNS_BIN", "build/kvns-test"),
         config.getoption("--config"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Who lives in a namespace runs what needs no more than that: not what
+    is marked admin, nor what starts servers of its own."""
+    if config.getoption("--config") != "bound":
+        return
+    for i in items:
+        if (needs_more(i.nodeid)
+                or "fresh_server" in i.fixturenames):
+            i.add_marker("admin")
+    out = [i for i in items if i.get_closest_marker("admin")]
+    items[:] = [i for i in items if i not in set(out)]
+    config.hook.pytest_deselected(items=out)
+    config.not_for_tenants = [i.nodeid for i in out]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for name in getattr(config, "not_for_tenants", ()):
+        terminalreporter.write_line("not for tenants: " + name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -104,7 +125,10 @@ class Shared:
         if self.server is not None and not self.server.alive():
             self.server.discard()
             self.server = None
-        if self.server is None:
+        where = os.environ.get("KVNS_ATTACH")
+        if self.server is None and where:
+            self.server = servers.Attached(where)
+        elif self.server is None:
             self.server = servers.Server(self.binary, self.config).start()
         return self.server
 
@@ -203,6 +227,9 @@ def connect_py(server, protocol, **options):
         options["protocol"] = protocol
     elif protocol == 3:
         pytest.skip("redis-py %s has no RESP3" % redis_py.__version__)
+    login = getattr(server, "login", None)
+    if login is not None and "username" not in options:
+        options.update(username=login[0], password=login[1])
     if "unix_socket_path" not in options:
         options.update(host=server.host, port=server.port)
     return redis_py.Redis(socket_timeout=20, **options)

@@ -55,6 +55,8 @@ test)
         suite 900 "integration, $config" KVNS_BIN=build/kvns-test \
             tests/integration --config $config "$@"
     done
+    step 900 "integration, two tenants at once" \
+        "$python" tests/bound.py build/kvns-test --config shards7x2 "$@"
     ;;
 gates)
     step 1200 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \

@@ -22,6 +22,8 @@ CONFIGS = {
                 "KVNS_THREADS": "1"},
     "shards7x2": {"KVNS_SHARDED_MODE": "true", "KVNS_SHARD_COUNT": "7",
                   "KVNS_THREADS": "2"},
+    # Everybody lives in a namespace, see tests/bound.py.
+    "bound": {"KVNS_USERS": "tenant:sesame:home", "KVNS_PASSWORD": "root"},
     "redis": {},
 }
 
@@ -76,6 +78,9 @@ class Server:
         self.host = self.options.setdefault("KVNS_HOST", "127.0.0.1")
         self.wanted_port = self.options.pop("KVNS_PORT", None)
         self.process = None
+        self.login = None
+        if config == "bound" and not options and not args:
+            self.login = ("tenant", "sesame")
         self.directory = tempfile.mkdtemp(prefix="kvns-test-")
         self.log_path = os.path.join(self.directory, "log")
 
@@ -202,7 +207,10 @@ class Server:
         return "\n".join(text.splitlines()[-lines:])
 
     def raw(self, **options):
-        return Raw(self.address, **options)
+        raw = Raw(self.address, **options)
+        if self.login is not None:
+            raw.ok("AUTH", *self.login)
+        return raw
 
     # Ending.
 
@@ -243,6 +251,39 @@ class Server:
         """Remove what it left on disk."""
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Attached:
+    """A server that somebody else started, and the user we are there."""
+
+    process = None
+
+    def __init__(self, where):
+        """where: "HOST PORT USER PASSWORD"."""
+        host, port, user, password = where.split()
+        self.host, self.port = host, int(port)
+        self.login = (user, password)
+
+    address = Server.address
+    raw = Server.raw
+
+    def start(self):
+        return self
+
+    def alive(self):
+        return True
+
+    def log_tail(self, lines=60):
+        return ""
+
+    def log(self):
+        return b""
+
+    def stop(self):
+        pass
+
+    def discard(self):
+        pass
 
 
 def real_redis(**options):

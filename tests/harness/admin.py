@@ -1,0 +1,56 @@
+"""Tests that need more than a client who lives in a namespace may do.
+
+Names as pytest prints them, without the parameters where all of a test's
+are meant; a file alone means all of it.  Each gets the marker admin, and so
+do those that start servers of their own.
+"""
+
+ADMIN = """
+test_blocking.py::test_whatever_makes_a_list_wakes[SWAPDB]
+test_client.py::test_a_paused_client_may_leave          CLIENT PAUSE
+test_client.py::test_info_is_true                       user=default
+test_client.py::test_kill_by_filters                    USER default
+test_client.py::test_pause_holds_transactions_that_write
+test_client.py::test_pause_of_everything_ends_by_itself
+test_client.py::test_pause_of_writes
+test_client.py::test_refusals[args12-                   CLIENT PAUSE
+test_client.py::test_refusals[args13-
+test_client.py::test_refusals[args14-
+test_client.py::test_refusals[args17-                   CLIENT NO-EVICT
+test_client.py::test_refusals[args20-
+test_client.py::test_switches                           CLIENT NO-EVICT
+test_config.py                                          CONFIG SET
+test_connection.py::test_auth_without_a_password        there is one
+test_connection.py::test_reset                          RESET leaves
+test_hostile.py::test_a_byte_at_a_time                  the process
+test_hostile.py::test_fewer_descriptors_than_clients    the process
+test_hostile.py::test_keepalive_is_on                   the process
+test_hostile.py::test_the_limit_of_descriptors_is_raised
+test_info.py                                            all of the server
+test_keys.py::test_default_is_the_same_key              prefixes
+test_keys.py::test_default_namespace                    prefixes
+test_keys.py::test_object_freq                          CONFIG SET
+test_keys.py::test_swapdb
+test_keys.py::test_watch_and_flush[SWAPDB
+test_namespaces.py                                      NAMESPACE
+test_observe.py                                         SLOWLOG, MONITOR
+test_probe.py                                           the process
+test_pubsub.py::test_a_slow_subscriber_is_cut_off       CONFIG SET
+test_pubsub.py::test_not_while_subscribed               RESET leaves
+test_scan.py::test_patterns[big1/*                      many namespaces
+test_server_commands.py::test_config_get_patterns       CONFIG GET
+test_tx.py::test_quit_and_reset_inside                  RESET leaves
+test_tx.py::test_reset_unwatches                        RESET leaves
+test_tx.py::test_spoilt[bad4-                           SHUTDOWN
+test_tx.py::test_spoilt[bad5-                           SAVE
+test_tx.py::test_watch[                                 SWAPDB
+test_users.py                                           NAMESPACE USER
+"""
+
+NAMES = tuple(line.split("  ")[0].strip()
+              for line in ADMIN.splitlines() if line)
+
+
+def needs_more(nodeid):
+    return nodeid.rsplit("/", 1)[-1].startswith(NAMES) or any(
+        name in nodeid for name in NAMES if "[" in name)
