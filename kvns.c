@@ -37850,7 +37850,8 @@ static const struct command command_commands[] = {
 struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     struct lane_sample rate;
-    size_t blocked, timed, pubsub, clients, in_max, out_max, client_bytes;
+    size_t blocked, waiting;    /* of all; of those the client may see */
+    size_t timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t hits, misses, expired, fields_expired, evicted;
     size_t used, held;          /* of the arenas */
     size_t data, limit;         /* bytes of keys and values, and at most */
@@ -37864,6 +37865,7 @@ struct info_sums {
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
     s->clients++;
+    s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
     s->in_max = size_max(s->in_max, c->in.cap);
@@ -37881,6 +37883,7 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->misses = sum.tally.misses;
     s->expired = sum.tally.expired;
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
+    s->blocked = s->waiting;
     s->data = sum.bytes;
     s->policy = namespace_policy(x->k, ns);
     if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
@@ -38487,12 +38490,12 @@ static enum outcome cmd_info(struct call *x) {
     info_sum(x, &t.s);
     for (size_t i = 0; i < ROWS(info_sections); i++) {
         if (!info__wants(x, i)) continue;
-        if (x->w.bound.p != NULL && !info_sections[i].bound) continue;
         if (strcmp(before, info_sections[i].title) == 0) continue;
         if (before[0] != '\0') buf_put(&b, "\r\n", 2);
         before = info_sections[i].title;
         buf_printf(&b, "# %s\r\n", before);
-        info_sections[i].write(&t);
+        if (x->w.bound.p == NULL || info_sections[i].bound)
+            info_sections[i].write(&t);
     }
     if (b.failed) {
         buf_free(&b);
