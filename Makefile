@@ -49,13 +49,16 @@ install: kvns ## copy to DESTDIR and PREFIX (/usr/local)
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
 	cp kvns $(DESTDIR)$(PREFIX)/bin/kvns
 	cp kvns.h $(DESTDIR)$(PREFIX)/include/kvns.h
-	if [ -f docs/kvns.1 ]; then \
-	    mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 && \
-	    cp docs/kvns.1 $(DESTDIR)$(PREFIX)/share/man/man1/kvns.1; fi
+	for n in 1 7; do \
+	    if [ -f docs/kvns.$$n ]; then \
+	        mkdir -p $(DESTDIR)$(PREFIX)/share/man/man$$n && \
+	        cp docs/kvns.$$n $(DESTDIR)$(PREFIX)/share/man/man$$n/ || exit 1; \
+	    fi; done
 
 uninstall: ## remove what install copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/kvns $(DESTDIR)$(PREFIX)/include/kvns.h \
-	    $(DESTDIR)$(PREFIX)/share/man/man1/kvns.1
+	    $(DESTDIR)$(PREFIX)/share/man/man1/kvns.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7/kvns.7
 
 amalgamation: ## write kvns.c from src/, and the page as C before that
 	sh src/page.sh > page.c.tmp

@@ -1,21 +1,23 @@
 #!/bin/sh
 # Write the generated parts of the documents anew: everything below the line
 # "<!-- generated: WHAT -->", as far as "<!-- end -->" or the end of the file,
-# is what `kvns --print-docs WHAT` says.
+# is what `kvns --print-docs WHAT` says.  In the manual page the lines begin
+# with the mark of a comment there.
 #
 #     sh tests/docs.sh [PROGRAM]      the program; ./kvns
 set -eu
 cd "$(dirname "$0")/.."
 program=${1:-./kvns}
 
-for doc in README.md docs/options.md docs/commands.md docs/metrics.md; do
+for doc in README.md docs/options.md docs/commands.md docs/metrics.md \
+    docs/kvns.1; do
     awk -v program="$program" '
-        /^<!-- end -->$/ { skip = 0 }
+        /^<!-- end -->$/ || /^\.\\" end$/ { skip = 0 }
         !skip { print }
-        /^<!-- generated: [a-z]+ -->$/ {
+        /^<!-- generated: [a-z]+ -->$/ || /^\.\\" generated: [a-z]+$/ {
             skip = 1
             command = program " --print-docs " $3
-            print ""
+            if (/^</) print ""
             while ((command | getline line) > 0) print line
             if (close(command) != 0) exit 1
         }' "$doc" >"$doc.$$"

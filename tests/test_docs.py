@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -43,11 +44,52 @@ def test_generated_tables(doc, what):
     assert written == said, "run `make docs`"
 
 
+def test_generated_options_of_the_manual_page():
+    said = subprocess.run([program(), "--print-docs", "mdoc"],
+                          capture_output=True, text=True, check=True).stdout
+    assert said.count(".It Fl") > 50
+    with open(os.path.join(ROOT, "docs", "kvns.1")) as f:
+        text = f.read()
+    written = text.split('.\\" generated: mdoc\n')[1].split('.\\" end\n')[0]
+    assert written == said, "run `make docs`"
+
+
+# Flags in the manual pages that --help has no line of their own for.
+NOT_OPTIONS = "redis", "option"
+
+
+@pytest.mark.parametrize("page", ["kvns.1", "kvns.7"])
+def test_manual_pages_are_clean(page):
+    """mandoc finds nothing to say but that they are not installed."""
+    if shutil.which("mandoc") is None:
+        pytest.skip("mandoc is not installed")
+    done = subprocess.run(["mandoc", "-Tlint", os.path.join("docs", page)],
+                          cwd=ROOT, capture_output=True, text=True)
+    said = [line for line in (done.stdout + done.stderr).splitlines()
+            if "referenced manual not found: Xr kvns" not in line]
+    assert said == []
+
+
+def test_manual_pages_name_what_there_is():
+    """Each variable and each own flag in their words is one of ours."""
+    help_text = subprocess.run([program(), "--help"], capture_output=True,
+                               text=True, check=True).stdout
+    for page in "kvns.1", "kvns.7":
+        with open(os.path.join(ROOT, "docs", page)) as f:
+            text = f.read().split('.\\" generated: mdoc\n')
+        text = text[0] + text[-1].split('.\\" end\n')[-1]
+        for flag in re.findall(r"Fl -([a-z-]+)", text):
+            assert "--" + flag in help_text or flag in NOT_OPTIONS, flag
+        for name in re.findall(r"KVNS_([A-Z_]+)", text):
+            flag = name.lower().replace("_", "-")
+            assert "--" + flag in help_text or flag == "password-file", name
+
+
 def test_no_such_document():
     done = subprocess.run([program(), "--print-docs", "nothing"],
                           capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert "expected one of commands, families, metrics" in done.stderr
+    assert "expected one of commands, families, mdoc, " in done.stderr
 
 
 def answer_to(port, request):

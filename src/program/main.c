@@ -300,7 +300,8 @@ static bool main__docs(const char *what, struct buf *out) {
 #if !defined(KVNS_NO_HTTP)
         { "metrics", metric_markdown },
 #endif
-        { "options", options_markdown }, { "variables", manual_variables }
+        { "mdoc", manual_mdoc }, { "options", options_markdown },
+        { "variables", manual_variables }
     };
 
     for (size_t i = 0; i < ROWS(docs); i++)
@@ -309,7 +310,8 @@ static bool main__docs(const char *what, struct buf *out) {
             return true;
         }
     fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
-            "commands, families, metrics, options, variables\n", what);
+            "commands, families, mdoc, metrics, options, "
+            "variables\n", what);
     return false;
 }
 
