@@ -21347,6 +21347,41 @@ static void manual_variables(struct buf *out) {
         }
 }
 
+/* Write a sentence in lines of 72 bytes or little more, as a manual page's
+ * source has them. */
+static void manual__fold(struct buf *out, const char *s) {
+    while (strlen(s) > 72) {
+        const char *space = strchr(s + 64, ' ');
+
+        if (space == NULL) break;
+        buf_printf(out, "%.*s\n", (int)(space - s), s);
+        s = space + 1;
+    }
+    buf_printf(out, "%s.\n", s);
+}
+
+/* Write the options as the manual page lists them, in mdoc(7). */
+static void manual_mdoc(struct buf *out) {
+    for (int g = 0; g < GROUP_ABSENT; g++) {
+        buf_printf(out, ".Ss %s\n.Bl -tag -width Ds\n", option_group_text[g]);
+        for (size_t i = 0; i < ROWS(option_rows); i++) {
+            const struct option *row = &option_rows[i];
+
+            if (!manual__lists(row, (enum option_group)g)) continue;
+            buf_printf(out, ".It Fl -%s%s%s Ar value\n", row->name,
+                       row->also == NULL ? "" : " , -",
+                       row->also == NULL ? "" : row->also);
+            manual__fold(out, row->help);
+            if (row->text[0] != '\0')
+                buf_printf(out, "The default is\n.Ql %s .\n", row->text);
+            if (row->redis != NULL)
+                buf_printf(out, "With\n.Fl -redis :\n.Ql %s .\n",
+                           row->redis[0] == '\0' ? "\"\"" : row->redis);
+        }
+        manual__put(out, ".El\n");
+    }
+}
+
 /* Write the tables of docs/options.md. */
 static void options_markdown(struct buf *out) {
     for (int g = 0; g < GROUP_ABSENT; g++) {
@@ -45871,7 +45906,8 @@ static bool main__docs(const char *what, struct buf *out) {
 #if !defined(KVNS_NO_HTTP)
         { "metrics", metric_markdown },
 #endif
-        { "options", options_markdown }, { "variables", manual_variables }
+        { "mdoc", manual_mdoc }, { "options", options_markdown },
+        { "variables", manual_variables }
     };
 
     for (size_t i = 0; i < ROWS(docs); i++)
@@ -45880,7 +45916,8 @@ static bool main__docs(const char *what, struct buf *out) {
             return true;
         }
     fprintf(stderr, "kvns: --print-docs: '%.80s' given, expected one of "
-            "commands, families, metrics, options, variables\n", what);
+            "commands, families, mdoc, metrics, options, "
+            "variables\n", what);
     return false;
 }
 
