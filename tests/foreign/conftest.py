@@ -1,0 +1,73 @@
+"""What others wrote, against us: installed under build/foreign, once."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+FOREIGN = os.path.join(TOP, "build", "foreign")
+NODE = ["redis@6", "ioredis@6"]
+PYTHON = ["redis", "rq", "celery", "packaging"]
+
+
+def install(mark, command, cwd):
+    """Run once; a failure to download skips, for it is not about us."""
+    done = os.path.join(FOREIGN, mark)
+    if os.path.exists(done):
+        return
+    try:
+        subprocess.run(command, cwd=cwd, check=True, timeout=300,
+                       stdout=subprocess.DEVNULL)
+    except (subprocess.SubprocessError, OSError) as why:
+        pytest.skip("cannot be installed: %s" % why)
+    with open(done, "w"):
+        pass
+
+
+@pytest.fixture(scope="session")
+def node():
+    """Run a script with node; the packages are there."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    os.makedirs(FOREIGN, exist_ok=True)
+    with open(os.path.join(FOREIGN, "package.json"), "w") as f:
+        f.write('{"private": true}\n')
+    install("node.done", ["npm", "install", "--ignore-scripts", "--no-audit",
+                          "--no-fund", "--silent", *NODE], FOREIGN)
+
+    def run(name, *args):
+        shutil.copy(os.path.join(TOP, "tests", "foreign", name), FOREIGN)
+        return subprocess.run(
+            ["node", os.path.join(FOREIGN, name), *map(str, args)],
+            capture_output=True, text=True, timeout=60, cwd=FOREIGN)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Run a script with a Python that has the packages."""
+    venv = os.path.join(FOREIGN, "venv")
+    binary = os.path.join(venv, "bin", "python")
+    os.makedirs(FOREIGN, exist_ok=True)
+    install("venv.done", [sys.executable, "-m", "venv", venv], TOP)
+    install("python.done", [binary, "-m", "pip", "install", "-q", *PYTHON],
+            TOP)
+
+    def run(name, *args):
+        return subprocess.run(
+            [binary, os.path.join(TOP, "tests", "foreign", name),
+             *map(str, args)], capture_output=True, text=True, timeout=90,
+            cwd=os.path.join(TOP, "tests", "foreign"))
+
+    return run
+
+
+@pytest.fixture
+def redis_like(fresh_server):
+    """Everything foreign is tested with Redis' limits and defaults."""
+    return fresh_server(args=["--redis"])
