@@ -76,6 +76,8 @@ gates)
     done
     suite 900 "integration, kvns-tsan, shards7x2" KVNS_BIN=build/kvns-tsan \
         tests/integration --config shards7x2 "$@"
+    suite 600 "clients and frameworks of others" KVNS_BIN=build/kvns-bench \
+        tests/foreign --timeout 300 "$@"
     for config in classic shards7x2; do
         suite 1800 "200,000 commands against redis-server, $config" \
             KVNS_BIN=build/kvns-bench \
