@@ -35,6 +35,7 @@
 #include "structures/sample.c"      /* elements drawn at random */
 #include "structures/bits.c"        /* bytes as numbered bits */
 #include "structures/hll.c"         /* how many different ones */
+#include "structures/geohash.c"     /* places as numbers */
 #include "structures/ids.c"         /* things in order of IDs */
 #include "structures/readers.c"     /* groups that read a stream together */
 #include "structures/stream.c"      /* entries in order of their IDs */
@@ -111,6 +112,7 @@
 #include "commands/zrange.c"
 #include "commands/zpop.c"
 #include "commands/zstore.c"
+#include "commands/geo.c"
 #include "commands/sort.c"
 #include "commands/streams.c"
 #include "commands/streamgroup.c"

@@ -275,14 +275,14 @@ static enum outcome cmd_zremrangebylex(struct call *x) {
     return zrange_remove(x, ZRANGE_LEX, "zremrangebylex");
 }
 
-/* Make pairs, in order, the value of the key at argv[1], or without any
+/* Make pairs, in order, the value of the key at argv[i], or without any
  * remove it; answer how many.  Their members may be lent from any key. */
-static enum outcome zrange_store(struct call *x, const struct pairs *ps,
-                                 const char *event) {
+static enum outcome zrange_store(struct call *x, size_t i,
+                                 const struct pairs *ps, const char *event) {
     struct edit ed;
 
     if (ps->failed) return reply_err(x, ERR_MEMORY);
-    edit_open(&x->w, x->argv[1], &ed);
+    edit_open(&x->w, x->argv[i], &ed);
     if (ps->n > 0) {
         if (!ranks_store(&ed, ps->v, ps->n)) {
             edit_commit(&ed, EVENT_ZSET, NULL);
@@ -306,6 +306,7 @@ static enum outcome cmd_zrangestore(struct call *x) {
     struct ranks_at at;
     struct pack_item it;
     struct pairs ps;
+    struct str ns, local;
     enum outcome what;
     double score, part;
 
@@ -316,7 +317,8 @@ static enum outcome cmd_zrangestore(struct call *x) {
     if (e != NULL) {
         zrange__find(e, &z, &s);
         part = (double)s.n / (double)s.count;
-        if (!arg_room_or_reply(x, x->argv[1], x->argv[2],
+        key_split(&x->w, x->argv[2], &ns, &local);
+        if (!arg_room_or_reply(x, x->argv[1], local,
                                (size_t)((double)entry_cost(e) * part)))
             return FAILED;
     }
@@ -327,7 +329,7 @@ static enum outcome cmd_zrangestore(struct call *x) {
         if (!pairs_add(&ps, &it, score)) break;
         if (i + 1 < s.n) ranks_step(&at, false);
     }
-    what = zrange_store(x, &ps, "zrangestore");
+    what = zrange_store(x, 1, &ps, "zrangestore");
     pairs_free(&ps);
     return what;
 }

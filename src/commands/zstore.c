@@ -117,6 +117,7 @@ syntax:
 static bool zstore__room_or_reply(struct zstore *z) {
     struct call *x = z->x;
     size_t need = 0, one;
+    struct str ns, local;
 
     for (size_t k = 0; k < z->n; k++) {
         const struct entry *e = key_peek(&x->w, x->argv[z->first + k]);
@@ -125,8 +126,8 @@ static bool zstore__room_or_reply(struct zstore *z) {
         if (z->op == ZSTORE_UNION) need += one;
         else if (k == 0 || (z->op == ZSTORE_INTER && one < need)) need = one;
     }
-    return need == 0 ||
-           arg_room_or_reply(x, x->argv[1], x->argv[z->first], need);
+    key_split(&x->w, x->argv[z->first], &ns, &local);
+    return need == 0 || arg_room_or_reply(x, x->argv[1], local, need);
 }
 
 /* Look the sources up, and sort them by size. */
@@ -300,7 +301,7 @@ static enum outcome zstore(struct call *x, enum zstore_op op, size_t i,
     if (z.ps.failed) what = reply_err(x, ERR_MEMORY);
     else if (card) reply_int(x->r, (int64_t)z.found);
     else if (!z.store) zstore__reply(&z);
-    else what = zrange_store(x, &z.ps, x->row->name);
+    else what = zrange_store(x, 1, &z.ps, x->row->name);
 out:
     free(z.src);
     pairs_free(&z.ps);

@@ -4,9 +4,9 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *   hashes fieldttl set zset zrange zpop zstore sort streams streamgroup
- *   streamread streaminfo channels snapshot sync namespace connection clientcmd
- *   configcmd commandcmd info observe debug server exec tx
+ *   hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
+ *   streamread streaminfo channels snapshot sync namespace connection
+ *   clientcmd configcmd commandcmd info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -27,6 +27,7 @@ static const struct {
     { zrange_commands, ROWS(zrange_commands) },
     { zpop_commands, ROWS(zpop_commands) },
     { zstore_commands, ROWS(zstore_commands) },
+    { geo_commands, ROWS(geo_commands) },
     { sort_commands, ROWS(sort_commands) },
     { streams_commands, ROWS(streams_commands) },
     { streamgroup_commands, ROWS(streamgroup_commands) },

@@ -364,6 +364,12 @@ static void reply_double(struct reply *r, double v) {
     r->p = reply__crlf(r->p + 1 + num_put_double(r->p + 1, v));
 }
 
+/* A floating point number that is text already. */
+static void reply_digits(struct reply *r, struct str s) {
+    if (r->proto == 2) reply_bulk(r, s);
+    else reply__line(r, ',', s);
+}
+
 static inline void reply_bool(struct reply *r, bool v) {
     if (r->proto == 2) reply_int(r, v);
     else if (v) reply_raw(r, STR("#t\r\n"));

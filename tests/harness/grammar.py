@@ -708,3 +708,91 @@ row("xread", "BLOCK", "0", "STREAMS", K("x"), "0", before=add_some,
     blocking=True)
 row("xreadgroup", "GROUP", "g1", consumer, "BLOCK", "0", "STREAMS", K("x"),
     ">", before=add_some, blocking=True)
+
+
+# Places.  Where something is searched for, the places are set before: two at
+# the same distance come in any order, so that no two are.
+def longitude(d):
+    if d.chance(4):
+        return d.pick(["180", "-180", "181", "x", "nan", "inf", "0", "1e2"])
+    return "%.4f" % ((d.below(3600000) - 1800000) / 10000)
+
+
+def latitude(d):
+    if d.chance(4):
+        return d.pick(["85.05112878", "-85.05112878", "86", "x", "-90", "0"])
+    return "%.4f" % ((d.below(1700000) - 850000) / 10000)
+
+
+def near(d):
+    """A place in Europe, where many of them are."""
+    if d.chance(40):
+        return d.make((longitude, latitude))
+    return ["%.4f" % (d.below(300000) / 10000 - 5),
+            "%.4f" % (d.below(200000) / 10000 + 38)]
+
+
+def some_places():
+    source = random.Random(7)
+    out = []
+    for i in range(60):
+        x, y = source.uniform(-180, 180), source.uniform(-85, 85)
+        if i % 3:
+            x, y = source.uniform(-5, 25), source.uniform(38, 58)
+        out += ["%.6f" % x, "%.6f" % y, "p%d" % i]
+    # at the edges of the map
+    return out + ["180", "85.05112878", "ne", "-180", "-85.05112878", "sw",
+                  "179.9", "0.1", "e", "-179.8", "-0.2", "w",
+                  "0", "85.04", "n", "0.3", "-85.03", "s"]
+
+
+PLACES = some_places()
+
+
+def place_name(d):
+    return d.pick(WORDS) if d.chance(10) else d.pick(PLACES[2::3])
+
+
+def set_places(at):
+    return lambda args: [["DEL", args[at]], ["GEOADD", args[at]] + PLACES]
+
+
+def distance(d):
+    if d.chance(3):
+        return d.pick(["-1", "x", "nan", "1e400", "inf"])
+    return d.pick(["0", "0.5", "1", "20", "100", "333.3", "800", "1500",
+                   "5000", "9000", "12000", "21000", "1e5"])
+
+
+unit = one("km", "KM", "mi", lambda d: d.pick(["m", "ft", "x"]))
+with_what = (maybe("WITHCOORD"), maybe("WITHDIST"), maybe("WITHHASH"))
+how_many = (maybe("COUNT", count, maybe("ANY")), maybe(one("ASC", "DESC")))
+where = (one(("FROMMEMBER", place_name), ("FROMLONLAT", near)),
+         one(("BYRADIUS", distance, unit),
+             ("BYBOX", distance, distance, unit)))
+row("geoadd", K("z"), maybe(one("NX", "XX")), maybe("CH"),
+    some((longitude, latitude, word)), weight=6)
+row("geopos", K("z"), some(word, 0, 3))
+row("geohash", K("z"), some(word, 0, 3))
+row("geodist", K("z"), word, word, maybe(unit), before=set_places(1))
+row("geodist", K("z"), place_name, place_name, maybe(unit),
+    before=set_places(1))
+row("geopos", K("z"), some(place_name, 1, 3), before=set_places(1))
+row("geohash", K("z"), some(place_name, 1, 3), before=set_places(1))
+row("georadius", K("z"), near, distance, unit, *with_what, *how_many,
+    maybe(one(("STORE", K("z")), ("STOREDIST", K("z"))), percent=20),
+    before=set_places(1), weight=8)
+row("georadius_ro", K("z"), near, distance, unit, *with_what, *how_many,
+    before=set_places(1))
+row("georadiusbymember", K("z"), place_name, distance, unit, *with_what,
+    *how_many,
+    maybe(one(("STORE", K("z")), ("STOREDIST", K("z"))), percent=20),
+    before=set_places(1), weight=8)
+row("georadiusbymember_ro", K("z"), place_name, distance, unit, *with_what,
+    *how_many, before=set_places(1))
+row("georadiusbymember", K("z"), place_name, distance, unit, *how_many)
+row("geosearch", K("z"), *where, *with_what, *how_many,
+    before=set_places(1), weight=16)
+row("geosearch", "none", *where, *with_what, *how_many, weight=1)
+row("geosearchstore", K("z"), K("z"), *where, *how_many, maybe("STOREDIST"),
+    before=set_places(2), weight=8)

@@ -27,6 +27,7 @@
 #include "test_skip.c"
 #include "test_bits.c"
 #include "test_hll.c"
+#include "test_geohash.c"
 #include "test_crc.c"
 #include "test_lzf.c"
 #include "test_rdb.c"
@@ -66,6 +67,7 @@ static const struct unit_test {
     TESTS_SKIP
     TESTS_BITS
     TESTS_HLL
+    TESTS_GEOHASH
     TESTS_CRC
     TESTS_LZF
     TESTS_RDB
