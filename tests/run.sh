@@ -57,6 +57,7 @@ test)
     done
     step 900 "integration, two tenants at once" \
         "$python" tests/bound.py build/kvns-test --config shards7x2 "$@"
+    suite 600 "tools and browsers" KVNS_BIN=build/kvns-test tests/tools "$@"
     ;;
 gates)
     step 1200 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
@@ -74,6 +75,8 @@ gates)
         suite 600 "integration, $program" KVNS_BIN=build/$program \
             tests/integration "$@"
     done
+    suite 600 "tools and browsers, shards7x2" KVNS_BIN=build/kvns-bench \
+        tests/tools --config shards7x2 "$@"
     suite 900 "integration, kvns-tsan, shards7x2" KVNS_BIN=build/kvns-tsan \
         tests/integration --config shards7x2 "$@"
     suite 600 "clients and frameworks of others" KVNS_BIN=build/kvns-bench \
