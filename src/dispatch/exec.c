@@ -34,13 +34,9 @@ static inline uint64_t exec__name_word(struct str name) {
     if (BASE_LITTLE && name.n >= 4)
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
-    if (BASE_LITTLE && name.n > 0) {        /* one to three bytes */
-        size_t mid = name.n >> 1, last = name.n - 1;
-
-        w = (unsigned char)p[0] | (uint64_t)(unsigned char)p[mid] << mid * 8 |
-            (uint64_t)(unsigned char)p[last] << last * 8;
-        return w | lower;
-    }
+    if (BASE_LITTLE && name.n == 3)
+        return ((unsigned char)p[0] | (uint64_t)(unsigned char)p[1] << 8 |
+                (uint64_t)(unsigned char)p[2] << 16) | lower;
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;

@@ -255,12 +255,14 @@ static INLINE uint64_t key__slashes(uint64_t word) {
 
 /* Is there a slash in a key?  By words, which may overlap. */
 static INLINE bool key__has_slash(const char *p, size_t n) {
+    uint64_t found = 0;
     size_t i = 0;
 
-    if (n >= 8) {
-        for (; i < n - 8; i += 8)
-            if (key__slashes(load64(p + i)) != 0) return true;
-        return key__slashes(load64(p + n - 8)) != 0;
+    if (LIKELY(n >= 8)) {
+        if (UNLIKELY(n > 16))
+            for (; i < n - 16; i += 8) found |= key__slashes(load64(p + i));
+        return (found | key__slashes(load64(p + i)) |
+                key__slashes(load64(p + n - 8))) != 0;
     }
     if (n >= 4)
         return key__slashes(load32(p) |
@@ -658,16 +660,15 @@ static INLINE void hint_seek(const struct work *w, struct key_hint *h) {
     r->space = LIKELY(r->ns.p == NULL) ?
                    r->db->plain : space_find(r->shard, r->db, r->ns, &at);
     h->moves = r->shard->mem.moves;
-    if (r->space != NULL) table_prefetch(&r->space->keys, r->hash);
+    if (LIKELY(r->space != NULL && !r->space->strong))
+        table_call(&r->space->keys, r->hash, &h->at);
 }
 
 /* And then, when it has had time to come, the entry; under the same lock. */
 static INLINE void hint_find(struct key_hint *h) {
-    const struct space *sp = h->ref.space;
-    const char *e;
+    const char *e = NULL;
 
-    if (sp == NULL || UNLIKELY(sp->strong)) return;
-    e = table_first(&sp->keys, h->ref.hash, &h->at);
+    if (LIKELY(h->moves == h->ref.shard->mem.moves)) e = table_called(&h->at);
     if (e == NULL) {
         h->at.line = NULL;
         return;

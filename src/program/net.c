@@ -74,7 +74,7 @@ struct loop {
     size_t nbatch, bytes;       /* requests, and how long they are in all */
     struct str args[NET_ARGS];
     size_t nargs;
-    struct net_range ranges[NET_BATCH];
+    struct net_range ranges[NET_BATCH + 1];
     size_t nranges;
     struct resp_limits limits;
     int64_t next_second;        /* monotonic us: when to look at slow things */
@@ -264,14 +264,14 @@ static COLD void net__keep(struct client *c, struct net_out *o) {
     client_write(c, o->p + o->at, o->end - o->at);
 }
 
-/* Send the replies of the batch, each client's at once. */
-static void net__send_ranges(struct loop *l) {
+/* Send the first n ranges of replies, each client's at once. */
+static void net__send_first(struct loop *l, size_t n) {
     struct lane *lane = l->lane;
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
     lane->timed_ns = 0;
-    for (size_t i = 0; i < l->nranges; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
         struct net_out o = { lane->out.p, r->from, r->to, ref, ref };
@@ -287,10 +287,37 @@ static void net__send_ranges(struct loop *l) {
         net__keep(c, &o);
         if (c->state != CLIENT_GONE) net__want_write(l, c, true);
     }
+}
+
+/* Send all replies that there are. */
+static void net__send_ranges(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    net__send_first(l, l->nranges);
     l->nranges = 0;
     lane->reply.refs = 0;
     lane->out.n = 0;
     if (lane->out.cap > NET_KEEP_OUT) buf_trim(&lane->out, NET_KEEP_OUT);
+    reply_resync(&lane->reply);
+}
+
+/* The same, but keep those of the last client, of whom there is more to come:
+ * a long pipeline is carried out in several batches and sent at once. */
+static void net__send_others(struct loop *l) {
+    struct lane *lane = l->lane;
+    struct net_range *last = l->ranges + l->nranges - 1;
+    size_t n = last->to - last->from;
+
+    if (lane->reply.refs > 0 || n > NET_ROOM) {
+        net__send_ranges(l);
+        return;
+    }
+    if (l->nranges == 1) return;
+    net__send_first(l, l->nranges - 1);
+    memmove(lane->out.p, lane->out.p + last->from, n);
+    l->ranges[0] = (struct net_range){ last->c, 0, n };
+    l->nranges = 1;
+    lane->out.n = n;
     reply_resync(&lane->reply);
 }
 
@@ -303,14 +330,6 @@ static inline void net__look_ahead(struct loop *l) {
     if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
-}
-
-/* Replies to this client begin here. */
-static void net__open_range(struct loop *l, struct client *c) {
-    size_t at = reply_mark(&l->lane->reply);
-
-    if (l->nranges > 0 && l->ranges[l->nranges - 1].c == c) return;
-    l->ranges[l->nranges++] = (struct net_range){ c, at, at };
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -330,39 +349,56 @@ static COLD void net__cut_reply(struct loop *l, struct client *c,
     }
 }
 
-/* Must what has been answered go out before this request is carried out? */
-static inline bool net__goes_first(const struct loop *l,
-                                   const struct net_request *q, bool watched) {
-    if (l->nranges == 0) return false;
-    if (UNLIKELY(reply_mark(&l->lane->reply) > NET_KEEP_OUT)) return true;
-    return l->ranges[l->nranges - 1].c != q->c &&
-           (q->row == NULL || watched ||
-            (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0);
+/* The last range of replies ends here. */
+static inline void net__close_range(struct loop *l) {
+    if (l->nranges > 0)
+        l->ranges[l->nranges - 1].to = reply_mark(&l->lane->reply);
 }
 
-/* Carry out the batch. */
-static void net__run(struct loop *l) {
+/* Replies to another client begin, or those there are have become too many.
+ * What has been answered goes out before anything that may take its time. */
+static void net__open_range(struct loop *l, const struct net_request *q) {
+    bool watched = atomic_load_explicit(&l->k->observed,
+                                        memory_order_relaxed) >=
+                   OBSERVE_MONITOR;
+    size_t at;
+
+    net__close_range(l);
+    if (l->nranges > 0 && l->ranges[l->nranges - 1].c == q->c &&
+        reply_mark(&l->lane->reply) <= NET_KEEP_OUT)
+        return;
+    if (l->nranges > 0 &&
+        (q->row == NULL || watched ||
+         (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
+         reply_mark(&l->lane->reply) > NET_KEEP_OUT))
+        net__send_ranges(l);
+    at = reply_mark(&l->lane->reply);
+    l->ranges[l->nranges++] = (struct net_range){ q->c, at, at };
+    l->lane->reply.proto = q->c->proto;
+}
+
+/* Carry out the batch.  Its replies are still to be sent. */
+static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
     const struct net_request *end = l->batch + l->nbatch;
-    bool watched;
+    const struct client *last = NULL;
     int64_t begun;
 
     if (l->nbatch == 0) return;
-    watched = atomic_load_explicit(&l->k->observed, memory_order_relaxed) >=
-              OBSERVE_MONITOR;
     begun = measure_open(lane);
     lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
-        size_t mark;
+        size_t mark = reply_mark(r);
 
         if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
-        if (UNLIKELY(net__goes_first(l, q, watched))) net__send_ranges(l);
-        net__open_range(l, c);
-        r->proto = c->proto;
-        mark = reply_mark(r);
+        if (UNLIKELY(c != last || mark > NET_KEEP_OUT)) {
+            net__open_range(l, q);
+            mark = reply_mark(r);
+            last = c;
+        }
         lane->current = c;
         exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
         lane->current = NULL;
@@ -370,12 +406,17 @@ static void net__run(struct loop *l) {
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
             net__cut_reply(l, c, mark);
-        l->ranges[l->nranges - 1].to = reply_mark(r);
     }
+    net__close_range(l);
     measure_close(lane, begun);
     lane->roomy = false;
     l->nbatch = l->nargs = l->bytes = 0;
-    net__send_ranges(l);
+}
+
+/* Carry out the batch, and send all replies. */
+static void net__run(struct loop *l) {
+    net__carry(l);
+    if (l->nranges > 0) net__send_ranges(l);
 }
 
 /* Answer a protocol error and close after it. */
@@ -394,8 +435,14 @@ static inline void net__authority(struct loop *l, const struct client *c) {
     l->limits.unauthenticated = client_is_stranger(c);
 }
 
+/* Is there no room for another request? */
+static inline bool net__batch_full(const struct loop *l) {
+    return l->nbatch == NET_BATCH || NET_ARGS - l->nargs < NET_FEW;
+}
+
 /* Put a request of n bytes into the batch, and call what its key will need
- * nearer.  True: the batch is to be run before anything else is read. */
+ * nearer.  True: it is a barrier, or for other reasons all is to be carried
+ * out and answered before anything else is read. */
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
     struct net_request *q = l->batch + l->nbatch++;
@@ -418,8 +465,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||
-           (observed & OBSERVE_PAUSE) != 0 || l->nbatch == NET_BATCH ||
-           NET_ARGS - l->nargs < NET_FEW;
+           (observed & OBSERVE_PAUSE) != 0;
 }
 
 /* Take a request that is not the usual kind, or not whole.  Returns the bytes
@@ -445,7 +491,8 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->nargs += out.argc;
-    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held) {
+    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
+        net__batch_full(l)) {
         net__run(l);
         net__authority(l, c);
     }
@@ -479,6 +526,9 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         if (UNLIKELY(net__take(l, c, argv, argc, took))) {
             net__run(l);
             net__authority(l, c);
+        } else if (UNLIKELY(net__batch_full(l))) {
+            net__carry(l);
+            net__send_others(l);
         }
     }
     return at;

@@ -75,11 +75,11 @@ static COLD bool measure__begin_hist(struct command_stat *st) {
     return st->hist != NULL;
 }
 
-static inline void measure__note(struct command_stat *st, uint64_t ns,
-                                 uint32_t class, bool track) {
-    st->ns += ns;
+static inline void measure__note(struct command_stat *st, uint32_t times,
+                                 uint64_t ns, uint32_t class, bool track) {
+    st->ns += ns * times;
     if (track && (LIKELY(st->hist != NULL) || measure__begin_hist(st)))
-        st->hist[class]++;
+        st->hist[class] += times;
 }
 
 /* A command that is to be timed alone begins: returns when. */
@@ -95,7 +95,7 @@ static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
     l->timed_ns = clock_mono_ns();
     ns = l->timed_ns - begun;
     l->alone_ns += ns;
-    measure__note(st, (uint64_t)ns, measure_class((uint64_t)ns),
+    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
                   l->k->opt.latency_tracking);
     return ns;
 }
@@ -123,8 +123,11 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
     class = measure_class(each);
-    for (uint32_t i = 0; i < l->nshared; i++)
-        measure__note(l->shared[i], each, class, track);
+    for (uint32_t i = 0, n; i < l->nshared; i += n) {
+        for (n = 1; i + n < l->nshared && l->shared[i + n] == l->shared[i];)
+            n++;
+        measure__note(l->shared[i], n, each, class, track);
+    }
     l->nshared = 0;
 }
 

@@ -196,15 +196,6 @@ static INLINE uint32_t table__home(unsigned tag, uint32_t nlines) {
     return (uint32_t)((uint64_t)tag * nlines >> 16);
 }
 
-/* Bring the line that holds h, if any does, towards the processor. */
-static INLINE void table_prefetch(const struct table *t, uint64_t h) {
-    const struct table_seg *s;
-
-    if (t->nsegs == 0) return;
-    s = table__seg(t, table__index(t, h));
-    PREFETCH(s->lines + table__home((unsigned)(h >> 48), s->nlines));
-}
-
 /* Go to the next candidate after at->slot. */
 static INLINE void *table__go(struct table_at *at, unsigned slot) {
     for (;;) {
@@ -222,15 +213,41 @@ static INLINE void *table__go(struct table_at *at, unsigned slot) {
     }
 }
 
-/* The first item whose hash may be h, or NULL.  Lends it. */
-static INLINE void *table_first(const struct table *t, uint64_t h,
+/* Go to the line where a search for h begins.  False: the table is empty. */
+static INLINE bool table__begin(const struct table *t, uint64_t h,
                                 struct table_at *at) {
-    if (t->nsegs == 0) return NULL;
+    if (t->nsegs == 0) return false;
     at->seg = table__seg(t, table__index(t, h));
     at->tag = (unsigned)(h >> 48);
     at->line = at->seg->lines + table__home(at->tag, at->seg->nlines);
     at->left = at->seg->nlines - 1;
-    return table__go(at, 0);
+    return true;
+}
+
+/* The first item whose hash may be h, or NULL.  Lends it. */
+static INLINE void *table_first(const struct table *t, uint64_t h,
+                                struct table_at *at) {
+    return table__begin(t, h, at) ? table__go(at, 0) : NULL;
+}
+
+/* The same in two halves, between which the line comes nearer: bring it
+ * towards the processor, then look into it.  at->line is NULL where the
+ * table is empty. */
+static INLINE void table_call(const struct table *t, uint64_t h,
+                              struct table_at *at) {
+    if (table__begin(t, h, at)) PREFETCH(at->line);
+    else at->line = NULL;
+}
+
+/* Only the bringing. */
+static inline void table_prefetch(const struct table *t, uint64_t h) {
+    struct table_at at;
+
+    table_call(t, h, &at);
+}
+
+static INLINE void *table_called(struct table_at *at) {
+    return at->line == NULL ? NULL : table__go(at, 0);
 }
 
 /* The next such item, or NULL. */
