@@ -235,9 +235,10 @@ struct keyref {
  * was allowed, so that the cache misses of many keys overlap. */
 struct key_hint {
     const char *p;              /* the key as it came; NULL: no hint */
-    struct keyref ref;          /* db NULL: nothing in the shard was read */
-    struct table_at at;         /* where its tag was found; line NULL: not */
+    struct keyref ref;
+    struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
+    bool found;
 };
 
 static inline uint32_t work_tick(const struct work *w) {
@@ -646,8 +647,8 @@ static INLINE void hint_take(const struct work *w, struct str key,
     h->p = NULL;
     key_home(w, key, &h->ref);
     h->p = key.p;
-    h->ref.db = NULL;
     h->at.line = NULL;
+    h->found = false;
 }
 
 /* Call the line of the index nearer that the key may be in.  Its shard is
@@ -666,20 +667,19 @@ static INLINE void hint_seek(const struct work *w, struct key_hint *h) {
 
 /* And then, when it has had time to come, the entry; under the same lock. */
 static INLINE void hint_find(struct key_hint *h) {
-    const char *e = NULL;
+    const char *e;
 
-    if (LIKELY(h->moves == h->ref.shard->mem.moves)) e = table_called(&h->at);
-    if (e == NULL) {
-        h->at.line = NULL;
-        return;
-    }
+    if (UNLIKELY(h->moves != h->ref.shard->mem.moves)) return;
+    e = table_called(&h->at);
+    if (e == NULL) return;
+    h->found = true;
     PREFETCH(e);
     PREFETCH(e + 64);
 }
 
 /* Is what hint_find has found still there, for a client in database db? */
 static INLINE bool hint_holds(const struct key_hint *h, int db) {
-    return h->at.line != NULL && h->moves == h->ref.shard->mem.moves &&
+    return h->found && h->moves == h->ref.shard->mem.moves &&
            h->ref.db == h->ref.shard->dbs[db];
 }
 

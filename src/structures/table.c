@@ -246,6 +246,7 @@ static inline void table_prefetch(const struct table *t, uint64_t h) {
     table_call(t, h, &at);
 }
 
+/* The first item of the line that was called, or NULL. */
 static INLINE void *table_called(struct table_at *at) {
     return at->line == NULL ? NULL : table__go(at, 0);
 }
