@@ -2977,15 +2977,6 @@ static INLINE uint32_t table__home(unsigned tag, uint32_t nlines) {
     return (uint32_t)((uint64_t)tag * nlines >> 16);
 }
 
-/* Bring the line that holds h, if any does, towards the processor. */
-static INLINE void table_prefetch(const struct table *t, uint64_t h) {
-    const struct table_seg *s;
-
-    if (t->nsegs == 0) return;
-    s = table__seg(t, table__index(t, h));
-    PREFETCH(s->lines + table__home((unsigned)(h >> 48), s->nlines));
-}
-
 /* Go to the next candidate after at->slot. */
 static INLINE void *table__go(struct table_at *at, unsigned slot) {
     for (;;) {
@@ -3003,15 +2994,42 @@ static INLINE void *table__go(struct table_at *at, unsigned slot) {
     }
 }
 
-/* The first item whose hash may be h, or NULL.  Lends it. */
-static INLINE void *table_first(const struct table *t, uint64_t h,
+/* Go to the line where a search for h begins.  False: the table is empty. */
+static INLINE bool table__begin(const struct table *t, uint64_t h,
                                 struct table_at *at) {
-    if (t->nsegs == 0) return NULL;
+    if (t->nsegs == 0) return false;
     at->seg = table__seg(t, table__index(t, h));
     at->tag = (unsigned)(h >> 48);
     at->line = at->seg->lines + table__home(at->tag, at->seg->nlines);
     at->left = at->seg->nlines - 1;
-    return table__go(at, 0);
+    return true;
+}
+
+/* The first item whose hash may be h, or NULL.  Lends it. */
+static INLINE void *table_first(const struct table *t, uint64_t h,
+                                struct table_at *at) {
+    return table__begin(t, h, at) ? table__go(at, 0) : NULL;
+}
+
+/* The same in two halves, between which the line comes nearer: bring it
+ * towards the processor, then look into it.  at->line is NULL where the
+ * table is empty. */
+static INLINE void table_call(const struct table *t, uint64_t h,
+                              struct table_at *at) {
+    if (table__begin(t, h, at)) PREFETCH(at->line);
+    else at->line = NULL;
+}
+
+/* Only the bringing. */
+static inline void table_prefetch(const struct table *t, uint64_t h) {
+    struct table_at at;
+
+    table_call(t, h, &at);
+}
+
+/* The first item of the line that was called, or NULL. */
+static INLINE void *table_called(struct table_at *at) {
+    return at->line == NULL ? NULL : table__go(at, 0);
 }
 
 /* The next such item, or NULL. */
@@ -11450,9 +11468,10 @@ struct keyref {
  * was allowed, so that the cache misses of many keys overlap. */
 struct key_hint {
     const char *p;              /* the key as it came; NULL: no hint */
-    struct keyref ref;          /* db NULL: nothing in the shard was read */
-    struct table_at at;         /* where its tag was found; line NULL: not */
+    struct keyref ref;
+    struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
+    bool found;
 };
 
 static inline uint32_t work_tick(const struct work *w) {
@@ -11470,12 +11489,14 @@ static INLINE uint64_t key__slashes(uint64_t word) {
 
 /* Is there a slash in a key?  By words, which may overlap. */
 static INLINE bool key__has_slash(const char *p, size_t n) {
+    uint64_t found = 0;
     size_t i = 0;
 
-    if (n >= 8) {
-        for (; i < n - 8; i += 8)
-            if (key__slashes(load64(p + i)) != 0) return true;
-        return key__slashes(load64(p + n - 8)) != 0;
+    if (LIKELY(n >= 8)) {
+        if (UNLIKELY(n > 16))
+            for (; i < n - 16; i += 8) found |= key__slashes(load64(p + i));
+        return (found | key__slashes(load64(p + i)) |
+                key__slashes(load64(p + n - 8))) != 0;
     }
     if (n >= 4)
         return key__slashes(load32(p) |
@@ -11859,8 +11880,8 @@ static INLINE void hint_take(const struct work *w, struct str key,
     h->p = NULL;
     key_home(w, key, &h->ref);
     h->p = key.p;
-    h->ref.db = NULL;
     h->at.line = NULL;
+    h->found = false;
 }
 
 /* Call the line of the index nearer that the key may be in.  Its shard is
@@ -11873,27 +11894,25 @@ static INLINE void hint_seek(const struct work *w, struct key_hint *h) {
     r->space = LIKELY(r->ns.p == NULL) ?
                    r->db->plain : space_find(r->shard, r->db, r->ns, &at);
     h->moves = r->shard->mem.moves;
-    if (r->space != NULL) table_prefetch(&r->space->keys, r->hash);
+    if (LIKELY(r->space != NULL && !r->space->strong))
+        table_call(&r->space->keys, r->hash, &h->at);
 }
 
 /* And then, when it has had time to come, the entry; under the same lock. */
 static INLINE void hint_find(struct key_hint *h) {
-    const struct space *sp = h->ref.space;
     const char *e;
 
-    if (sp == NULL || UNLIKELY(sp->strong)) return;
-    e = table_first(&sp->keys, h->ref.hash, &h->at);
-    if (e == NULL) {
-        h->at.line = NULL;
-        return;
-    }
+    if (UNLIKELY(h->moves != h->ref.shard->mem.moves)) return;
+    e = table_called(&h->at);
+    if (e == NULL) return;
+    h->found = true;
     PREFETCH(e);
     PREFETCH(e + 64);
 }
 
 /* Is what hint_find has found still there, for a client in database db? */
 static INLINE bool hint_holds(const struct key_hint *h, int db) {
-    return h->at.line != NULL && h->moves == h->ref.shard->mem.moves &&
+    return h->found && h->moves == h->ref.shard->mem.moves &&
            h->ref.db == h->ref.shard->dbs[db];
 }
 
@@ -24570,11 +24589,11 @@ static COLD bool measure__begin_hist(struct command_stat *st) {
     return st->hist != NULL;
 }
 
-static inline void measure__note(struct command_stat *st, uint64_t ns,
-                                 uint32_t class, bool track) {
-    st->ns += ns;
+static inline void measure__note(struct command_stat *st, uint32_t times,
+                                 uint64_t ns, uint32_t class, bool track) {
+    st->ns += ns * times;
     if (track && (LIKELY(st->hist != NULL) || measure__begin_hist(st)))
-        st->hist[class]++;
+        st->hist[class] += times;
 }
 
 /* A command that is to be timed alone begins: returns when. */
@@ -24590,7 +24609,7 @@ static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
     l->timed_ns = clock_mono_ns();
     ns = l->timed_ns - begun;
     l->alone_ns += ns;
-    measure__note(st, (uint64_t)ns, measure_class((uint64_t)ns),
+    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
                   l->k->opt.latency_tracking);
     return ns;
 }
@@ -24618,8 +24637,11 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
     class = measure_class(each);
-    for (uint32_t i = 0; i < l->nshared; i++)
-        measure__note(l->shared[i], each, class, track);
+    for (uint32_t i = 0, n; i < l->nshared; i += n) {
+        for (n = 1; i + n < l->nshared && l->shared[i + n] == l->shared[i];)
+            n++;
+        measure__note(l->shared[i], n, each, class, track);
+    }
     l->nshared = 0;
 }
 
@@ -40488,13 +40510,9 @@ static inline uint64_t exec__name_word(struct str name) {
     if (BASE_LITTLE && name.n >= 4)
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
-    if (BASE_LITTLE && name.n > 0) {        /* one to three bytes */
-        size_t mid = name.n >> 1, last = name.n - 1;
-
-        w = (unsigned char)p[0] | (uint64_t)(unsigned char)p[mid] << mid * 8 |
-            (uint64_t)(unsigned char)p[last] << last * 8;
-        return w | lower;
-    }
+    if (BASE_LITTLE && name.n == 3)
+        return ((unsigned char)p[0] | (uint64_t)(unsigned char)p[1] << 8 |
+                (uint64_t)(unsigned char)p[2] << 16) | lower;
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;
@@ -44001,7 +44019,7 @@ struct loop {
     size_t nbatch, bytes;       /* requests, and how long they are in all */
     struct str args[NET_ARGS];
     size_t nargs;
-    struct net_range ranges[NET_BATCH];
+    struct net_range ranges[NET_BATCH + 1];
     size_t nranges;
     struct resp_limits limits;
     int64_t next_second;        /* monotonic us: when to look at slow things */
@@ -44191,14 +44209,14 @@ static COLD void net__keep(struct client *c, struct net_out *o) {
     client_write(c, o->p + o->at, o->end - o->at);
 }
 
-/* Send the replies of the batch, each client's at once. */
-static void net__send_ranges(struct loop *l) {
+/* Send the first n ranges of replies, each client's at once. */
+static void net__send_first(struct loop *l, size_t n) {
     struct lane *lane = l->lane;
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
     lane->timed_ns = 0;
-    for (size_t i = 0; i < l->nranges; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
         struct net_out o = { lane->out.p, r->from, r->to, ref, ref };
@@ -44214,10 +44232,37 @@ static void net__send_ranges(struct loop *l) {
         net__keep(c, &o);
         if (c->state != CLIENT_GONE) net__want_write(l, c, true);
     }
+}
+
+/* Send all replies that there are. */
+static void net__send_ranges(struct loop *l) {
+    struct lane *lane = l->lane;
+
+    net__send_first(l, l->nranges);
     l->nranges = 0;
     lane->reply.refs = 0;
     lane->out.n = 0;
     if (lane->out.cap > NET_KEEP_OUT) buf_trim(&lane->out, NET_KEEP_OUT);
+    reply_resync(&lane->reply);
+}
+
+/* The same, but keep those of the last client, of whom there is more to come:
+ * a long pipeline is carried out in several batches and sent at once. */
+static void net__send_others(struct loop *l) {
+    struct lane *lane = l->lane;
+    struct net_range *last = l->ranges + l->nranges - 1;
+    size_t n = last->to - last->from;
+
+    if (lane->reply.refs > 0 || n > NET_ROOM) {
+        net__send_ranges(l);
+        return;
+    }
+    if (l->nranges == 1) return;
+    net__send_first(l, l->nranges - 1);
+    memmove(lane->out.p, lane->out.p + last->from, n);
+    l->ranges[0] = (struct net_range){ last->c, 0, n };
+    l->nranges = 1;
+    lane->out.n = n;
     reply_resync(&lane->reply);
 }
 
@@ -44230,14 +44275,6 @@ static inline void net__look_ahead(struct loop *l) {
     if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
-}
-
-/* Replies to this client begin here. */
-static void net__open_range(struct loop *l, struct client *c) {
-    size_t at = reply_mark(&l->lane->reply);
-
-    if (l->nranges > 0 && l->ranges[l->nranges - 1].c == c) return;
-    l->ranges[l->nranges++] = (struct net_range){ c, at, at };
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -44257,39 +44294,56 @@ static COLD void net__cut_reply(struct loop *l, struct client *c,
     }
 }
 
-/* Must what has been answered go out before this request is carried out? */
-static inline bool net__goes_first(const struct loop *l,
-                                   const struct net_request *q, bool watched) {
-    if (l->nranges == 0) return false;
-    if (UNLIKELY(reply_mark(&l->lane->reply) > NET_KEEP_OUT)) return true;
-    return l->ranges[l->nranges - 1].c != q->c &&
-           (q->row == NULL || watched ||
-            (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0);
+/* The last range of replies ends here. */
+static inline void net__close_range(struct loop *l) {
+    if (l->nranges > 0)
+        l->ranges[l->nranges - 1].to = reply_mark(&l->lane->reply);
 }
 
-/* Carry out the batch. */
-static void net__run(struct loop *l) {
+/* Replies to another client begin, or those there are have become too many.
+ * What has been answered goes out before anything that may take its time. */
+static void net__open_range(struct loop *l, const struct net_request *q) {
+    bool watched = atomic_load_explicit(&l->k->observed,
+                                        memory_order_relaxed) >=
+                   OBSERVE_MONITOR;
+    size_t at;
+
+    net__close_range(l);
+    if (l->nranges > 0 && l->ranges[l->nranges - 1].c == q->c &&
+        reply_mark(&l->lane->reply) <= NET_KEEP_OUT)
+        return;
+    if (l->nranges > 0 &&
+        (q->row == NULL || watched ||
+         (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
+         reply_mark(&l->lane->reply) > NET_KEEP_OUT))
+        net__send_ranges(l);
+    at = reply_mark(&l->lane->reply);
+    l->ranges[l->nranges++] = (struct net_range){ q->c, at, at };
+    l->lane->reply.proto = q->c->proto;
+}
+
+/* Carry out the batch.  Its replies are still to be sent. */
+static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
     const struct net_request *end = l->batch + l->nbatch;
-    bool watched;
+    const struct client *last = NULL;
     int64_t begun;
 
     if (l->nbatch == 0) return;
-    watched = atomic_load_explicit(&l->k->observed, memory_order_relaxed) >=
-              OBSERVE_MONITOR;
     begun = measure_open(lane);
     lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
-        size_t mark;
+        size_t mark = reply_mark(r);
 
         if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
-        if (UNLIKELY(net__goes_first(l, q, watched))) net__send_ranges(l);
-        net__open_range(l, c);
-        r->proto = c->proto;
-        mark = reply_mark(r);
+        if (UNLIKELY(c != last || mark > NET_KEEP_OUT)) {
+            net__open_range(l, q);
+            mark = reply_mark(r);
+            last = c;
+        }
         lane->current = c;
         exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
         lane->current = NULL;
@@ -44297,12 +44351,17 @@ static void net__run(struct loop *l) {
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
             net__cut_reply(l, c, mark);
-        l->ranges[l->nranges - 1].to = reply_mark(r);
     }
+    net__close_range(l);
     measure_close(lane, begun);
     lane->roomy = false;
     l->nbatch = l->nargs = l->bytes = 0;
-    net__send_ranges(l);
+}
+
+/* Carry out the batch, and send all replies. */
+static void net__run(struct loop *l) {
+    net__carry(l);
+    if (l->nranges > 0) net__send_ranges(l);
 }
 
 /* Answer a protocol error and close after it. */
@@ -44321,8 +44380,14 @@ static inline void net__authority(struct loop *l, const struct client *c) {
     l->limits.unauthenticated = client_is_stranger(c);
 }
 
+/* Is there no room for another request? */
+static inline bool net__batch_full(const struct loop *l) {
+    return l->nbatch == NET_BATCH || NET_ARGS - l->nargs < NET_FEW;
+}
+
 /* Put a request of n bytes into the batch, and call what its key will need
- * nearer.  True: the batch is to be run before anything else is read. */
+ * nearer.  True: it is a barrier, or for other reasons all is to be carried
+ * out and answered before anything else is read. */
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
     struct net_request *q = l->batch + l->nbatch++;
@@ -44345,8 +44410,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||
-           (observed & OBSERVE_PAUSE) != 0 || l->nbatch == NET_BATCH ||
-           NET_ARGS - l->nargs < NET_FEW;
+           (observed & OBSERVE_PAUSE) != 0;
 }
 
 /* Take a request that is not the usual kind, or not whole.  Returns the bytes
@@ -44372,7 +44436,8 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->nargs += out.argc;
-    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held) {
+    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
+        net__batch_full(l)) {
         net__run(l);
         net__authority(l, c);
     }
@@ -44406,6 +44471,9 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         if (UNLIKELY(net__take(l, c, argv, argc, took))) {
             net__run(l);
             net__authority(l, c);
+        } else if (UNLIKELY(net__batch_full(l))) {
+            net__carry(l);
+            net__send_others(l);
         }
     }
     return at;
