@@ -128,6 +128,7 @@
 #include "commands/usage.c"         /* arguments as a tree */
 #include "commands/facts.c"         /* what COMMAND says beyond the rows */
 #include "commands/commandcmd.c"    /* COMMAND */
+#include "commands/acl.c"           /* ACL, what there is of it */
 #include "commands/info.c"          /* INFO */
 #include "commands/observe.c"       /* SLOWLOG, LATENCY, MONITOR */
 #include "commands/digest.c"        /* sums over values */

@@ -44,6 +44,44 @@ def test_generated_tables(doc, what):
     assert written == said, "run `make docs`"
 
 
+def lists_of_commands():
+    """What tests/compatibility.awk makes of the table of commands."""
+    said = subprocess.run([program(), "--print-docs", "commands"],
+                          capture_output=True, check=True).stdout
+    return subprocess.run(
+        ["awk", "-f", "tests/compatibility.awk", "docs/compatibility.txt",
+         "-"], input=said, capture_output=True, cwd=ROOT)
+
+
+def test_generated_lists_of_commands():
+    made = lists_of_commands()
+    assert made.returncode == 0, made.stderr.decode()
+    with open(os.path.join(ROOT, "docs", "compatibility.md")) as f:
+        text = f.read()
+    written = text.split("<!-- generated: compatibility -->\n\n")[1]
+    assert written == made.stdout.decode(), "run `make docs`"
+
+
+def test_commands_without_a_word_are_noticed(tmp_path):
+    """One that is neither there nor explained, and the other way round."""
+    with open(os.path.join(ROOT, "docs", "compatibility.txt")) as f:
+        text = f.read()
+    for wrong, why in [(text + "nosuch\n", "nosuch is not there"),
+                       (text.replace("\nget\n", "\nget: not: =scripts\n"),
+                        "get is there after all"),
+                       (text.replace("\nget\n", "\nget: differs: =x\n"),
+                        "=x is not explained")]:
+        path = tmp_path / "compatibility.txt"
+        path.write_text(wrong)
+        said = subprocess.run([program(), "--print-docs", "commands"],
+                              capture_output=True, check=True).stdout
+        made = subprocess.run(
+            ["awk", "-f", "tests/compatibility.awk", str(path), "-"],
+            input=said, capture_output=True, cwd=ROOT)
+        assert made.returncode == 1
+        assert why in made.stderr.decode()
+
+
 def test_generated_options_of_the_manual_page():
     said = subprocess.run([program(), "--print-docs", "mdoc"],
                           capture_output=True, text=True, check=True).stdout

@@ -106,7 +106,7 @@ static uint32_t command_category(struct str name) {
 }
 
 /* The categories of a command, as bits. */
-static uint32_t command__categories(const struct command *row) {
+static uint32_t command_categories_of(const struct command *row) {
     static const struct {
         uint32_t flag;
         const char *name;
@@ -273,7 +273,7 @@ static void command__reply_flags(struct reply *r, const struct command *row) {
 static void command__reply_categories(struct reply *r,
                                       const struct command *row) {
     size_t n = 0, mark = reply_set_later(r);
-    uint32_t set = command__categories(row);
+    uint32_t set = command_categories_of(row);
     char shown[32];
 
     for (size_t i = 0; i < ROWS(command_categories); i++)
@@ -517,7 +517,7 @@ static bool command__passes(const struct command *row,
     case COMMAND_MODULE: return false;
     case COMMAND_PATTERN: return glob_match(what, str_c(row->name), true);
     case COMMAND_CATEGORY:
-        return (command__categories(row) & command_category(what)) != 0;
+        return (command_categories_of(row) & command_category(what)) != 0;
     }
     return false;
 }

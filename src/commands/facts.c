@@ -61,7 +61,7 @@ static const struct fact fact_keys[] = {
     { "1:-1,1,0 RO",
       " exists touch watch " },
     { "1:0,1,0 OW update",
-      " psetex restore setex " },
+      " psetex restore restore-asking setex " },
     { "1:0,1,0 OW update;2#0,1,1 RO access",
       " zdiffstore zinterstore zunionstore " },
     { "2:0,1,0 RO access",
@@ -126,6 +126,7 @@ static const struct fact fact_keys[] = {
 
 /* Flags that only COMMAND INFO shows. */
 static const struct fact fact_flags[] = {
+    { "asking", " restore-asking " },
     { "no_async_loading", " bgrewriteaof bgsave psync replicaof save slaveof "
       "sync " },
     { "allow_busy", " auth discard hello multi quit replconf reset shutdown "
@@ -138,7 +139,7 @@ static const struct fact fact_flags[] = {
 /* Categories that follow from neither flags nor group; a '-' takes one away
  * that does. */
 static const struct fact fact_categories[] = {
-    { "keyspace", " dbsize flushall flushdb swapdb " },
+    { "keyspace", " dbsize flushall flushdb restore-asking swapdb " },
     { "-keyspace", " object sort sort_ro wait " },
     { "connection", " asking command command|count command|docs "
       "command|getkeys command|getkeysandflags command|help command|info "
@@ -151,8 +152,8 @@ static const struct fact fact_categories[] = {
     { "set", " sort sort_ro " },
     { "sortedset", " sort sort_ro " },
     { "admin", " lastsave role " },
-    { "dangerous", " flushall flushdb info keys lastsave migrate restore role "
-      "sort sort_ro swapdb " },
+    { "dangerous", " flushall flushdb info keys lastsave migrate restore "
+      "restore-asking role sort sort_ro swapdb " },
 };
 
 /* What is out of fashion: since when and what to use instead. */

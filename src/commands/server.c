@@ -4,8 +4,8 @@
  * so that clients do what they do with one: no cluster, no replicas, no
  * modules.
  *
- * floor 6 - uses: base clock num log reply instance world saver client arg
- *   help
+ * floor 6 - uses: base clock rand num buf log reply instance world saver
+ *   client arg help
  */
 static enum outcome cmd_time(struct call *x) {
     int64_t us = clock_wall_us();
@@ -106,6 +106,56 @@ static enum outcome cmd_replicaof(struct call *x) {
     return DONE;
 }
 
+/* There is nobody to take over: what Redis says to those who ask for it. */
+static enum outcome cmd_failover(struct call *x) {
+    bool abort = x->argc == 2 && str_is(x->argv[1], "abort");
+    int64_t n;
+
+    for (size_t i = 1; i < x->argc && !abort; i++) {
+        size_t left = x->argc - i - 1;
+
+        if (str_is(x->argv[i], "timeout") && left >= 1) {
+            if (!arg_int_or_reply(x, ++i, &n)) return FAILED;
+            if (n <= 0) {
+                reply_error(x->r, "ERR FAILOVER timeout must be greater than "
+                                  "0");
+                return FAILED;
+            }
+        } else if (str_is(x->argv[i], "to") && left >= 2) {
+            i += 2;
+            if (!arg_int_or_reply(x, i, &n)) return FAILED;
+        } else if (!str_is(x->argv[i], "force")) {
+            return reply_err(x, ERR_SYNTAX);
+        }
+    }
+    reply_error(x->r, abort ? "ERR No failover in progress." :
+                              "ERR FAILOVER requires connected replicas.");
+    return FAILED;
+}
+
+/* A maze, another one each time; VERSION says nothing to us. */
+static enum outcome cmd_lolwut(struct call *x) {
+    struct buf b = { 0 };
+    struct rand r;
+    int64_t version;
+
+    if (x->argc > 2 && str_is(x->argv[1], "version") &&
+        !arg_int_or_reply(x, 2, &version))
+        return FAILED;
+    rand_seed(&r);
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 40; k++)
+            buf_put_char(&b, rand_below(&r, 2) == 0 ? '/' : '\\');
+        buf_put_char(&b, '\n');
+    }
+    buf_printf(&b, "kvns %s, as Redis ver. %s\n", KVNS_VERSION,
+               KVNS_REDIS_VERSION);
+    if (b.failed) reply_err(x, ERR_MEMORY);
+    else reply_verbatim(x->r, buf_str(&b), "txt");
+    buf_free(&b);
+    return DONE;
+}
+
 static enum outcome cmd_module_list(struct call *x) {
     reply_array(x->r, 0);
     return DONE;
@@ -117,11 +167,20 @@ static enum outcome cmd_bgrewriteaof(struct call *x) {
 }
 
 static const struct command server_commands[] = {
+    { "asking", cmd_no_cluster, 1, FAST, 0, 0, 0, GROUP_CLUSTER, "3.0.0",
+      "O(1)", "", "Refused: there is no cluster." },
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "Refused: there is no append-only file." },
     { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
+    { "failover", cmd_failover, -1, ADMIN | NOSCRIPT | STALE | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "6.2.0", "O(1)",
+      "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
+      "Refused: there are no replicas." },
+    { "lolwut", cmd_lolwut, -1, READONLY | FAST, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "[VERSION version]",
+      "A picture, and the version." },
     { "module", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "4.0.0", "Depends on subcommand.", "", "About modules." },
     { "module|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,

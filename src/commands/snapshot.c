@@ -193,6 +193,12 @@ static const struct command snapshot_commands[] = {
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "Makes a key of what DUMP gave." },
+    { "restore-asking", cmd_restore, -4, WRITE | GROWS, 1, 1, 1,
+      GROUP_SERVER_COMMANDS, "3.0.0",
+      "O(1) to make the key and O(N) for its N elements",
+      "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
+      "[FREQ frequency]",
+      "RESTORE as MIGRATE of a cluster calls it." },
     { "save", cmd_save, 1, ADMIN | NOSCRIPT | NO_MULTI | ALL_SHARDS, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
       "Takes a snapshot; answers when it is on the disk." },

@@ -6,7 +6,7 @@
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
  *   hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
  *   streamread streaminfo channels snapshot sync namespace connection
- *   clientcmd configcmd commandcmd info observe debug server exec tx
+ *   clientcmd configcmd commandcmd acl info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -41,6 +41,7 @@ static const struct {
     { client_commands, ROWS(client_commands) },
     { config_commands, ROWS(config_commands) },
     { command_commands, ROWS(command_commands) },
+    { acl_commands, ROWS(acl_commands) },
     { info_commands, ROWS(info_commands) },
     { observe_commands, ROWS(observe_commands) },
     { debug_commands, ROWS(debug_commands) },
