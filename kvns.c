@@ -36216,6 +36216,12 @@ static const struct command snapshot_commands[] = {
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "Makes a key of what DUMP gave." },
+    { "restore-asking", cmd_restore, -4, WRITE | GROWS, 1, 1, 1,
+      GROUP_SERVER_COMMANDS, "3.0.0",
+      "O(1) to make the key and O(N) for its N elements",
+      "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
+      "[FREQ frequency]",
+      "RESTORE as MIGRATE of a cluster calls it." },
     { "save", cmd_save, 1, ADMIN | NOSCRIPT | NO_MULTI | ALL_SHARDS, 0, 0, 0,
       GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
       "Takes a snapshot; answers when it is on the disk." },
@@ -37951,7 +37957,7 @@ static const struct fact fact_keys[] = {
     { "1:-1,1,0 RO",
       " exists touch watch " },
     { "1:0,1,0 OW update",
-      " psetex restore setex " },
+      " psetex restore restore-asking setex " },
     { "1:0,1,0 OW update;2#0,1,1 RO access",
       " zdiffstore zinterstore zunionstore " },
     { "2:0,1,0 RO access",
@@ -38016,6 +38022,7 @@ static const struct fact fact_keys[] = {
 
 /* Flags that only COMMAND INFO shows. */
 static const struct fact fact_flags[] = {
+    { "asking", " restore-asking " },
     { "no_async_loading", " bgrewriteaof bgsave psync replicaof save slaveof "
       "sync " },
     { "allow_busy", " auth discard hello multi quit replconf reset shutdown "
@@ -38028,7 +38035,7 @@ static const struct fact fact_flags[] = {
 /* Categories that follow from neither flags nor group; a '-' takes one away
  * that does. */
 static const struct fact fact_categories[] = {
-    { "keyspace", " dbsize flushall flushdb swapdb " },
+    { "keyspace", " dbsize flushall flushdb restore-asking swapdb " },
     { "-keyspace", " object sort sort_ro wait " },
     { "connection", " asking command command|count command|docs "
       "command|getkeys command|getkeysandflags command|help command|info "
@@ -38041,8 +38048,8 @@ static const struct fact fact_categories[] = {
     { "set", " sort sort_ro " },
     { "sortedset", " sort sort_ro " },
     { "admin", " lastsave role " },
-    { "dangerous", " flushall flushdb info keys lastsave migrate restore role "
-      "sort sort_ro swapdb " },
+    { "dangerous", " flushall flushdb info keys lastsave migrate restore "
+      "restore-asking role sort sort_ro swapdb " },
 };
 
 /* What is out of fashion: since when and what to use instead. */
@@ -38178,7 +38185,7 @@ static uint32_t command_category(struct str name) {
 }
 
 /* The categories of a command, as bits. */
-static uint32_t command__categories(const struct command *row) {
+static uint32_t command_categories_of(const struct command *row) {
     static const struct {
         uint32_t flag;
         const char *name;
@@ -38345,7 +38352,7 @@ static void command__reply_flags(struct reply *r, const struct command *row) {
 static void command__reply_categories(struct reply *r,
                                       const struct command *row) {
     size_t n = 0, mark = reply_set_later(r);
-    uint32_t set = command__categories(row);
+    uint32_t set = command_categories_of(row);
     char shown[32];
 
     for (size_t i = 0; i < ROWS(command_categories); i++)
@@ -38589,7 +38596,7 @@ static bool command__passes(const struct command *row,
     case COMMAND_MODULE: return false;
     case COMMAND_PATTERN: return glob_match(what, str_c(row->name), true);
     case COMMAND_CATEGORY:
-        return (command__categories(row) & command_category(what)) != 0;
+        return (command_categories_of(row) & command_category(what)) != 0;
     }
     return false;
 }
@@ -38767,6 +38774,100 @@ static const struct command command_commands[] = {
       "The names of all, or of some." },
 };
 /* ---- end commands/commandcmd.c -------------------------------------- */
+/* ACL, what there is of it */
+/* ---- begin commands/acl.c ------------------------------------------- */
+/* ==== acl - who one is =====================================================
+ *
+ * There are no rules about who may do what: a user either lives in a namespace
+ * or is the default one.  What clients ask to know where they stand is here.
+ *
+ * floor 6 - uses: base rand reply instance users arg help commandcmd
+ */
+enum { ACL_PASSWORD_BITS = 4096 };  /* of a generated one, at most */
+
+static enum outcome cmd_acl_whoami(struct call *x) {
+    reply_bulk(x->r, x->c->user == NULL ? STR("default") : str_c(x->c->user));
+    return DONE;
+}
+
+static enum outcome cmd_acl_users(struct call *x) {
+    size_t n = 1, mark = reply_array_later(x->r);
+
+    reply_bulk(x->r, STR("default"));
+    for (const struct user *u = x->k->users; u != NULL; u = u->next, n++)
+        reply_bulk(x->r, u->name);
+    reply_array_set(x->r, mark, n);
+    return DONE;
+}
+
+/* All categories, or the commands of one. */
+static enum outcome cmd_acl_cat(struct call *x) {
+    size_t n = 0, mark;
+    uint32_t one;
+
+    if (x->argc > 3) return reply_subcommand(x);
+    if (x->argc == 2) {
+        reply_array(x->r, ROWS(command_categories));
+        for (size_t i = 0; i < ROWS(command_categories); i++)
+            reply_bulk(x->r, str_c(command_categories[i]));
+        return DONE;
+    }
+    one = command_category(x->argv[2]);
+    if (one == 0) {
+        reply_errorf(x->r, "ERR Unknown category '%.*s'",
+                     (int)size_min(x->argv[2].n, 128), x->argv[2].p);
+        return FAILED;
+    }
+    mark = reply_array_later(x->r);
+    for (size_t i = 0; i < x->k->nrows; i++) {
+        if ((command_categories_of(x->k->rows + i) & one) == 0) continue;
+        reply_bulk(x->r, str_c(x->k->rows[i].name));
+        n++;
+    }
+    reply_array_set(x->r, mark, n);
+    return DONE;
+}
+
+static enum outcome cmd_acl_genpass(struct call *x) {
+    unsigned char secret[ACL_PASSWORD_BITS / 8];
+    char text[2 * sizeof secret + 1];
+    int64_t bits = 256;
+
+    if (x->argc > 3) return reply_subcommand(x);
+    if (x->argc == 3 && !arg_int_or_reply(x, 2, &bits)) return FAILED;
+    if (bits <= 0 || bits > ACL_PASSWORD_BITS) {
+        reply_error(x->r, "ERR ACL GENPASS argument must be the number of "
+                          "bits for the output password, a positive number "
+                          "up to 4096");
+        return FAILED;
+    }
+    rand_entropy(secret, (size_t)(bits + 7) / 8);
+    for (size_t i = 0; i < (size_t)(bits + 7) / 8; i++)
+        snprintf(text + 2 * i, 3, "%02x", secret[i]);
+    reply_bulk(x->r, str_of(text, (size_t)(bits + 3) / 4));
+    return DONE;
+}
+
+static const struct command acl_commands[] = {
+    { "acl", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "6.0.0",
+      "Depends on subcommand.", "", "About users." },
+    { "acl|cat", cmd_acl_cat, -2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "6.0.0", "O(N) for N commands", "[category]",
+      "The categories of commands, or the commands of one." },
+    { "acl|genpass", cmd_acl_genpass, -2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "[bits]",
+      "A password that nobody can guess." },
+    { "acl|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "", "What ACL can do." },
+    { "acl|users", cmd_acl_users, 2,
+      ADMIN | NOSCRIPT | LOADING | STALE | UNBOUND, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "6.0.0", "O(N) for N users", "",
+      "The names of all users." },
+    { "acl|whoami", cmd_acl_whoami, 2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "",
+      "As which user the connection has authenticated." },
+};
+/* ---- end commands/acl.c --------------------------------------------- */
 /* INFO */
 /* ---- begin commands/info.c ------------------------------------------ */
 /* ==== info - INFO, section by section ======================================
@@ -40320,8 +40421,8 @@ static const struct command debug_commands[] = {
  * so that clients do what they do with one: no cluster, no replicas, no
  * modules.
  *
- * floor 6 - uses: base clock num log reply instance world saver client arg
- *   help
+ * floor 6 - uses: base clock rand num buf log reply instance world saver
+ *   client arg help
  */
 static enum outcome cmd_time(struct call *x) {
     int64_t us = clock_wall_us();
@@ -40422,6 +40523,56 @@ static enum outcome cmd_replicaof(struct call *x) {
     return DONE;
 }
 
+/* There is nobody to take over: what Redis says to those who ask for it. */
+static enum outcome cmd_failover(struct call *x) {
+    bool abort = x->argc == 2 && str_is(x->argv[1], "abort");
+    int64_t n;
+
+    for (size_t i = 1; i < x->argc && !abort; i++) {
+        size_t left = x->argc - i - 1;
+
+        if (str_is(x->argv[i], "timeout") && left >= 1) {
+            if (!arg_int_or_reply(x, ++i, &n)) return FAILED;
+            if (n <= 0) {
+                reply_error(x->r, "ERR FAILOVER timeout must be greater than "
+                                  "0");
+                return FAILED;
+            }
+        } else if (str_is(x->argv[i], "to") && left >= 2) {
+            i += 2;
+            if (!arg_int_or_reply(x, i, &n)) return FAILED;
+        } else if (!str_is(x->argv[i], "force")) {
+            return reply_err(x, ERR_SYNTAX);
+        }
+    }
+    reply_error(x->r, abort ? "ERR No failover in progress." :
+                              "ERR FAILOVER requires connected replicas.");
+    return FAILED;
+}
+
+/* A maze, another one each time; VERSION says nothing to us. */
+static enum outcome cmd_lolwut(struct call *x) {
+    struct buf b = { 0 };
+    struct rand r;
+    int64_t version;
+
+    if (x->argc > 2 && str_is(x->argv[1], "version") &&
+        !arg_int_or_reply(x, 2, &version))
+        return FAILED;
+    rand_seed(&r);
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 40; k++)
+            buf_put_char(&b, rand_below(&r, 2) == 0 ? '/' : '\\');
+        buf_put_char(&b, '\n');
+    }
+    buf_printf(&b, "kvns %s, as Redis ver. %s\n", KVNS_VERSION,
+               KVNS_REDIS_VERSION);
+    if (b.failed) reply_err(x, ERR_MEMORY);
+    else reply_verbatim(x->r, buf_str(&b), "txt");
+    buf_free(&b);
+    return DONE;
+}
+
 static enum outcome cmd_module_list(struct call *x) {
     reply_array(x->r, 0);
     return DONE;
@@ -40433,11 +40584,20 @@ static enum outcome cmd_bgrewriteaof(struct call *x) {
 }
 
 static const struct command server_commands[] = {
+    { "asking", cmd_no_cluster, 1, FAST, 0, 0, 0, GROUP_CLUSTER, "3.0.0",
+      "O(1)", "", "Refused: there is no cluster." },
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "Refused: there is no append-only file." },
     { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
+    { "failover", cmd_failover, -1, ADMIN | NOSCRIPT | STALE | UNBOUND,
+      0, 0, 0, GROUP_SERVER_COMMANDS, "6.2.0", "O(1)",
+      "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
+      "Refused: there are no replicas." },
+    { "lolwut", cmd_lolwut, -1, READONLY | FAST, 0, 0, 0,
+      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "[VERSION version]",
+      "A picture, and the version." },
     { "module", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "4.0.0", "Depends on subcommand.", "", "About modules." },
     { "module|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
@@ -41604,7 +41764,7 @@ static const struct command tx_commands[] = {
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
  *   hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
  *   streamread streaminfo channels snapshot sync namespace connection
- *   clientcmd configcmd commandcmd info observe debug server exec tx
+ *   clientcmd configcmd commandcmd acl info observe debug server exec tx
  */
 static const struct {
     const struct command *rows;
@@ -41639,6 +41799,7 @@ static const struct {
     { client_commands, ROWS(client_commands) },
     { config_commands, ROWS(config_commands) },
     { command_commands, ROWS(command_commands) },
+    { acl_commands, ROWS(acl_commands) },
     { info_commands, ROWS(info_commands) },
     { observe_commands, ROWS(observe_commands) },
     { debug_commands, ROWS(debug_commands) },
