@@ -28,6 +28,8 @@
 #include "test_bits.c"
 #include "test_hll.c"
 #include "test_geohash.c"
+#include "test_ids.c"
+#include "test_stream.c"
 #include "test_crc.c"
 #include "test_lzf.c"
 #include "test_rdb.c"
@@ -68,6 +70,8 @@ static const struct unit_test {
     TESTS_BITS
     TESTS_HLL
     TESTS_GEOHASH
+    TESTS_IDS
+    TESTS_STREAM
     TESTS_CRC
     TESTS_LZF
     TESTS_RDB
