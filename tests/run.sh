@@ -47,7 +47,7 @@ fi
 step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
 suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
     tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
-    tests/test_docs.py "$@"
+    tests/test_docs.py tests/test_packaging.py "$@"
 
 case $what in
 test)

@@ -109,9 +109,6 @@ def test_it_runs_in_an_empty_root(static, tmp_path):
     root = tmp_path / "root"
     (root / "data").mkdir(parents=True)
     shutil.copy(static, root / "kvns")
-    for directory in tmp_path, *tmp_path.parents:
-        if directory.stat().st_mode & 0o001 == 0:
-            pytest.skip("%s is closed to other users" % directory)
     os.chown(root / "data", 48123, 48123)
     os.chmod(root, 0o555)
     port = free_port()

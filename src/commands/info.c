@@ -3,8 +3,8 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf shard big walk reply options option instance
- *   client measure pubsub arg key namespace
+ * floor 6 - uses: base clock buf host shard big walk reply options option
+ *   instance client measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -128,18 +128,9 @@ static size_t info__pending(const struct kvns *k) {
 
 /* Bytes of memory the process has; 0 where nobody says. */
 static size_t info_rss(void) {
-    char text[128];
-    long pages = 0, page = sysconf(_SC_PAGESIZE);
-    ssize_t n;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    uint64_t all, resident;
 
-    if (fd == -1) return 0;
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0) return 0;
-    text[n] = '\0';
-    if (sscanf(text, "%*d %ld", &pages) != 1 || pages < 0) return 0;
-    return (size_t)pages * (size_t)page;
+    return host_used(&all, &resident) ? (size_t)resident : 0;
 }
 
 /* Append "name:bytes" and "name_human:1.50M". */

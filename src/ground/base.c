@@ -70,21 +70,24 @@
 #endif
 
 /* INLINE: a step of the way that every command goes, too short to be worth a
- * call. */
+ * call; where size counts more than time, the compiler's choice. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
-#define INLINE inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
-#define INLINE inline
 #define PRINTF_LIKE(f, a)
+#endif
+#if defined(__GNUC__) && !defined(KVNS_PLAIN) && !defined(__OPTIMIZE_SIZE__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
 #endif
 
 /* Part of a structure's interface that its tests use and the program does not,

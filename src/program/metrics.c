@@ -3,7 +3,8 @@
  * One page in the text format, version 0.0.4.  What lanes count is added up
  * with the world at rest; namespaces are walked before that, see names.
  *
- * floor 8 - uses: base clock buf shard instance world measure info metric names
+ * floor 8 - uses: base clock buf host shard instance world measure info metric
+ *   names
  */
 #if !defined(KVNS_NO_HTTP)
 /* ---- namespaces ---------------------------------------------------------- */
@@ -229,22 +230,19 @@ static uint64_t metrics__open_fds(void) {
 
 /* The metrics that every exporter has of its process. */
 static void metrics__process(const struct kvns *k, struct buf *b) {
-    unsigned long virtual = 0, resident = 0;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t all, resident;
     struct rlimit r;
     struct rusage u;
     uint64_t fds = metrics__open_fds();
-    FILE *f = fopen("/proc/self/statm", "r");
 
     if (getrusage(RUSAGE_SELF, &u) == 0)
         metric_milli(b, METRIC_CPU,
                      (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
                      (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
-    if (f != NULL && fscanf(f, "%lu %lu", &virtual, &resident) == 2) {
-        metric_one(b, METRIC_VIRTUAL, (uint64_t)virtual * page);
-        metric_one(b, METRIC_RESIDENT, (uint64_t)resident * page);
+    if (host_used(&all, &resident)) {
+        metric_one(b, METRIC_VIRTUAL, all);
+        metric_one(b, METRIC_RESIDENT, resident);
     }
-    if (f != NULL) fclose(f);
     metric_milli(b, METRIC_START, k->started_ms);
     if (fds > 0) metric_one(b, METRIC_FDS, fds);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
