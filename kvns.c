@@ -83,21 +83,24 @@
 #endif
 
 /* INLINE: a step of the way that every command goes, too short to be worth a
- * call. */
+ * call; where size counts more than time, the compiler's choice. */
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define COLD __attribute__((cold, noinline))
-#define INLINE inline __attribute__((always_inline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define COLD
-#define INLINE inline
 #define PRINTF_LIKE(f, a)
+#endif
+#if defined(__GNUC__) && !defined(KVNS_PLAIN) && !defined(__OPTIMIZE_SIZE__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
 #endif
 
 /* Part of a structure's interface that its tests use and the program does not,
@@ -2773,6 +2776,24 @@ static struct host_memory host_memory(const char *root) {
 #endif
     host__granted(&m, RLIMIT_DATA, "RLIMIT_DATA, the data granted");
     return m;
+}
+
+/* How much memory the process has: bytes of addresses, and of these what is
+ * resident.  False: nobody says here. */
+static bool host_used(uint64_t *virtual, uint64_t *resident) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    char text[128], *end;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd == -1) return false;
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return false;
+    text[n] = '\0';
+    *virtual = strtoull(text, &end, 10) * page;
+    *resident = strtoull(end, NULL, 10) * page;
+    return true;
 }
 /* ---- end ground/host.c ---------------------------------------------- */
 
@@ -38875,8 +38896,8 @@ static const struct command acl_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf shard big walk reply options option instance
- *   client measure pubsub arg key namespace
+ * floor 6 - uses: base clock buf host shard big walk reply options option
+ *   instance client measure pubsub arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -39000,18 +39021,9 @@ static size_t info__pending(const struct kvns *k) {
 
 /* Bytes of memory the process has; 0 where nobody says. */
 static size_t info_rss(void) {
-    char text[128];
-    long pages = 0, page = sysconf(_SC_PAGESIZE);
-    ssize_t n;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    uint64_t all, resident;
 
-    if (fd == -1) return 0;
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0) return 0;
-    text[n] = '\0';
-    if (sscanf(text, "%*d %ld", &pages) != 1 || pages < 0) return 0;
-    return (size_t)pages * (size_t)page;
+    return host_used(&all, &resident) ? (size_t)resident : 0;
 }
 
 /* Append "name:bytes" and "name_human:1.50M". */
@@ -42617,7 +42629,8 @@ static inline bool names_shows(const struct names *m, const struct name *t) {
  * One page in the text format, version 0.0.4.  What lanes count is added up
  * with the world at rest; namespaces are walked before that, see names.
  *
- * floor 8 - uses: base clock buf shard instance world measure info metric names
+ * floor 8 - uses: base clock buf host shard instance world measure info metric
+ *   names
  */
 #if !defined(KVNS_NO_HTTP)
 /* ---- namespaces ---------------------------------------------------------- */
@@ -42843,22 +42856,19 @@ static uint64_t metrics__open_fds(void) {
 
 /* The metrics that every exporter has of its process. */
 static void metrics__process(const struct kvns *k, struct buf *b) {
-    unsigned long virtual = 0, resident = 0;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t all, resident;
     struct rlimit r;
     struct rusage u;
     uint64_t fds = metrics__open_fds();
-    FILE *f = fopen("/proc/self/statm", "r");
 
     if (getrusage(RUSAGE_SELF, &u) == 0)
         metric_milli(b, METRIC_CPU,
                      (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
                      (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
-    if (f != NULL && fscanf(f, "%lu %lu", &virtual, &resident) == 2) {
-        metric_one(b, METRIC_VIRTUAL, (uint64_t)virtual * page);
-        metric_one(b, METRIC_RESIDENT, (uint64_t)resident * page);
+    if (host_used(&all, &resident)) {
+        metric_one(b, METRIC_VIRTUAL, all);
+        metric_one(b, METRIC_RESIDENT, resident);
     }
-    if (f != NULL) fclose(f);
     metric_milli(b, METRIC_START, k->started_ms);
     if (fds > 0) metric_one(b, METRIC_FDS, fds);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
