@@ -116,7 +116,7 @@ static enum outcome channels_list(struct call *x, enum channel_kind kind) {
         return FAILED;
     }
     hub_list_reply(x->k->hub, kind, client_scope(x->c),
-                   x->argc == 3 ? x->argv[2] : STR("*"), x->r);
+                   x->argc == 3 ? x->argv[2] : str_of(NULL, 0), x->r);
     return DONE;
 }
 

@@ -431,12 +431,14 @@ static void hub__see(void *ctx, void *item) {
     const struct channel *ch = item;
 
     if (ch->kind != x->kind || !str_eq(channel_scope(ch), x->scope)) return;
-    if (!glob_match(x->pattern, channel_name(ch), false)) return;
+    if (x->pattern.p != NULL &&
+        !glob_match(x->pattern, channel_name(ch), false))
+        return;
     reply_bulk(x->r, channel_name(ch));
     x->n++;
 }
 
-/* Answer the names of a scope's channels that match. */
+/* Answer the names of a scope's channels that match; pattern.p NULL: all. */
 static void hub_list_reply(struct hub *h, enum channel_kind kind,
                            struct str scope, struct str pattern,
                            struct reply *r) {

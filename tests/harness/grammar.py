@@ -407,7 +407,45 @@ row("dbsize")
 row("flushdb", maybe(one("SYNC", "ASYNC"), percent=70), weight=1)
 row("flushall", maybe(one("SYNC", "ASYNC"), percent=70), weight=1)
 row("object encoding", any_key)
+row("object freq", any_key, compare="shape", weight=2)
+row("object idletime", any_key, compare="shape", weight=2)
+row("object refcount", any_key, compare="shape", weight=2)
+row("memory usage", any_key, maybe("SAMPLES", natural), compare="shape")
 row("dump", any_key, compare="null or not")
+
+# What redis-server 7.0 dumps: strings, a list, a hash, sets, a sorted set.
+DUMPED = [bytes.fromhex(x) for x in [
+    "00036162630a00d9ac303d4172a2e2", "00c00c0a003c2af8515c04bcd5",
+    "1201020d0d0000000200816102816202ff0a0068eb0a891341bbb1",
+    "100c0c00000002008161020101ff0a0084a693e8aa17e4db",
+    "0b0c0200000002000000010002000a006f7938b134eb202e",
+    "0202016101620a00fe642125eb033d0d",
+    "110f0f000000020081610283312e3504ff0a00080c6e19808e7d98"]]
+
+
+def dumped(d):
+    payload = d.pick(DUMPED)
+    return payload[:-1] + b"!" if d.chance(10) else payload
+
+
+row("restore", any_key, one("0", milliseconds), dumped, maybe("REPLACE",
+    percent=70), maybe(one(("IDLETIME", natural), ("FREQ", natural))),
+    weight=8)
+
+# Connections.  What subscribers hear has a test of its own.
+row("ping", maybe(named("message", word)))
+row("echo", word)
+row("client setname", word, weight=2)
+row("client getname", weight=2)
+row("client id", compare="shape", weight=2)
+row("client no-evict", one("ON", "OFF"), weight=3)
+row("time", compare="shape", weight=2)
+row("wait", "0", natural, weight=2)
+row("publish", word, value, weight=2)
+row("spublish", word, value, weight=2)
+row("command getkeys", "mset", some((word, value)), weight=2)
+row("command getkeys", "zunionstore", word, numkeys("z"), weight=2)
+row("command getkeysandflags", "lmove", word, word, "LEFT", "RIGHT", weight=2)
 gets = maybe(one(("GET", one("#", "s*", "h*->a"))))
 order = (maybe(one("ASC", "DESC")), maybe("ALPHA", percent=80))
 elements = one(K("l"), K("e"), K("z"))

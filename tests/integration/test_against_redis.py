@@ -549,6 +549,128 @@ def test_with_hypothesis(pair, pytestconfig):
     check()
 
 
+# What subscribers hear: several replies to a command, some unasked.
+
+CHANNELS = ["a", "b", "c", "ns/a", ""]
+PATTERNS = ["*", "?", "[ab]", "a*", "ns/*"]
+
+
+def draw_heard(d):
+    def some_of(words, lo):
+        return [d.pick(words) for _ in range(lo + d.below(3))]
+
+    how = d.below(12)
+    if how < 2:
+        return ["SUBSCRIBE"] + some_of(CHANNELS, 1)
+    if how == 2:
+        return ["PSUBSCRIBE"] + some_of(PATTERNS, 1)
+    if how == 3:
+        return ["SSUBSCRIBE"] + some_of(CHANNELS, 1)
+    if how == 4:
+        return [d.pick(["UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"])] \
+            + some_of(CHANNELS + PATTERNS, 0)
+    if how < 8:
+        return [d.pick(["PUBLISH", "PUBLISH", "SPUBLISH"]), d.pick(CHANNELS),
+                "message %d" % d.below(100)]
+    if how == 8:
+        return ["PUBSUB", d.pick(["CHANNELS", "SHARDCHANNELS"])] \
+            + some_of(PATTERNS, 0)[:1]
+    if how == 9:
+        return ["PUBSUB", d.pick(["NUMSUB", "SHARDNUMSUB"])] \
+            + some_of(CHANNELS, 0)
+    return d.pick([["PUBSUB", "NUMPAT"], ["PING"], ["PING", "x"],
+                   ["GET", "k"], ["RESET"], ["SUBSCRIBE"],
+                   ["PUBSUB", "NOSUCH"]])
+
+
+def without_order(replies):
+    """Lists come in any order, and so does the leaving of all channels: who
+    is left first has the greatest count behind it."""
+    out = []
+    for kind, value in replies:
+        if isinstance(value, list) and len(value) == 3 \
+                and value[0][1].endswith(b"unsubscribe"):
+            out += ["%s left %r" % (kind, value[:2]),
+                    "%s leaving %r" % (kind, value[2])]
+        elif isinstance(value, list) and kind == "*":
+            out.append("%s %r" % (kind, sorted(map(repr, value))))
+        else:
+            out.append(repr((kind, value)))
+    return sorted(out)
+
+
+def test_what_subscribers_hear(pair, pytestconfig):
+    """Everything that three connections are sent, command by command."""
+    wanted = pytestconfig.getoption("--diff-commands") // 5
+    seed = pytestconfig.getoption("--diff-seed") or int(time.time() * 1000)
+    sent, seen = 0, {}
+    while sent < wanted:
+        d = Draw.seeded(seed)
+        protocols = [d.pick(["2", "3"]) for _ in range(3)]
+        both = [[s.raw(timeout=5) for _ in protocols] for s in pair.servers]
+        for conns in both:
+            for c, p in zip(conns, protocols):
+                c.call("HELLO", p)
+        log = []
+        for _ in range(25):
+            at, args = d.below(3), draw_heard(d)
+            log.append("%d: %s" % (at, " ".join(args)))
+            said = "\n".join(["--diff-seed %d, RESP %s" % (seed, protocols)]
+                             + log)
+            theirs = hear(both[1], at, args)
+            ours = hear_as_much(both[0], at, args, theirs)
+            assert [without_order(r) for r in ours] == [
+                without_order(r) for r in theirs], said
+            name = args[0].lower()
+            errors = any(kind == "-" for kind, _ in theirs[at])
+            ok, bad = seen.get(name, (0, 0))
+            seen[name] = (ok + (not errors), bad + errors)
+            sent += 1
+        for conns in both:
+            for c in conns:
+                c.close()
+        seed += 1
+    print("\n" + "; ".join("%s %d (%d)" % (n, *seen[n])
+                           for n in sorted(seen)))
+    if sent >= LONG_RUN // 5:
+        assert all(ok >= SEEN for n, (ok, bad) in seen.items()), seen
+
+
+def hear(conns, at, args):
+    """What each connection of redis-server hears of a command: PING is
+    answered whatever they do, and behind what was sent to them before."""
+    conns[at].send(encode(*args))
+    heard = []
+    for i in [at] + [j for j in range(len(conns)) if j != at]:
+        conns[i].send(encode("PING", "over"))
+    for i, c in enumerate(conns):
+        got = []
+        while True:
+            reply = c.read()
+            if reply == ("$", b"over") or reply == (
+                    "*", [("$", b"pong"), ("$", b"over")]):
+                break
+            got.append(reply)
+        heard.append(got)
+    return heard
+
+
+def hear_as_much(conns, at, args, theirs):
+    """As many replies as redis-server gave; of several loops they may come
+    behind those to PING."""
+    conns[at].send(encode(*args))
+    heard = []
+    for c, want in zip(conns, theirs):
+        heard.append([c.read() for _ in want])
+    for i, c in enumerate(conns):
+        c.send(encode("PING", "over"))
+        reply = c.read()
+        if reply not in (("$", b"over"),
+                         ("*", [("$", b"pong"), ("$", b"over")])):
+            heard[i].append(("more", reply))
+    return heard
+
+
 def test_the_comparison_itself():
     """It must see what it is there to see."""
     assert not COMPARE["exact"](("$", b"1"), (":", 1))
