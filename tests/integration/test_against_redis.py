@@ -636,22 +636,23 @@ def test_what_subscribers_hear(pair, pytestconfig):
         assert all(ok >= SEEN for n, (ok, bad) in seen.items()), seen
 
 
+OVER = (("$", b"over"), ("*", [("$", b"pong"), ("$", b"over")]))
+
+
 def hear(conns, at, args):
     """What each connection of redis-server hears of a command: PING is
     answered whatever they do, and behind what was sent to them before."""
     conns[at].send(encode(*args))
-    heard = []
+    heard = [None] * len(conns)
     for i in [at] + [j for j in range(len(conns)) if j != at]:
         conns[i].send(encode("PING", "over"))
-    for i, c in enumerate(conns):
         got = []
         while True:
-            reply = c.read()
-            if reply == ("$", b"over") or reply == (
-                    "*", [("$", b"pong"), ("$", b"over")]):
+            reply = conns[i].read()
+            if reply in OVER:
                 break
             got.append(reply)
-        heard.append(got)
+        heard[i] = got
     return heard
 
 
@@ -665,8 +666,7 @@ def hear_as_much(conns, at, args, theirs):
     for i, c in enumerate(conns):
         c.send(encode("PING", "over"))
         reply = c.read()
-        if reply not in (("$", b"over"),
-                         ("*", [("$", b"pong"), ("$", b"over")])):
+        if reply not in OVER:
             heard[i].append(("more", reply))
     return heard
 
