@@ -2,7 +2,7 @@
  *
  * What there is to say of commands, out of their rows and of facts.
  *
- * floor 6 - uses: base num glob reply instance arg help usage facts
+ * floor 6 - uses: base glob reply instance arg help usage facts
  */
 
 /* ---- rows and facts ------------------------------------------------------ */
