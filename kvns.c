@@ -25798,12 +25798,14 @@ static void hub__see(void *ctx, void *item) {
     const struct channel *ch = item;
 
     if (ch->kind != x->kind || !str_eq(channel_scope(ch), x->scope)) return;
-    if (!glob_match(x->pattern, channel_name(ch), false)) return;
+    if (x->pattern.p != NULL &&
+        !glob_match(x->pattern, channel_name(ch), false))
+        return;
     reply_bulk(x->r, channel_name(ch));
     x->n++;
 }
 
-/* Answer the names of a scope's channels that match. */
+/* Answer the names of a scope's channels that match; pattern.p NULL: all. */
 static void hub_list_reply(struct hub *h, enum channel_kind kind,
                            struct str scope, struct str pattern,
                            struct reply *r) {
@@ -35919,7 +35921,7 @@ static enum outcome channels_list(struct call *x, enum channel_kind kind) {
         return FAILED;
     }
     hub_list_reply(x->k->hub, kind, client_scope(x->c),
-                   x->argc == 3 ? x->argv[2] : STR("*"), x->r);
+                   x->argc == 3 ? x->argv[2] : str_of(NULL, 0), x->r);
     return DONE;
 }
 
@@ -38102,7 +38104,7 @@ static const struct {
  *
  * What there is to say of commands, out of their rows and of facts.
  *
- * floor 6 - uses: base num glob reply instance arg help usage facts
+ * floor 6 - uses: base glob reply instance arg help usage facts
  */
 
 /* ---- rows and facts ------------------------------------------------------ */
@@ -38669,13 +38671,22 @@ static struct str command__use(const struct command *row,
     return s->flags;
 }
 
+/* A count of keys as atoi reads it, for so does Redis here; 0: it is none. */
+static size_t command__keys_count(struct str s) {
+    char digits[24];
+    long n;
+
+    snprintf(digits, sizeof digits, "%.*s", (int)size_min(s.n, 20), s.p);
+    n = strtol(digits, NULL, 10);
+    return n > 0 && n < INT_MAX ? (size_t)n : 0;
+}
+
 /* Where a specification's keys are in a call: every *step from the result on,
  * before *end.  0: nowhere. */
 static size_t command__range(const struct command_keys *s, size_t argc,
                              const struct str *argv, size_t *end,
                              size_t *step) {
-    size_t at = (size_t)s->index, found = 0;
-    int64_t count;
+    size_t at = (size_t)s->index, found = 0, count;
 
     *step = 1;
     if (s->index == 0) return 0;
@@ -38693,10 +38704,9 @@ static size_t command__range(const struct command_keys *s, size_t argc,
         at = found;
     }
     if (s->counted) {
-        if (at >= argc || !num_parse_int(argv[at], &count) || count < 1 ||
-            (uint64_t)count > argc - at - 1)
-            return 0;
-        *end = at + 1 + (size_t)count;
+        count = at < argc ? command__keys_count(argv[at]) : 0;
+        if (count == 0 || count > argc - at - 1) return 0;
+        *end = at + 1 + count;
         return at + 1;
     }
     *step = (size_t)s->step;
