@@ -2,8 +2,8 @@
  *
  *     prober PORT SECONDS
  *
- * Sends one GET after the other and prints: how many, then microseconds: the
- * median, the 99.9th percentile, the longest.  Between
+ * Sends one GET after the other, until then or SIGINT, and prints: how many,
+ * then microseconds: the median, the 99.9th percentile, the longest.  Between
  * them it rests a little, so that it takes little of the machine.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -11,12 +11,20 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+static volatile sig_atomic_t over;
+
+static void end_now(int sig) {
+    (void)sig;
+    over = 1;
+}
 
 static double now(void) {
     struct timespec t;
@@ -47,7 +55,8 @@ int main(int argc, char **argv) {
     if (connect(fd, (struct sockaddr *)&in, sizeof in) == -1) return 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     end = now() + atof(argv[2]) * 1e6;
-    while (n < room) {
+    signal(SIGINT, end_now);
+    while (n < room && !over) {
         double begun = now();
 
         if (begun > end) break;

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""What a snapshot costs those who go on working: stalls, memory, time.
+
+    persist.py [--quick] [--servers kvns,copy,redis] [--only stall,1m,2m]
+
+    stall    200,000 keys of 256 bytes, a snapshot every 2 seconds, 50 clients
+             that write without pipelining
+    1m       1,000,000 keys of 256 bytes, the same clients, one snapshot after
+             the other
+    2m       2,000,000 keys of 32 bytes, the same, and how long the file takes
+             to load
+
+"copy" is kvns with KVNS_SHARED_VALUES=false, "sharded2" two loops.  Each row
+is once without snapshots and once with them: writes a second, percentiles of
+the writers' waits (redis-benchmark), the longest wait of one more client that
+only reads (prober.c), all in milliseconds; then what memory grew by while
+saving (proportional set size of all processes; a quiet run's growth taken
+off), how long a snapshot took, and a load.  A busy machine adds its own waits:
+compare with the row without snapshots, and repeat.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from common import kvns_binary, pipe, save, table
+from harness.resp import Raw
+from harness.server import Server, build
+
+#        keys, bytes of a value, seconds between snapshots (0: at once)
+SCENES = {
+    "stall": (200000, 256, 2),
+    "1m": (1000000, 256, 0),
+    "2m": (2000000, 32, 0),
+}
+CLIENTS = 50
+
+
+def start(name, path):
+    if name == "redis":
+        binary = shutil.which("redis-server")
+        s = Server(binary, "redis")
+        s.args = ["--dir", os.path.dirname(path),
+                  "--dbfilename", os.path.basename(path)]
+    else:
+        config = "shards7x2" if name == "sharded2" else "classic"
+        s = Server(kvns_binary(), config, ["--redis", "--save", ""],
+                   persist_path=path, memory_limit=str(8 << 30),
+                   shared_values="no" if name == "copy" else "yes")
+    return s.start()
+
+
+def fill(server, keys, size):
+    value = "v" * size
+    pipe(server.address, (("SET", "key:%012d" % i, value)
+                          for i in range(keys)))
+
+
+class Memory(threading.Thread):
+    """The most memory that a server and its children have at a time."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.most, self.ends = pid, 0, False
+        self.first = self.now()
+        self.start()
+
+    def pids(self):
+        try:
+            with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as f:
+                return [self.pid] + [int(p) for p in f.read().split()]
+        except OSError:
+            return [self.pid]
+
+    def now(self):
+        total = 0
+        for pid in self.pids():
+            try:
+                with open("/proc/%d/smaps_rollup" % pid) as f:
+                    total += int(re.search(r"\nPss: +(\d+)",
+                                           f.read()).group(1))
+            except (OSError, AttributeError):
+                pass
+        return total / 1024
+
+    def run(self):
+        while not self.ends:
+            self.most = max(self.most, self.now())
+            time.sleep(0.02)
+
+    def growth(self):
+        self.ends = True
+        self.join()
+        return self.most - self.first
+
+
+def write(server, keys, size, requests):
+    """Writes a second, and their waits by percentile."""
+    done = subprocess.run(
+        ["redis-benchmark", "-p", str(server.port), "-c", str(CLIENTS),
+         "-n", str(requests), "-r", str(keys), "-d", str(size),
+         "SET", "key:__rand_int__", "x" * size],
+        capture_output=True, text=True)
+    out = done.stdout
+    rate = float(re.findall(r"throughput summary: ([\d.]+)", out)[-1])
+    waits = [(float(a), float(b)) for a, b in re.findall(
+        r"([\d.]+)% <= ([\d.]+) milliseconds \(cumulative", out)]
+
+    def percentile(p):
+        return next((ms for at, ms in waits if at >= p), waits[-1][1])
+    return rate, percentile(50), percentile(99), percentile(99.9), \
+        waits[-1][1]
+
+
+class Snapshots(threading.Thread):
+    """One after the other, or every so many seconds; how long each took."""
+
+    def __init__(self, server, every):
+        super().__init__(daemon=True)
+        self.server, self.every = server, every
+        self.took, self.ends, self.failed = [], False, 0
+        self.start()
+
+    def run(self):
+        with Raw(self.server.address) as raw:
+            while not self.ends:
+                begun = time.monotonic()
+                raw.call("BGSAVE")
+                info = b"rdb_bgsave_in_progress:1"
+                while b"rdb_bgsave_in_progress:1" in info:
+                    time.sleep(0.01)
+                    info = raw.call("INFO", "persistence")[1]
+                self.took.append(time.monotonic() - begun)
+                self.failed += b"rdb_last_bgsave_status:ok" not in info
+                rest = begun + self.every - time.monotonic()
+                while rest > 0 and not self.ends:
+                    time.sleep(min(0.05, rest))
+                    rest = begun + self.every - time.monotonic()
+
+    def result(self):
+        self.ends = True
+        self.join()
+        return self.took
+
+
+def measure(server, keys, size, requests, every, saving):
+    memory = Memory(server.pid)
+    probe = subprocess.Popen([build("prober"), str(server.port), "600"],
+                             stdout=subprocess.PIPE, text=True)
+    snapshots = Snapshots(server, every) if saving else None
+    row = dict(zip(("rate", "p50", "p99", "p999", "max"),
+                   write(server, keys, size, requests)))
+    if saving:
+        row["took"] = snapshots.result()
+        row["failed"] = snapshots.failed
+    probe.send_signal(signal.SIGINT)
+    n, *us = probe.communicate()[0].split()
+    row["longest"] = max(float(x) for x in us) / 1000
+    row["memory"] = memory.growth()
+    return row
+
+
+def load(name, path):
+    """Seconds that the server itself says, or that it did not answer."""
+    begun = time.monotonic()
+    s = start(name, path)
+    with Raw(s.address, timeout=60) as raw:
+        while b"loading:1" in raw.call("INFO", "persistence")[1]:
+            time.sleep(0.002)
+        took = time.monotonic() - begun
+        keys = raw.call("DBSIZE")[1]
+    said = re.findall(rb"(?:loaded from disk: |expired, )([\d.]+) s",
+                      s.log())
+    s.kill()
+    s.discard()
+    return float(said[-1]) if said else took, keys
+
+
+def scene(name, what, requests):
+    keys, size, every = SCENES[what]
+    directory = tempfile.mkdtemp(prefix="kvns-persist-")
+    path = os.path.join(directory, "x.rdb")
+    try:
+        s = start(name, path)
+        fill(s, keys, size)
+        quiet = measure(s, keys, size, requests, every, False)
+        busy = measure(s, keys, size, requests, every, True)
+        with Raw(s.address, timeout=120) as raw:
+            raw.call("SAVE")
+        s.kill()
+        s.discard()
+        loads = sorted(load(name, path)[0] for _ in range(3))
+        return {"quiet": quiet, "saving": busy, "load": loads,
+                "bytes": os.path.getsize(path)}
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def row_of(name, what, kind, r, quiet):
+    ms = ["%.3f" % r[x] for x in ("p50", "p99", "p999", "max", "longest")]
+    cells = [what, name, kind, "%.0f" % r["rate"]] + ms
+    if kind == "quiet":
+        return cells + ["", "", ""]
+    took = sorted(r["took"])
+    return cells + ["%.0f MB" % max(0, r["memory"] - max(0, quiet["memory"])),
+                    "%d x %.2f s" % (len(took), took[len(took) // 2]),
+                    "%d failed" % r["failed"] if r["failed"] else ""]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--quick", action="store_true")
+    p.add_argument("--servers", default="kvns,copy,redis")
+    p.add_argument("--only", default="stall,1m,2m")
+    p.add_argument("--requests", type=int)
+    a = p.parse_args()
+    requests = a.requests or (200000 if a.quick else 1000000)
+    results = {}
+    rows = [["scene", "server", "", "writes/s", "p50", "p99", "p99.9", "max",
+             "reader", "memory", "snapshot", "load"]]
+    for what in a.only.split(","):
+        for name in a.servers.split(","):
+            if name == "redis" and not shutil.which("redis-server"):
+                continue
+            r = results["%s %s" % (what, name)] = scene(name, what, requests)
+            rows.append(row_of(name, what, "quiet", r["quiet"], None))
+            rows.append(row_of(name, what, "saving", r["saving"], r["quiet"]))
+            rows[-1][-1] += " %.2f s" % r["load"][0]
+    table(rows)
+    save("persist.json", {"results": results})
+
+
+if __name__ == "__main__":
+    main()
