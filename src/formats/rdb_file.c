@@ -184,6 +184,61 @@ static void rdb_file_close(struct rdb_file *f) {
     f->cap = 0;
 }
 
+/* Pass over a string in the window; NULL: it is not there whole, or in no form
+ * that is worth it.  *s: its bytes, where they stand as they are. */
+static const uint8_t *rdb_file__scout_str(const uint8_t *p, const uint8_t *end,
+                                          struct str *s) {
+    size_t n, head = 1;
+
+    *s = (struct str){ NULL, 0 };
+    if (end - p < 5) return NULL;
+    switch (*p >> 6) {
+    case 0: n = *p; break;
+    case 1: n = (size_t)(*p & 63) << 8 | p[1]; head = 2; break;
+    case 2:
+        if (*p != 0x80) return NULL;
+        n = (size_t)load_be(p + 1, 4);
+        head = 5;
+        break;
+    default:
+        if (*p > RDB_ENC_INT32) return NULL;
+        return p + 1 + ((size_t)1 << (*p & 3));
+    }
+    p += head;
+    if (n > (size_t)(end - p)) return NULL;
+    *s = str_of((const char *)p, n);
+    return p + n;
+}
+
+/* Look ahead for keys, as far as the window goes: take the one of the record
+ * at *at, a place in the input, and go on to the next record.  False, and
+ * *at as it was: it is no simple record, or not there yet.  A hint: what is
+ * wrong shows when it is read. */
+static bool rdb_scout(const struct rdb_in *in, uint64_t *at,
+                      struct str *key) {
+    const uint8_t *p, *end = in->p + in->n;
+    struct str value;
+
+    if (*at < rdb_at(in) || *at - in->before >= in->n) return false;
+    p = in->p + (size_t)(*at - in->before);
+    if (*p == RDB_OP_EXPIRE_MS) p += 9;
+    if (end - p < 2) return false;
+    switch (*p++) {
+    case RDB_STRING: case RDB_SET_INTSET: case RDB_HASH_PACK:
+    case RDB_ZSET_PACK: case RDB_SET_PACK: case RDB_HASH_ZIPLIST:
+    case RDB_ZSET_ZIPLIST: case RDB_LIST_ZIPLIST:
+        break;
+    default:
+        return false;
+    }
+    p = rdb_file__scout_str(p, end, key);
+    if (p == NULL || key->p == NULL) return false;
+    p = rdb_file__scout_str(p, end, &value);
+    if (p == NULL) return false;
+    *at = in->before + (uint64_t)(p - in->p);
+    return true;
+}
+
 /* Read the key and keep a copy: the value is read through the same window. */
 static bool rdb_file__key(struct rdb_file *f) {
     if (!rdb_get_str(f->in, &f->key)) return false;

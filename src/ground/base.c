@@ -74,7 +74,9 @@
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define PREFETCH(p) __builtin_prefetch(p)
+/* The empty asm keeps GCC from taking a function that only prefetches for one
+ * without effect, and leaving out its calls. */
+#define PREFETCH(p) do { __builtin_prefetch(p); __asm__ volatile(""); } while (0)
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else

@@ -9,7 +9,8 @@
  *
  * Tables are made for as many keys as the file says and has bytes for, so that
  * they do not grow while loading.  A key that stands twice is found on the way
- * to its place in the table, which costs a line that is needed anyway.
+ * to its place in the table, which costs a line that is needed anyway; and a
+ * scout runs some keys ahead and calls their lines towards the processor.
  *
  * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
  *    shard save door load upkeep option instance users world apply
@@ -17,10 +18,16 @@
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
     LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
     LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
 };
 
 enum loader_at { LOADER_MORE, LOADER_DONE, LOADER_FAILED };
+
+/* A key ahead: where its record begins, and its hash. */
+struct loader_ahead {
+    uint64_t at, hash;
+};
 
 struct loader {
     struct kvns *k;
@@ -37,6 +44,10 @@ struct loader {
     bool over;                  /* the log says that it is more than allowed */
     uint64_t keys, expired, empty, evicted;
     int64_t began_us, said_us;
+    struct loader_ahead ahead[LOADER_AHEAD];
+    uint32_t first, scouted;    /* of the ring `ahead`: numbers, not places */
+    uint64_t scout_at;          /* where the scout goes on */
+    struct key_hint hint;
 };
 
 static void loader_free(struct loader *l) {
@@ -291,11 +302,56 @@ static bool loader__aux(struct loader *l) {
     return false;
 }
 
+/* Look ahead: bring the lines of keys to come towards the processor. */
+static void loader__scout(struct loader *l) {
+    struct keyspace *ks = &l->k->ks;
+    struct str key, ns, local;
+
+    if (l->scout_at < rdb_at(&l->in)) {
+        l->scout_at = rdb_at(&l->in);
+        l->first = l->scouted;
+    }
+    while (l->scouted - l->first < LOADER_AHEAD) {
+        struct loader_ahead *a = l->ahead + l->scouted % LOADER_AHEAD;
+        struct space *sp;
+        struct shard *s;
+
+        a->at = l->scout_at;
+        if (!rdb_scout(&l->in, &l->scout_at, &key)) return;
+        key_split(&l->w, key, &ns, &local);
+        a->hash = key_hash(ks, local);
+        s = key_shard(ks, ns, a->hash);
+        sp = ns.p == NULL ? s->dbs[l->w.db]->plain : NULL;
+        if (sp != NULL) table_prefetch(&sp->keys, a->hash);
+        l->scouted++;
+    }
+}
+
+/* Use what the scout knows of the key whose record began at `at`, if it was
+ * there. */
+static void loader__hint(struct loader *l, uint64_t at) {
+    l->w.hint = NULL;
+    while (l->first != l->scouted) {
+        const struct loader_ahead *a = l->ahead + l->first % LOADER_AHEAD;
+
+        if (a->at > at) return;
+        l->first++;
+        if (a->at < at) continue;
+        l->hint.p = l->f.key.p;
+        l->hint.hash = a->hash;
+        key_split(&l->w, l->f.key, &l->hint.ns, &l->hint.local);
+        l->w.hint = &l->hint;
+        return;
+    }
+}
+
 /* Take one record. */
 static enum loader_at loader__record(struct loader *l) {
+    uint64_t at = rdb_at(&l->in);
     bool ok = true;
 
     l->in_key = false;
+    loader__scout(l);
     switch (rdb_file_next(&l->f)) {
     case RDB_AT_ERROR: return LOADER_FAILED;
     case RDB_AT_END: return LOADER_DONE;
@@ -316,6 +372,7 @@ static enum loader_at loader__record(struct loader *l) {
         if (!l->ours) loader__expect(l, l->f.keys);
         break;
     case RDB_AT_KEY:
+        loader__hint(l, at);
         ok = loader__key(l);
         break;
     }

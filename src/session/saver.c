@@ -234,11 +234,14 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
     saver_settings(k, users, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
-        size_t keys = 0, expiring = 0;
+        size_t keys = 0, expiring = 0, plain = 0;
 
         for (uint32_t i = 0; i < k->ks.nshards; i++) {
-            keys += k->ks.shards[i].dbs[d]->keys;
-            expiring += k->ks.shards[i].dbs[d]->expiring;
+            const struct db *db = k->ks.shards[i].dbs[d];
+
+            keys += db->keys;
+            expiring += db->expiring;
+            if (db->plain != NULL) plain += db->plain->keys.count;
         }
         if (keys == 0) continue;
         rdb_put_byte(b, RDB_OP_SELECT);
@@ -246,6 +249,7 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
         rdb_put_byte(b, RDB_OP_RESIZE);
         rdb_put_len(b, keys);
         rdb_put_len(b, expiring);
+        saver__aux(b, "kvns-plain", (long long)plain);
     }
 }
 

@@ -430,21 +430,18 @@ static void table_init(struct table *t) {
 /* Prepare an empty table for n items, so that loading never splits.  A refusal
  * is harmless. */
 static void table_expect(struct table *t, struct mem *m, size_t n) {
-    size_t segs = n / TABLE_PER_SEG + 1, each = n / segs;
+    size_t segs = n / TABLE_PER_SEG + 1, half, each;
     struct table_seg *dir;
     uint32_t lines;
 
     if (t->nsegs != 0 || n <= TABLE_PER_SEG || segs > UINT32_MAX / 2) return;
     dir = mem_try(m, segs * sizeof *dir);
     if (dir == NULL) return;
-    lines = (uint32_t)size_min(table__mask((uint32_t)segs), segs);
+    half = (size_t)table__mask((uint32_t)segs) / 2 + 1;
+    each = n / (2 * half) + 1;
     for (size_t i = 0; i < segs; i++) {
         /* those that will split this round hold twice as much */
-        size_t mine = i + table__mask((uint32_t)segs) / 2 + 1 >= segs &&
-                      i < table__mask((uint32_t)segs) / 2 + 1 ? each * 2 :
-                                                                each;
-        mine = size_min(mine, 2 * TABLE_PER_SEG);
-        lines = table__fit(mine);
+        lines = table__fit(i < half && i + half >= segs ? each * 2 : each);
         dir[i] = (struct table_seg){ table__lines(m, lines), lines, 0 };
         if (dir[i].lines != NULL) {
             t->max_lines = (uint32_t)size_max(t->max_lines, lines);
