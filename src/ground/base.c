@@ -76,7 +76,11 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* The empty asm keeps GCC from taking a function that only prefetches for one
  * without effect, and leaving out its calls. */
-#define PREFETCH(p) do { __builtin_prefetch(p); __asm__ volatile(""); } while (0)
+#define PREFETCH(p)                                                       \
+    do {                                                                  \
+        __builtin_prefetch(p);                                            \
+        __asm__ volatile("");                                             \
+    } while (0)
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else

@@ -338,8 +338,10 @@ static void loader__hint(struct loader *l, uint64_t at) {
         l->first++;
         if (a->at < at) continue;
         l->hint.p = l->f.key.p;
-        l->hint.hash = a->hash;
-        key_split(&l->w, l->f.key, &l->hint.ns, &l->hint.local);
+        l->hint.ref.hash = a->hash;
+        key_split(&l->w, l->f.key, &l->hint.ref.ns, &l->hint.ref.local);
+        l->hint.ref.shard = key_shard(&l->k->ks, l->hint.ref.ns, a->hash);
+        l->hint.found = false;
         l->w.hint = &l->hint;
         return;
     }
