@@ -87,7 +87,13 @@
 #if defined(__GNUC__) && !defined(KVNS_PLAIN)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define PREFETCH(p) __builtin_prefetch(p)
+/* The empty asm keeps GCC from taking a function that only prefetches for one
+ * without effect, and leaving out its calls. */
+#define PREFETCH(p)                                                       \
+    do {                                                                  \
+        __builtin_prefetch(p);                                            \
+        __asm__ volatile("");                                             \
+    } while (0)
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
@@ -3232,21 +3238,18 @@ static void table_init(struct table *t) {
 /* Prepare an empty table for n items, so that loading never splits.  A refusal
  * is harmless. */
 static void table_expect(struct table *t, struct mem *m, size_t n) {
-    size_t segs = n / TABLE_PER_SEG + 1, each = n / segs;
+    size_t segs = n / TABLE_PER_SEG + 1, half, each;
     struct table_seg *dir;
     uint32_t lines;
 
     if (t->nsegs != 0 || n <= TABLE_PER_SEG || segs > UINT32_MAX / 2) return;
     dir = mem_try(m, segs * sizeof *dir);
     if (dir == NULL) return;
-    lines = (uint32_t)size_min(table__mask((uint32_t)segs), segs);
+    half = (size_t)table__mask((uint32_t)segs) / 2 + 1;
+    each = n / (2 * half) + 1;
     for (size_t i = 0; i < segs; i++) {
         /* those that will split this round hold twice as much */
-        size_t mine = i + table__mask((uint32_t)segs) / 2 + 1 >= segs &&
-                      i < table__mask((uint32_t)segs) / 2 + 1 ? each * 2 :
-                                                                each;
-        mine = size_min(mine, 2 * TABLE_PER_SEG);
-        lines = table__fit(mine);
+        lines = table__fit(i < half && i + half >= segs ? each * 2 : each);
         dir[i] = (struct table_seg){ table__lines(m, lines), lines, 0 };
         if (dir[i].lines != NULL) {
             t->max_lines = (uint32_t)size_max(t->max_lines, lines);
@@ -10793,6 +10796,61 @@ static void rdb_file_close(struct rdb_file *f) {
     free(f->hold);
     f->hold = NULL;
     f->cap = 0;
+}
+
+/* Pass over a string in the window; NULL: it is not there whole, or in no form
+ * that is worth it.  *s: its bytes, where they stand as they are. */
+static const uint8_t *rdb_file__scout_str(const uint8_t *p, const uint8_t *end,
+                                          struct str *s) {
+    size_t n, head = 1;
+
+    *s = (struct str){ NULL, 0 };
+    if (end - p < 5) return NULL;
+    switch (*p >> 6) {
+    case 0: n = *p; break;
+    case 1: n = (size_t)(*p & 63) << 8 | p[1]; head = 2; break;
+    case 2:
+        if (*p != 0x80) return NULL;
+        n = (size_t)load_be(p + 1, 4);
+        head = 5;
+        break;
+    default:
+        if (*p > RDB_ENC_INT32) return NULL;
+        return p + 1 + ((size_t)1 << (*p & 3));
+    }
+    p += head;
+    if (n > (size_t)(end - p)) return NULL;
+    *s = str_of((const char *)p, n);
+    return p + n;
+}
+
+/* Look ahead for keys, as far as the window goes: take the one of the record
+ * at *at, a place in the input, and go on to the next record.  False, and
+ * *at as it was: it is no simple record, or not there yet.  A hint: what is
+ * wrong shows when it is read. */
+static bool rdb_scout(const struct rdb_in *in, uint64_t *at,
+                      struct str *key) {
+    const uint8_t *p, *end = in->p + in->n;
+    struct str value;
+
+    if (*at < rdb_at(in) || *at - in->before >= in->n) return false;
+    p = in->p + (size_t)(*at - in->before);
+    if (*p == RDB_OP_EXPIRE_MS) p += 9;
+    if (end - p < 2) return false;
+    switch (*p++) {
+    case RDB_STRING: case RDB_SET_INTSET: case RDB_HASH_PACK:
+    case RDB_ZSET_PACK: case RDB_SET_PACK: case RDB_HASH_ZIPLIST:
+    case RDB_ZSET_ZIPLIST: case RDB_LIST_ZIPLIST:
+        break;
+    default:
+        return false;
+    }
+    p = rdb_file__scout_str(p, end, key);
+    if (p == NULL || key->p == NULL) return false;
+    p = rdb_file__scout_str(p, end, &value);
+    if (p == NULL) return false;
+    *at = in->before + (uint64_t)(p - in->p);
+    return true;
 }
 
 /* Read the key and keep a copy: the value is read through the same window. */
@@ -23973,11 +24031,14 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
     rdb_put_aux(b, STR("kvns-ver"), STR(KVNS_VERSION));
     saver_settings(k, users, b);
     for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
-        size_t keys = 0, expiring = 0;
+        size_t keys = 0, expiring = 0, plain = 0;
 
         for (uint32_t i = 0; i < k->ks.nshards; i++) {
-            keys += k->ks.shards[i].dbs[d]->keys;
-            expiring += k->ks.shards[i].dbs[d]->expiring;
+            const struct db *db = k->ks.shards[i].dbs[d];
+
+            keys += db->keys;
+            expiring += db->expiring;
+            if (db->plain != NULL) plain += db->plain->keys.count;
         }
         if (keys == 0) continue;
         rdb_put_byte(b, RDB_OP_SELECT);
@@ -23985,6 +24046,7 @@ static void saver__head(const struct kvns *k, bool users, struct buf *b) {
         rdb_put_byte(b, RDB_OP_RESIZE);
         rdb_put_len(b, keys);
         rdb_put_len(b, expiring);
+        saver__aux(b, "kvns-plain", (long long)plain);
     }
 }
 
@@ -45416,7 +45478,8 @@ static bool listen_all(struct kvns *k, struct loop *l, int handed,
  *
  * Tables are made for as many keys as the file says and has bytes for, so that
  * they do not grow while loading.  A key that stands twice is found on the way
- * to its place in the table, which costs a line that is needed anyway.
+ * to its place in the table, which costs a line that is needed anyway; and a
+ * scout runs some keys ahead and calls their lines towards the processor.
  *
  * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
  *    shard save door load upkeep option instance users world apply
@@ -45424,10 +45487,16 @@ static bool listen_all(struct kvns *k, struct loop *l, int handed,
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
     LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
     LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
 };
 
 enum loader_at { LOADER_MORE, LOADER_DONE, LOADER_FAILED };
+
+/* A key ahead: where its record begins, and its hash. */
+struct loader_ahead {
+    uint64_t at, hash;
+};
 
 struct loader {
     struct kvns *k;
@@ -45444,6 +45513,10 @@ struct loader {
     bool over;                  /* the log says that it is more than allowed */
     uint64_t keys, expired, empty, evicted;
     int64_t began_us, said_us;
+    struct loader_ahead ahead[LOADER_AHEAD];
+    uint32_t first, scouted;    /* of the ring `ahead`: numbers, not places */
+    uint64_t scout_at;          /* where the scout goes on */
+    struct key_hint hint;
 };
 
 static void loader_free(struct loader *l) {
@@ -45698,11 +45771,58 @@ static bool loader__aux(struct loader *l) {
     return false;
 }
 
+/* Look ahead: bring the lines of keys to come towards the processor. */
+static void loader__scout(struct loader *l) {
+    struct keyspace *ks = &l->k->ks;
+    struct str key, ns, local;
+
+    if (l->scout_at < rdb_at(&l->in)) {
+        l->scout_at = rdb_at(&l->in);
+        l->first = l->scouted;
+    }
+    while (l->scouted - l->first < LOADER_AHEAD) {
+        struct loader_ahead *a = l->ahead + l->scouted % LOADER_AHEAD;
+        struct space *sp;
+        struct shard *s;
+
+        a->at = l->scout_at;
+        if (!rdb_scout(&l->in, &l->scout_at, &key)) return;
+        key_split(&l->w, key, &ns, &local);
+        a->hash = key_hash(ks, local);
+        s = key_shard(ks, ns, a->hash);
+        sp = ns.p == NULL ? s->dbs[l->w.db]->plain : NULL;
+        if (sp != NULL) table_prefetch(&sp->keys, a->hash);
+        l->scouted++;
+    }
+}
+
+/* Use what the scout knows of the key whose record began at `at`, if it was
+ * there. */
+static void loader__hint(struct loader *l, uint64_t at) {
+    l->w.hint = NULL;
+    while (l->first != l->scouted) {
+        const struct loader_ahead *a = l->ahead + l->first % LOADER_AHEAD;
+
+        if (a->at > at) return;
+        l->first++;
+        if (a->at < at) continue;
+        l->hint.p = l->f.key.p;
+        l->hint.ref.hash = a->hash;
+        key_split(&l->w, l->f.key, &l->hint.ref.ns, &l->hint.ref.local);
+        l->hint.ref.shard = key_shard(&l->k->ks, l->hint.ref.ns, a->hash);
+        l->hint.found = false;
+        l->w.hint = &l->hint;
+        return;
+    }
+}
+
 /* Take one record. */
 static enum loader_at loader__record(struct loader *l) {
+    uint64_t at = rdb_at(&l->in);
     bool ok = true;
 
     l->in_key = false;
+    loader__scout(l);
     switch (rdb_file_next(&l->f)) {
     case RDB_AT_ERROR: return LOADER_FAILED;
     case RDB_AT_END: return LOADER_DONE;
@@ -45723,6 +45843,7 @@ static enum loader_at loader__record(struct loader *l) {
         if (!l->ours) loader__expect(l, l->f.keys);
         break;
     case RDB_AT_KEY:
+        loader__hint(l, at);
         ok = loader__key(l);
         break;
     }
