@@ -839,8 +839,9 @@ row("georadiusbymember", K("z"), place_name, distance, unit, *with_what,
     before=set_places(1), weight=8)
 row("georadiusbymember_ro", K("z"), place_name, distance, unit, *with_what,
     *how_many, before=set_places(1))
-row("georadiusbymember", K("z"), place_name, distance, unit, *how_many,
-    compare="shape")            # members at one place come in any order
+# Of arbitrary scores many are at one place, so all of them are answered.
+row("georadiusbymember", K("z"), word, distance, unit,
+    maybe(one("ASC", "DESC")))
 row("geosearch", K("z"), *where, *with_what, *how_many,
     before=set_places(1), weight=16)
 row("geosearch", "none", *where, *with_what, *how_many, weight=1)

@@ -70,13 +70,13 @@ def test_setbit_of_a_number(redis):
     ("BITFIELD_RO k SET u8 0 1",
      ("-", b"ERR BITFIELD_RO only supports the GET subcommand")),
 ])
-def test_refused(fresh_server, args, error):
-    with fresh_server(args=["--redis"]).raw() as c:
-        c.call("SET", "k", "foobar")
-        c.call("HSET", "h", "f", "v")
-        assert c.call(*args.split()) == error
-        assert c.call("GET", "k") == ("$", b"foobar")
-        assert c.call("EXISTS", "d") == (":", 0)
+def test_refused(raw, args, error):
+    c = raw()
+    c.call("SET", "k", "foobar")
+    c.call("HSET", "h", "f", "v")
+    assert c.call(*args.split()) == error
+    assert c.call("GET", "k") == ("$", b"foobar")
+    assert c.call("EXISTS", "d") == (":", 0)
 
 
 def test_offsets_are_bounded_by_the_longest_argument(fresh_server):

@@ -242,9 +242,10 @@ def test_keys_and_events(raw):
     "ZRANGESTORE ns/d ns/k 0 -1", "ZUNIONSTORE ns/d 1 ns/k",
     "GEORADIUS ns/k 0 0 25000 km STORE ns/d",
 ])
-def test_the_source_is_not_evicted(fresh_server, command):
+def test_the_source_is_not_evicted(fresh_server, command, config_name):
     """Room for the result is made in the namespace of its source, which is
-    lent from meanwhile."""
+    lent from meanwhile; with several shards, in that of the result only, so
+    that there may be none."""
     s = fresh_server(memory_limit="400000", eviction_policy="none")
     with s.raw() as c:
         for i in range(500):
@@ -257,6 +258,9 @@ def test_the_source_is_not_evicted(fresh_server, command):
             n += 1
         # Now the source is the least used key of all.
         c.ok("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
-        assert c.call(*command.split()) == (":", 500)
-        assert c.call("ZCARD", "ns/k") == c.call("ZCARD", "ns/d") == (
-            ":", 500)
+        got = c.call(*command.split())
+        if config_name == "classic" or got[0] != "-":
+            assert got == c.call("ZCARD", "ns/d") == (":", 500)
+        else:
+            assert got[1].startswith(b"OOM ")
+        assert c.call("ZCARD", "ns/k") == (":", 500)
