@@ -89,6 +89,7 @@
 #include "session/slow.c"           /* the slow log */
 #include "session/monitor.c"        /* everybody's commands */
 #include "session/pubsub.c"         /* channels */
+#include "session/track.c"           /* what clients keep */
 #include "session/watch.c"          /* WATCH */
 #include "session/waiters.c"        /* clients that wait for data */
 
@@ -124,6 +125,7 @@
 #include "commands/namespace.c"     /* tenants */
 #include "commands/connection.c"    /* HELLO, AUTH, SELECT */
 #include "commands/clientcmd.c"     /* CLIENT */
+#include "commands/trackcmd.c"      /* CLIENT TRACKING */
 #include "commands/configcmd.c"     /* CONFIG */
 #include "commands/usage.c"         /* arguments as a tree */
 #include "commands/facts.c"         /* what COMMAND says beyond the rows */

@@ -3,7 +3,7 @@
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
  * floor 6 - uses: base num buf reply options instance users world client
- *   waiters arg help connection
+ *    track waiters arg help connection
  */
 
 /* ---- one client in words ------------------------------------------------- */
@@ -18,6 +18,9 @@ static void clients__flags(const struct client *c, char out[16]) {
         { c->channels + c->patterns + c->shard_channels > 0, 'P' },
         { (c->flags & CLIENT_MULTI) != 0, 'x' },
         { c->state == CLIENT_BLOCKED, 'b' },
+        { (c->flags & CLIENT_TRACKING) != 0, 't' },
+        { (c->flags & CLIENT_BROKEN) != 0, 'R' },
+        { c->tracker != NULL && (c->tracker->flags & TRACK_BCAST) != 0, 'B' },
         { atomic_load(&((struct client *)c)->touched), 'd' },
         { c->state == CLIENT_CLOSING, 'c' },
         { c->state == CLIENT_GONE, 'A' },
@@ -63,9 +66,10 @@ static void clients__line(struct buf *b, const struct client *c,
                c->queue_bytes, (size_t)0, (size_t)0, pending, pending > 0,
                c->out.cap, clients__memory(c) + c->queue_bytes,
                pending > 0 ? "rw" : "r");
-    buf_printf(b, "cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+    buf_printf(b, "cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
                c->last == NULL ? "NULL" : c->last->name,
-               c->user == NULL ? "default" : c->user, c->proto,
+               c->user == NULL ? "default" : c->user,
+               (long long)track_redirect(c), c->proto,
                c->lib_name == NULL ? "" : c->lib_name,
                c->lib_ver == NULL ? "" : c->lib_ver);
 }
@@ -430,23 +434,6 @@ static enum outcome cmd_client_no_touch(struct call *x) {
     return clients__switch(x, CLIENT_NO_TOUCH);
 }
 
-static enum outcome cmd_client_getredir(struct call *x) {
-    reply_int(x->r, -1);
-    return DONE;
-}
-
-static enum outcome cmd_client_trackinginfo(struct call *x) {
-    reply_map(x->r, 3);
-    reply_bulk(x->r, STR("flags"));
-    reply_set(x->r, 1);
-    reply_bulk(x->r, STR("off"));
-    reply_bulk(x->r, STR("redirect"));
-    reply_int(x->r, -1);
-    reply_bulk(x->r, STR("prefixes"));
-    reply_array(x->r, 0);
-    return DONE;
-}
-
 enum {
     CLIENTS_FLAGS = NOSCRIPT | LOADING | STALE,
     CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES,
@@ -459,9 +446,6 @@ static const struct command client_commands[] = {
     { "client|getname", cmd_client_getname, 2, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "",
       "The name of the connection." },
-    { "client|getredir", cmd_client_getredir, 2, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "",
-      "Where messages of tracking go; -1 if it is off." },
     { "client|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)", "",
       "What CLIENT can do." },
@@ -502,9 +486,6 @@ static const struct command client_commands[] = {
     { "client|setname", cmd_client_setname, 3, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "connection-name",
       "Names the connection." },
-    { "client|trackinginfo", cmd_client_trackinginfo, 2, CLIENTS_FLAGS,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
-      "How tracking is set up for this connection." },
     { "client|unblock", cmd_client_unblock, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)",
       "client-id [TIMEOUT | ERROR]",

@@ -1,7 +1,7 @@
 /* ==== connection - who is there, and in which protocol =====================
  *
  * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
- *   watch arg
+ *    track watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -67,6 +67,7 @@ static bool connection__become_or_reply(struct call *x, const struct user *u) {
         if (!client_set_text(&bound, space)) goto refused;
         watch_clear(c, false);
         pubsub_part_all(c);
+        track_off(c);
         monitor_leave(c);
         free(c->bound);
         c->bound = bound;
@@ -214,6 +215,7 @@ static enum outcome cmd_hello(struct call *x) {
         return reply_err(x, ERR_MEMORY);
     c->proto = x->r->proto = (uint8_t)h.proto;
     pubsub_set_proto(c);
+    track_set_proto(c);
     return connection__welcome(x);
 }
 
@@ -224,6 +226,7 @@ static enum outcome cmd_reset(struct call *x) {
     client_discard(c);
     watch_clear(c, false);
     pubsub_part_all(c);
+    track_off(c);
     monitor_leave(c);
     c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                             CLIENT_REPLY_SKIPPING | CLIENT_NO_TOUCH |

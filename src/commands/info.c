@@ -4,7 +4,7 @@
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
  * floor 6 - uses: base clock buf host shard big walk reply options option
- *   instance client measure pubsub arg key namespace
+ *    instance client measure pubsub track arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -204,10 +204,11 @@ static void info__clients(struct info__to *t) {
                      "maxclients:%d\r\n"
                      "client_recent_max_input_buffer:%zu\r\n"
                      "client_recent_max_output_buffer:%zu\r\n"
-                     "blocked_clients:%zu\r\ntracking_clients:0\r\n"
+                     "blocked_clients:%zu\r\ntracking_clients:%zu\r\n"
                      "clients_in_timeout_table:%zu\r\npubsub_clients:%zu\r\n",
                t->s.clients, (int)t->k->opt.max_clients, t->s.in_max,
-               t->s.out_max, t->s.blocked, t->s.timed, t->s.pubsub);
+               t->s.out_max, t->s.blocked, track_count(t->k->track).clients,
+               t->s.timed, t->s.pubsub);
 }
 
 static void info__memory(struct info__to *t) {
@@ -326,6 +327,7 @@ static void info__persistence(struct info__to *t) {
 static void info__stats(struct info__to *t) {
     const struct info_sums *s = &t->s;
     struct hub *h = t->k->hub;
+    struct track_counts tracked = track_count(t->k->track);
     size_t counts[CHANNEL_KINDS];
 
     pthread_mutex_lock(&h->lock);
@@ -373,10 +375,11 @@ static void info__stats(struct info__to *t) {
                      "active_defrag_key_misses:0\r\n"
                      "total_active_defrag_time:0\r\n"
                      "current_active_defrag_time:0\r\n"
-                     "tracking_total_keys:0\r\ntracking_total_items:0\r\n"
-                     "tracking_total_prefixes:0\r\n",
+                     "tracking_total_keys:%zu\r\ntracking_total_items:%zu\r\n"
+                     "tracking_total_prefixes:%zu\r\n",
                counts[CHANNEL], counts[CHANNEL_PATTERN],
-               counts[CHANNEL_SHARD]);
+               counts[CHANNEL_SHARD], tracked.keys, tracked.items,
+               tracked.prefixes);
     buf_printf(t->b, "unexpected_error_replies:0\r\n"
                      "total_error_replies:%llu\r\n"
                      "dump_payload_sanitizations:0\r\n"

@@ -499,6 +499,11 @@ static bool key_empty(struct call *x, int db) {
         s->dirty++;
     }
     x->w.news = true;           /* those who wait may have to know */
+    if (atomic_load(&ks->shards[0].tracked) != 0) {
+        struct str ns = x->w.bound;
+
+        shard_touched(ks->shards, 0, true, ns, (struct str){ NULL, 0 });
+    }
     return ok;
 }
 

@@ -241,6 +241,7 @@ static void namespace__empty(struct call *x, struct str ns) {
 
     y.w.bound = ns;             /* what a bound client would empty */
     key_empty(&y, -1);
+    x->w.news = x->w.news || y.w.news;
 }
 
 static enum outcome cmd_namespace_flush(struct call *x) {

@@ -15,7 +15,8 @@
  * a waiting command is run again under the locks it needs itself.
  *
  * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
- *   instance world client measure labels slow monitor pubsub watch waiters arg
+ *    instance world client measure labels slow monitor pubsub track watch
+ *    waiters arg
  */
 
 enum {
@@ -212,10 +213,28 @@ static void exec__publish(struct lane *l, const struct event *e,
     }
 }
 
+/* Tell those who track keys of the changes a shard has noted. */
+static COLD void exec__tell_changes(struct lane *l, const struct buf *b) {
+    for (size_t at = 0; at < b->n;) {
+        struct str ns = { NULL, 0 }, local = { NULL, 0 };
+        struct touch t;
+
+        memcpy(&t, b->p + at, sizeof t);
+        at += sizeof t;
+        if (t.nslen != UINT32_MAX) ns = str_of(b->p + at, t.nslen);
+        at += ns.n;
+        if (t.n != UINT32_MAX) local = str_of(b->p + at, t.n);
+        at += local.n;
+        if (local.p == NULL) track_flushed(l, ns);
+        else track_changed(l, t.who, t.self, ns, local);
+    }
+}
+
 /* Publish the events a shard has noted.  The shard is not locked. */
 static COLD void exec__events(struct lane *l, struct shard *s) {
-    struct buf names, key = { 0 }, channel = { 0 };
+    struct buf names, touched, key = { 0 }, channel = { 0 };
     struct event *events;
+    bool lost;
     size_t n;
 
     shard_lock(s);
@@ -226,7 +245,14 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     s->events = NULL;
     s->nevents = s->events_cap = 0;
     memset(&s->event_keys, 0, sizeof s->event_keys);
+    touched = s->touched;
+    lost = s->touched_lost;
+    memset(&s->touched, 0, sizeof s->touched);
+    s->touched_lost = false;
     shard_unlock(s);
+    if (UNLIKELY(lost)) track_lost(l);
+    exec__tell_changes(l, &touched);
+    buf_free(&touched);
     if (!hub_is_silent(l->k->hub))
         for (size_t i = 0; i < n; i++)
             exec__publish(l, events + i, names.p, &key, &channel);
@@ -249,6 +275,7 @@ static INLINE void exec__call(struct lane *l, struct client *c,
     x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
     x->w.quiet = x->w.counted = x->w.news = false;
     x->w.hint = NULL;
+    x->w.who = 0;
     x->k = l->k;
     x->lane = l;
     x->c = c;
@@ -257,6 +284,35 @@ static INLINE void exec__call(struct lane *l, struct client *c,
     x->argv = argv;
     x->r = r;
     x->no_block = x->again = false;
+}
+
+/* What the command changes is changed by a client that tracks keys itself. */
+static inline void exec__own(struct call *x) {
+    if (UNLIKELY((x->c->flags & CLIENT_TRACKING) != 0)) x->w.who = x->c->id;
+}
+
+static void exec__note_key(void *ctx, size_t i) {
+    const struct call *x = ctx;
+    struct str key = x->argv[i], ns, local;
+
+    key_split(&x->w, key, &ns, &local);
+    track_note(x->c, ns, local,
+               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
+                   !key_needs_prefix(true, local));
+}
+
+/* Remember which keys a client has read that tracks them; their shards are
+ * locked. */
+static COLD void exec__note(struct call *x) {
+    const struct tracker *t = x->c->tracker;
+    bool caching = (x->c->flags & CLIENT_CACHING) != 0;
+
+    if (t == NULL || (x->row->flags & READONLY) == 0 ||
+        (x->row->flags & PUBSUB) != 0 || (t->flags & TRACK_BCAST) != 0)
+        return;
+    if ((t->flags & TRACK_OPTIN) != 0 && !caching) return;
+    if ((t->flags & TRACK_OPTOUT) != 0 && caching) return;
+    exec_keys(x->row, x->argc, x->argv, exec__note_key, x);
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -304,6 +360,7 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     reply_open(&r, &out, c->proto, SIZE_MAX);
     exec__call(l, c, row, argc, argv, &r, &x);
     x.again = true;
+    exec__own(&x);
     memset(set, 0, sizeof set);
     exec__shards(&x.w, row, argc, argv, set);
     exec__lock(x.w.ks, set);
@@ -713,6 +770,36 @@ static inline enum outcome exec__run(struct call *x) {
     return what;
 }
 
+/* Run a handler that only reads, and remember what, under the same locks. */
+static enum outcome exec__noting(struct call *x) {
+    struct keyspace *ks = x->w.ks;
+    uint64_t set[EXEC_SHARDS / 64];
+    enum outcome what;
+
+    memset(set, 0, sizeof set);
+    exec__shards(&x->w, x->row, x->argc, x->argv, set);
+    exec__lock(ks, set);
+    what = x->row->run(x);
+    exec__note(x);
+    exec__unlock(ks, set);
+    return what;
+}
+
+/* The same as exec__run, for a client that tracks keys. */
+static COLD enum outcome exec__run_tracking(struct call *x) {
+    struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
+    enum outcome what;
+
+    exec__own(x);
+    if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
+        return exec__run(x);
+    what = exec__timed(x, exec__noting);
+    st->calls++;
+    if (what == FAILED) exec__failed(x->lane, st, x->r, false);
+    if (x->w.news) exec__after(x);
+    return what;
+}
+
 /* Answer a command that there is not, as Redis does. */
 static COLD void exec__unknown(struct reply *r, size_t argc,
                                const struct str *argv) {
@@ -874,6 +961,13 @@ static bool exec__hold(struct call *x) {
     return true;
 }
 
+/* CLIENT CACHING is for one command, or one transaction, behind it. */
+static inline void exec__uncache(struct client *c, const struct command *row) {
+    if ((c->flags & CLIENT_MULTI) != 0) return;
+    if (row != NULL && strncmp(row->name, "client|", 7) == 0) return;
+    c->flags &= ~(uint32_t)CLIENT_CACHING;
+}
+
 /* A command that is not simply to be run.  True: it is dealt with. */
 static COLD bool exec__aside(struct call *x, unsigned observed,
                              enum outcome *what) {
@@ -885,9 +979,11 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
         exec__queue(x);
         return true;
     }
-    if (observed < OBSERVE_MONITOR) return false;
-    *what = exec__run(x);
-    monitor_feed(x);
+    if ((x->c->flags & CLIENT_TRACKING) != 0) *what = exec__run_tracking(x);
+    else if (observed >= OBSERVE_MONITOR) *what = exec__run(x);
+    else return false;
+    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
+    exec__uncache(x->c, x->row);
     return true;
 }
 
@@ -909,6 +1005,7 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
         !exec__check_or_reply(c, r, &row, argc, argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
+        exec__uncache(c, row);
         if (row == NULL) measure_error(l, r->code);
         else exec__failed(l, l->stats + (row - l->k->rows), r, true);
         return FAILED;
@@ -918,7 +1015,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     x.w.hint = hint;
     observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
                ~(unsigned)OBSERVE_ALONE;
-    if (UNLIKELY((observed | (c->flags & CLIENT_MULTI)) != 0) &&
+    if (UNLIKELY((observed | (c->flags &
+                             (CLIENT_MULTI | CLIENT_TRACKING))) != 0) &&
         exec__aside(&x, observed, &what))
         return what;
     return exec__run(&x);

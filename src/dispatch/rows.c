@@ -4,9 +4,10 @@
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *   hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
- *   streamread streaminfo channels snapshot sync namespace connection
- *   clientcmd configcmd commandcmd acl info observe debug server exec tx
+ *    hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
+ *    streamread streaminfo channels snapshot sync namespace connection
+ *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
+ *    exec tx
  */
 static const struct {
     const struct command *rows;
@@ -39,6 +40,7 @@ static const struct {
     { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
+    { tracking_commands, ROWS(tracking_commands) },
     { config_commands, ROWS(config_commands) },
     { command_commands, ROWS(command_commands) },
     { acl_commands, ROWS(acl_commands) },

@@ -58,11 +58,13 @@ static void tx__run(struct call *x) {
 
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
+        exec__own(&y);
         x->r->proto = c->proto;
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
+        if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);
         x->w.news = x->w.news || y.w.news;
     }

@@ -195,12 +195,18 @@ static COLD void door__wake(struct edit *ed) {
     ed->w->news = true;
 }
 
-/* Tell those who watch the key, and those who wait for data in it. */
-static COLD void door__touch(struct edit *ed) {
+/* Tell those who keep or watch the key, and who wait for data in it. */
+static COLD void door__touch(struct edit *ed, int class) {
     struct shard *s = ed->ref.shard;
     struct table_at at;
     struct side_key *k;
 
+    if (atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0) {
+        shard_touched(s, ed->w->who,
+                      (class & (EVENT_EXPIRED | EVENT_EVICTED)) == 0,
+                      ed->ref.ns, ed->ref.local);
+        ed->w->news = true;
+    }
     k = side_find(s, &s->watched, ed->ref.db->index, ed->ref.ns,
                   ed->ref.local, &at);
     if (k != NULL)
@@ -276,7 +282,9 @@ static inline void door__settle(struct edit *ed, int class,
 static inline void edit_commit(struct edit *ed, int class, const char *name) {
     const struct shard *s = ed->ref.shard;
 
-    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
+    if (UNLIKELY(s->watched.count + s->waited.count +
+                 atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0))
+        door__touch(ed, class);
     door__settle(ed, class, name);
 }
 

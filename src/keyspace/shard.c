@@ -133,6 +133,14 @@ struct side_key {
     char name[];
 };
 
+/* A key that was changed, for those who track it; its name follows. */
+struct touch {
+    uint64_t who;               /* client that tracks itself; 0: another */
+    uint32_t nslen, n;          /* nslen UINT32_MAX: default; n UINT32_MAX: the
+                                   whole namespace, or for both everything */
+    bool self;                  /* not by its time, or for want of memory */
+};
+
 struct event {
     const char *name;           /* static text, "set" */
     int class;
@@ -173,6 +181,9 @@ struct shard {
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
+    atomic_uint tracked;        /* changes are to be noted for tracking */
+    struct buf touched;         /* the notes: struct touch, namespace, key */
+    bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     struct walk *walk;          /* snapshot in progress, or NULL */
 };
@@ -218,6 +229,7 @@ struct work {
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
+    uint64_t who;               /* client that tracks keys, or 0 */
     bool news;                  /* something was noted in a shard's lists */
     const struct key_hint *hint;    /* of the next key, or NULL */
 };
@@ -861,6 +873,23 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     atomic_store_explicit(&s->news, true, memory_order_relaxed);
 }
 
+/* Note a change for tracking; local.p NULL: of a whole namespace, and where
+ * ns.p is NULL, too, of everything. */
+static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
+                               struct str ns, struct str local) {
+    struct touch t = { .who = who, .self = self };
+
+    t.nslen = ns.p == NULL ? UINT32_MAX : (uint32_t)ns.n;
+    t.n = local.p == NULL ? UINT32_MAX : (uint32_t)local.n;
+    if (!buf_put(&s->touched, &t, sizeof t) ||
+        (ns.p != NULL && !buf_put_str(&s->touched, ns)) ||
+        (local.p != NULL && !buf_put_str(&s->touched, local))) {
+        buf_free(&s->touched);
+        s->touched_lost = true;
+    }
+    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+}
+
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
@@ -878,6 +907,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     }
     atomic_init(&s->live, 0);
     atomic_init(&s->news, false);
+    atomic_init(&s->tracked, 0);
 }
 
 /* Lock a shard, where there is anybody to lock out. */

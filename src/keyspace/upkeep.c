@@ -319,6 +319,7 @@ static void shard_fini(struct shard *s) {
     free(s->dbs);
     free(s->events);
     buf_free(&s->event_keys);
+    buf_free(&s->touched);
     buf_free(&s->reads);
     for (struct past *p; (p = past_take(s)) != NULL;) free(p);
     pthread_mutex_destroy(&s->lock);

@@ -3,7 +3,7 @@
  * What kvns.h promises, on the caller's thread alone.
  *
  * floor 8 - uses: base clock buf log reply options option instance saver
- *   client measure pubsub watch waiters exec net listen instances
+ *    client measure pubsub track watch waiters exec net listen instances
  */
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];
@@ -108,6 +108,7 @@ void kvns_free(struct kvns *k) {
     if (k->embedded != NULL) {
         watch_clear(k->embedded, false);
         pubsub_part_all(k->embedded);
+        track_off(k->embedded);
         client_free(k->embedded);
     }
     loop_free(k->loop);

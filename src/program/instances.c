@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure labels slow pubsub exec rows
+ *    instance users apply measure labels slow pubsub track exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -64,9 +64,10 @@ static struct kvns *instances_new(struct options *opt) {
     k->ks.shards = calloc(shards, sizeof *k->ks.shards);
     k->lanes = calloc(lanes, sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
+    k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();
     if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL ||
-        k->hub == NULL || !rows_join(k))
+        k->hub == NULL || k->track == NULL || !rows_join(k))
         return NULL;
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
@@ -105,6 +106,7 @@ static void instances_free(struct kvns *k) {
     options_put_string(&k->applied_limits, STR(""), STR(""));
     options_put_string(&k->applied_policies, STR(""), STR(""));
     hub_free(k->hub);
+    track_hub_free(k->track);
     free(k->ks.shards);
     free(k->lanes);
     free(k->rows);

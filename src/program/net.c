@@ -16,9 +16,9 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply options
- *   instance world saver client measure labels monitor pubsub watch waiters
- *   exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
+ *    options instance world saver client measure labels monitor pubsub track
+ *    watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -606,6 +606,7 @@ static void net__drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
     watch_clear(c, false);
     pubsub_part_all(c);
+    track_off(c);
     monitor_leave(c);
     net__remove(l, c);
     if (c->parked) {
@@ -862,6 +863,12 @@ static void net__letters(struct loop *l) {
         case LETTER_MONITOR:
             monitor_deliver(lane, letter->bytes, letter->n);
             break;
+        case LETTER_TRACK:
+            track_arrive(lane, letter);
+            break;
+        case LETTER_TRACK_BROKEN:
+            track_arrive_broken(lane, letter);
+            break;
         case LETTER_UNBLOCK:
             if (c != NULL) client_unblock(c, letter->bytes[0] != 0);
             break;
@@ -899,6 +906,7 @@ static void net__second(struct loop *l) {
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
+    if (lane->id == 0 && k->track->old != NULL) track_sweep(k->track);
     if (l->ticks % hz != 0) return;
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
@@ -1003,6 +1011,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (again) l->accept_again = 0;
     }
     if (l->webs != NULL) webs_turn(l->webs);
+    track_turn(lane);
     net__flush_all(l);
     measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
     world_leave(lane);

@@ -20,7 +20,7 @@
  * floor 5 - uses: base clock buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
-#define KVNS_REDIS_VERSION "7.2.4"  /* what our command set answers to */
+#define KVNS_REDIS_VERSION "7.4.0"  /* what our command set answers to */
 
 struct call;
 struct client;
@@ -236,7 +236,10 @@ enum {
     CLIENT_EMBEDDED = 8192,     /* no socket: kvns_exec */
     CLIENT_TAKES_EOF = 16384,   /* REPLCONF capa eof */
     CLIENT_REPLICA = 32768,     /* says that it is one */
-    CLIENT_SYNC = 65536         /* gets a snapshot, and then nothing more */
+    CLIENT_SYNC = 65536,        /* gets a snapshot, and then nothing more */
+    CLIENT_TRACKING = 1 << 17,  /* has a tracker */
+    CLIENT_CACHING = 1 << 18,   /* CLIENT CACHING, for the next command */
+    CLIENT_BROKEN = 1 << 19     /* who gets its messages has gone */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -273,6 +276,7 @@ struct client {
     struct saved_call *queue, *queue_last;  /* of MULTI */
     size_t queued, queue_bytes;
     struct watch *watches;
+    struct tracker *tracker;    /* NULL: it does not track; see track */
     atomic_bool touched;        /* a watched key was changed */
     struct saved_call *waiting; /* the command it is blocked in */
     struct waiter *waiters;
@@ -315,6 +319,8 @@ enum letter_kind {
     LETTER_SERVE,               /* for the lane: a ready key, see exec */
     LETTER_KILL,
     LETTER_MONITOR,             /* bytes for all who monitor, client 0 */
+    LETTER_TRACK,               /* a message of tracking for the client */
+    LETTER_TRACK_BROKEN,        /* bytes: the id of whom it went to */
     LETTER_UNBLOCK              /* bytes[0]: with an error */
 };
 
@@ -408,6 +414,7 @@ struct kvns {
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
     struct hub *hub;
+    struct track_hub *track;
     struct user *users;         /* bound to namespaces; see users */
     struct str applied_limits, applied_policies;    /* options in force */
     pthread_mutex_t lock;       /* guards persist and what follows it */
