@@ -111,8 +111,9 @@ def both(server, redis_server, config_name):
         sides.extend([ours, theirs])
         for side in (ours, theirs):
             side.server.raw().call("FLUSHALL")
-            for name in sorted(set(re.findall(r"^ *(\w):|{(\w)}", scene, re.M))):
-                side.client("".join(name))
+            names = re.findall(r"^ *(\w):|{(\w)}", scene, re.M)
+            for name in sorted({"".join(pair) for pair in names}):
+                side.client(name)
         for line in scene.strip().split("\n"):
             name, _, text = line.partition(":")
             words = [w.replace("_", " ") if w == "_" else w
