@@ -787,13 +787,13 @@ static enum outcome exec__noting(struct call *x) {
 
 /* The same as exec__run, for a client that tracks keys. */
 static COLD enum outcome exec__run_tracking(struct call *x) {
-    struct command_stat *st = x->lane->stats + (x->row - x->k->rows);
+    struct command_stat *st = exec__stats(x);
     enum outcome what;
 
     exec__own(x);
     if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
         return exec__run(x);
-    what = exec__timed(x, exec__noting);
+    what = exec__timed(x, st, exec__noting);
     st->calls++;
     if (what == FAILED) exec__failed(x->lane, st, x->r, false);
     if (x->w.news) exec__after(x);
