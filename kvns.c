@@ -11445,6 +11445,14 @@ struct side_key {
     char name[];
 };
 
+/* A key that was changed, for those who track it; its name follows. */
+struct touch {
+    uint64_t who;               /* client that tracks itself; 0: another */
+    uint32_t nslen, n;          /* nslen UINT32_MAX: default; n UINT32_MAX: the
+                                   whole namespace, or for both everything */
+    bool self;                  /* not by its time, or for want of memory */
+};
+
 struct event {
     const char *name;           /* static text, "set" */
     int class;
@@ -11485,6 +11493,9 @@ struct shard {
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
+    atomic_uint tracked;        /* changes are to be noted for tracking */
+    struct buf touched;         /* the notes: struct touch, namespace, key */
+    bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     struct walk *walk;          /* snapshot in progress, or NULL */
 };
@@ -11530,6 +11541,7 @@ struct work {
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
+    uint64_t who;               /* client that tracks keys, or 0 */
     bool news;                  /* something was noted in a shard's lists */
     const struct key_hint *hint;    /* of the next key, or NULL */
 };
@@ -12173,6 +12185,23 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     atomic_store_explicit(&s->news, true, memory_order_relaxed);
 }
 
+/* Note a change for tracking; local.p NULL: of a whole namespace, and where
+ * ns.p is NULL, too, of everything. */
+static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
+                               struct str ns, struct str local) {
+    struct touch t = { .who = who, .self = self };
+
+    t.nslen = ns.p == NULL ? UINT32_MAX : (uint32_t)ns.n;
+    t.n = local.p == NULL ? UINT32_MAX : (uint32_t)local.n;
+    if (!buf_put(&s->touched, &t, sizeof t) ||
+        (ns.p != NULL && !buf_put_str(&s->touched, ns)) ||
+        (local.p != NULL && !buf_put_str(&s->touched, local))) {
+        buf_free(&s->touched);
+        s->touched_lost = true;
+    }
+    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+}
+
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
@@ -12190,6 +12219,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     }
     atomic_init(&s->live, 0);
     atomic_init(&s->news, false);
+    atomic_init(&s->tracked, 0);
 }
 
 /* Lock a shard, where there is anybody to lock out. */
@@ -14360,12 +14390,18 @@ static COLD void door__wake(struct edit *ed) {
     ed->w->news = true;
 }
 
-/* Tell those who watch the key, and those who wait for data in it. */
-static COLD void door__touch(struct edit *ed) {
+/* Tell those who keep or watch the key, and who wait for data in it. */
+static COLD void door__touch(struct edit *ed, int class) {
     struct shard *s = ed->ref.shard;
     struct table_at at;
     struct side_key *k;
 
+    if (atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0) {
+        shard_touched(s, ed->w->who,
+                      (class & (EVENT_EXPIRED | EVENT_EVICTED)) == 0,
+                      ed->ref.ns, ed->ref.local);
+        ed->w->news = true;
+    }
     k = side_find(s, &s->watched, ed->ref.db->index, ed->ref.ns,
                   ed->ref.local, &at);
     if (k != NULL)
@@ -14441,7 +14477,9 @@ static inline void door__settle(struct edit *ed, int class,
 static inline void edit_commit(struct edit *ed, int class, const char *name) {
     const struct shard *s = ed->ref.shard;
 
-    if (UNLIKELY(s->watched.count + s->waited.count != 0)) door__touch(ed);
+    if (UNLIKELY(s->watched.count + s->waited.count +
+                 atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0))
+        door__touch(ed, class);
     door__settle(ed, class, name);
 }
 
@@ -18517,6 +18555,7 @@ static void shard_fini(struct shard *s) {
     free(s->dbs);
     free(s->events);
     buf_free(&s->event_keys);
+    buf_free(&s->touched);
     buf_free(&s->reads);
     for (struct past *p; (p = past_take(s)) != NULL;) free(p);
     pthread_mutex_destroy(&s->lock);
@@ -22770,7 +22809,7 @@ out:
  * floor 5 - uses: base clock buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
-#define KVNS_REDIS_VERSION "7.2.4"  /* what our command set answers to */
+#define KVNS_REDIS_VERSION "7.4.0"  /* what our command set answers to */
 
 struct call;
 struct client;
@@ -22986,7 +23025,10 @@ enum {
     CLIENT_EMBEDDED = 8192,     /* no socket: kvns_exec */
     CLIENT_TAKES_EOF = 16384,   /* REPLCONF capa eof */
     CLIENT_REPLICA = 32768,     /* says that it is one */
-    CLIENT_SYNC = 65536         /* gets a snapshot, and then nothing more */
+    CLIENT_SYNC = 65536,        /* gets a snapshot, and then nothing more */
+    CLIENT_TRACKING = 1 << 17,  /* has a tracker */
+    CLIENT_CACHING = 1 << 18,   /* CLIENT CACHING, for the next command */
+    CLIENT_BROKEN = 1 << 19     /* who gets its messages has gone */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -23023,6 +23065,7 @@ struct client {
     struct saved_call *queue, *queue_last;  /* of MULTI */
     size_t queued, queue_bytes;
     struct watch *watches;
+    struct tracker *tracker;    /* NULL: it does not track; see track */
     atomic_bool touched;        /* a watched key was changed */
     struct saved_call *waiting; /* the command it is blocked in */
     struct waiter *waiters;
@@ -23065,6 +23108,8 @@ enum letter_kind {
     LETTER_SERVE,               /* for the lane: a ready key, see exec */
     LETTER_KILL,
     LETTER_MONITOR,             /* bytes for all who monitor, client 0 */
+    LETTER_TRACK,               /* a message of tracking for the client */
+    LETTER_TRACK_BROKEN,        /* bytes: the id of whom it went to */
     LETTER_UNBLOCK              /* bytes[0]: with an error */
 };
 
@@ -23158,6 +23203,7 @@ struct kvns {
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
     struct hub *hub;
+    struct track_hub *track;
     struct user *users;         /* bound to namespaces; see users */
     struct str applied_limits, applied_policies;    /* options in force */
     pthread_mutex_t lock;       /* guards persist and what follows it */
@@ -25921,6 +25967,877 @@ static void hub_free(struct hub *h) {
     free(h);
 }
 /* ---- end session/pubsub.c ------------------------------------------- */
+/* what clients keep */
+/* ---- begin session/track.c ------------------------------------------ */
+/* ==== track - CLIENT TRACKING: to be told that what one keeps has changed ===
+ *
+ * Clients that keep values are told when these change.  One hub a server,
+ * under its lock, a leaf like that of the channels:
+ *
+ *   hub -- keys (by name) --< links >-- trackers (one a tracking client)
+ *     |
+ *     +-- prefixes --< trackers that want all keys of that beginning (BCAST)
+ *
+ * A reader's keys are noted while their shards are locked, so no change falls
+ * between.  A change is noted by the door in a list of its shard (only while
+ * anybody tracks), which exec drains into track_changed when no shard is
+ * locked.  Messages go to a client of the same lane at once and to others by
+ * letter; what is said by prefix goes once a turn, all keys of the turn
+ * together.
+ *
+ * As in Redis, databases are not told apart, and a key's record goes with the
+ * message about it.  A client is told of a key by the name it used: who lives
+ * in a namespace by local names, others by the printed one, or as default/x.
+ *
+ * Memory is bounded by tracking-table-max-keys: beyond it some key is called
+ * changed.  Links to clients that have gone are dropped when room is needed.
+ * Where a note finds no memory, everything is called changed.
+ *
+ * floor 5 - uses: base mem rand hash buf table shard reply instance client
+ */
+enum { TRACK_BCAST = 1, TRACK_OPTIN = 2, TRACK_OPTOUT = 4, TRACK_NOLOOP = 8 };
+
+enum { TRACK_PRINTED = 1, TRACK_ALIAS = 2 };    /* forms of a name */
+
+struct tracker {
+    struct tracker *next, *prev;    /* of the hub */
+    uint64_t id;                /* of the client */
+    struct lane *lane;
+    uint64_t redirect;          /* who gets the messages; 0: itself */
+    struct lane *redirect_lane;
+    struct track_prefix **prefixes;     /* in order of name */
+    uint32_t nprefixes;
+    uint32_t links;             /* from keys to it */
+    uint8_t proto, flags;
+    bool gone;                  /* there are only links left */
+    bool bound;                 /* to the namespace `scope` */
+    uint32_t scope_n;
+    char scope[];
+};
+
+struct track_link {
+    struct tracker *who;
+    uint8_t forms;              /* TRACK_PRINTED, TRACK_ALIAS */
+};
+
+/* A key that clients keep, in whatever database. */
+struct track_key {
+    struct track_link *links;   /* in order of address */
+    struct track_link one;      /* the room of the first */
+    uint32_t count, cap;
+    uint32_t nslen, n;          /* nslen UINT32_MAX: the default namespace */
+    char name[];                /* namespace, local key */
+};
+
+struct track_prefix {
+    struct track_prefix *next;
+    struct tracker **who;
+    uint32_t count, cap;
+    struct buf changed;         /* in this turn: struct track__change, name */
+    bool bound;
+    uint32_t scope_n, n;
+    char name[];                /* scope, prefix */
+};
+
+/* Records of keys that are to be freed, in slices. */
+struct track_old {
+    struct track_old *next;
+    struct table keys;
+};
+
+struct track_hub {
+    pthread_mutex_t lock;
+    struct mem mem;
+    struct table keys;          /* of struct track_key */
+    struct tracker *trackers;
+    struct track_prefix *prefixes;
+    struct track_old *old;
+    size_t count, items, nprefixes;     /* trackers, links, prefixes */
+    struct rand rand;
+    uint64_t seed;
+    bool lost;                  /* a note was: everything has changed */
+    atomic_bool pending;        /* some prefix has changes, or `lost` */
+};
+
+struct track__change {
+    uint64_t who;               /* client that made it; 0: nobody */
+    uint32_t n;                 /* bytes of the name behind it */
+};
+
+/* A message on its way; the value follows. */
+struct track__head {
+    uint64_t owner;             /* client that tracks */
+    struct lane *owner_lane;
+    uint64_t target;            /* client that gets it */
+    bool redirected;
+};
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void track__write(struct lane *l, struct client *c, struct str s) {
+    if ((c->flags & CLIENT_EMBEDDED) != 0) return;
+    if (l->current == c) reply_raw(&l->reply, s);
+    else client_write(c, s.p, s.n);
+}
+
+/* The client that messages are to go to is there no more: tell whose they
+ * are.  l is that one's lane. */
+static void track__broken(struct lane *l, uint64_t owner, uint64_t target) {
+    struct client *c = lane_client(l, owner);
+    char text[80];
+    int n;
+
+    if (c == NULL || c->tracker == NULL) return;
+    c->flags |= CLIENT_BROKEN;
+    if (c->proto < 3) return;
+    n = snprintf(text, sizeof text,
+                 ">2\r\n$21\r\ntracking-redir-broken\r\n:%llu\r\n",
+                 (unsigned long long)target);
+    track__write(l, c, str_of(text, (size_t)n));
+}
+
+/* Give a message to a client of this lane. */
+static void track__deliver(struct lane *l, const struct track__head *head,
+                           struct str value) {
+    struct client *c = lane_client(l, head->target);
+    struct buf b = { 0 };
+
+    if (c == NULL || c->state == CLIENT_GONE) {
+        if (!head->redirected) return;
+        if (head->owner_lane == l) track__broken(l, head->owner, head->target);
+        else lane_tell(head->owner_lane, head->owner, LETTER_TRACK_BROKEN,
+                       &head->target, sizeof head->target);
+        return;
+    }
+    if (c->proto == 3)
+        buf_put_str(&b, STR(">2\r\n$10\r\ninvalidate\r\n"));
+    else if (head->redirected &&
+             c->channels + c->patterns + c->shard_channels > 0)
+        buf_put_str(&b, STR("*3\r\n$7\r\nmessage\r\n$20\r\n"
+                            "__redis__:invalidate\r\n"));
+    else
+        return;                 /* nothing can be said in RESP2 unasked */
+    if (buf_put_str(&b, value)) track__write(l, c, buf_str(&b));
+    else client_cut(c);
+    buf_free(&b);
+}
+
+/* A letter brings a message for a client of this lane. */
+static void track_arrive(struct lane *l, const struct letter *letter) {
+    struct track__head head;
+
+    memcpy(&head, letter->bytes, sizeof head);
+    track__deliver(l, &head, str_of(letter->bytes + sizeof head,
+                                    letter->n - sizeof head));
+}
+
+/* A letter says that messages cannot be delivered any more. */
+static void track_arrive_broken(struct lane *l, const struct letter *letter) {
+    uint64_t target;
+
+    memcpy(&target, letter->bytes, sizeof target);
+    track__broken(l, letter->client, target);
+}
+
+static void track__lose(struct track_hub *h) {
+    h->lost = true;
+    atomic_store(&h->pending, true);
+}
+
+static void track__send(struct track_hub *h, struct lane *from,
+                        const struct tracker *t, struct str value) {
+    struct track__head head = { t->id, t->lane, t->id, t->redirect != 0 };
+    struct lane *to = t->lane;
+    struct buf b = { 0 };
+
+    if (head.redirected) {
+        head.target = t->redirect;
+        to = t->redirect_lane;
+    }
+    if (to == from) {
+        track__deliver(to, &head, value);
+        return;
+    }
+    if (!buf_put(&b, &head, sizeof head) || !buf_put_str(&b, value) ||
+        !lane_tell(to, head.target, LETTER_TRACK, b.p, b.n))
+        track__lose(h);
+    buf_free(&b);
+}
+
+static void track__bulk(struct buf *b, struct str s) {
+    buf_printf(b, "$%zu\r\n", s.n);
+    buf_put_str(b, s);
+    buf_put(b, "\r\n", 2);
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+static uint64_t track__hash(const struct track_hub *h, struct str ns,
+                            struct str local) {
+    return hash_fast(local.p, local.n, h->seed) ^
+           (ns.p == NULL ? 0 : hash_fast(ns.p, ns.n, ~h->seed));
+}
+
+static struct str track__ns(const struct track_key *k) {
+    if (k->nslen == UINT32_MAX) return (struct str){ NULL, 0 };
+    return str_of(k->name, k->nslen);
+}
+
+static struct str track__local(const struct track_key *k) {
+    return str_of(k->name + (k->nslen == UINT32_MAX ? 0 : k->nslen), k->n);
+}
+
+static uint64_t track__hash_of(const void *ctx, const void *item) {
+    return track__hash(ctx, track__ns(item), track__local(item));
+}
+
+static bool track__same_ns(struct str a, struct str b) {
+    if (a.p == NULL || b.p == NULL) return a.p == b.p;
+    return str_eq(a, b);
+}
+
+static struct track_key *track__find(struct track_hub *h, struct str ns,
+                                     struct str local, struct table_at *at) {
+    struct track_key *k = table_first(&h->keys, track__hash(h, ns, local), at);
+
+    while (k != NULL && (!str_eq(track__local(k), local) ||
+                         !track__same_ns(track__ns(k), ns)))
+        k = table_next(at);
+    return k;
+}
+
+/* Is a key of this namespace (p NULL: default) in a client's world? */
+static bool track__is_in(bool bound, struct str scope, struct str ns) {
+    return !bound || str_eq(scope, ns.p == NULL ? STR("default") : ns);
+}
+
+/* A name by which a key is told of, in b. */
+static struct str track__name(struct buf *b, bool bound, bool alias,
+                              struct str ns, struct str local) {
+    buf_reset(b);
+    if (bound) buf_put_str(b, local);
+    else if (alias) buf_put_str(b, STR("default/")), buf_put_str(b, local);
+    else key_print(b, ns.p == NULL, ns, local);
+    return buf_str(b);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+static void track__unlink(struct track_hub *h, struct tracker *t) {
+    if (--t->links > 0 || !t->gone) return;
+    mem_drop(&h->mem, t, sizeof *t + t->scope_n);
+}
+
+static void track__free_key(void *ctx, void *item) {
+    struct track_hub *h = ctx;
+    struct track_key *k = item;
+    size_t nslen = k->nslen == UINT32_MAX ? 0 : k->nslen;
+
+    for (uint32_t i = 0; i < k->count; i++) track__unlink(h, k->links[i].who);
+    if (k->links != &k->one)
+        mem_drop(&h->mem, k->links, k->cap * sizeof *k->links);
+    mem_drop(&h->mem, k, sizeof *k + nslen + k->n);
+}
+
+/* Forget all keys: at once for everybody else, and in slices here. */
+static void track__detach(struct track_hub *h) {
+    struct track_old *old;
+    size_t budget = SIZE_MAX;
+
+    if (h->keys.count == 0) return;
+    h->items = 0;
+    old = mem_try(&h->mem, sizeof *old);
+    if (old == NULL) {
+        while (!table_free_step(&h->keys, &h->mem, &budget, track__free_key,
+                                h))
+            budget = SIZE_MAX;
+    } else {
+        old->keys = h->keys;
+        old->next = h->old;
+        h->old = old;
+    }
+    table_init(&h->keys);
+}
+
+/* Free some of what is left of keys.  Called now and then. */
+static void track_sweep(struct track_hub *h) {
+    size_t budget = 2000;
+
+    pthread_mutex_lock(&h->lock);
+    while (budget > 0 && h->old != NULL) {
+        struct track_old *old = h->old;
+
+        if (!table_free_step(&old->keys, &h->mem, &budget, track__free_key, h))
+            break;
+        h->old = old->next;
+        mem_drop(&h->mem, old, sizeof *old);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Tell a tracker of a key in the forms it used. */
+static void track__tell(struct track_hub *h, struct lane *from,
+                        const struct tracker *t, unsigned forms,
+                        const struct track_key *k) {
+    bool printed = (forms & TRACK_PRINTED) != 0;
+    bool alias = (forms & TRACK_ALIAS) != 0;
+    struct buf b = { 0 }, name = { 0 };
+
+    buf_printf(&b, "*%d\r\n", printed + alias);
+    if (printed)
+        track__bulk(&b, track__name(&name, t->bound, false, track__ns(k),
+                                    track__local(k)));
+    if (alias)
+        track__bulk(&b, track__name(&name, t->bound, true, track__ns(k),
+                                    track__local(k)));
+    if (b.failed || name.failed) track__lose(h);
+    else track__send(h, from, t, buf_str(&b));
+    buf_free(&b);
+    buf_free(&name);
+}
+
+/* Tell of a change by client `who` (0: nobody) those who keep a key, whose
+ * record goes. */
+static void track__invalidate(struct track_hub *h, struct lane *from,
+                              struct track_key *k, struct table_at *at,
+                              uint64_t who) {
+    for (uint32_t i = 0; i < k->count; i++) {
+        const struct tracker *t = k->links[i].who;
+
+        if (t->gone || (t->flags & TRACK_BCAST) != 0) continue;
+        if ((t->flags & TRACK_NOLOOP) != 0 && t->id == who) continue;
+        track__tell(h, from, t, k->links[i].forms, k);
+    }
+    table_drop(&h->keys, &h->mem, at);
+    h->items -= k->count;
+    track__free_key(h, k);
+}
+
+static struct track_key *track__make(struct track_hub *h, struct str ns,
+                                     struct str local) {
+    size_t nslen = ns.p == NULL ? 0 : ns.n;
+    struct track_key *k;
+
+    if (local.n >= UINT32_MAX || nslen >= UINT32_MAX) return NULL;
+    k = mem_try(&h->mem, sizeof *k + nslen + local.n);
+    if (k == NULL) return NULL;
+    k->links = &k->one;
+    k->count = 0;
+    k->cap = 1;
+    k->nslen = ns.p == NULL ? UINT32_MAX : (uint32_t)nslen;
+    k->n = (uint32_t)local.n;
+    if (nslen > 0) memcpy(k->name, ns.p, nslen);
+    if (local.n > 0) memcpy(k->name + nslen, local.p, local.n);
+    if (table_put(&h->keys, &h->mem, track__hash(h, ns, local), k,
+                  track__hash_of, h))
+        return k;
+    mem_drop(&h->mem, k, sizeof *k + nslen + local.n);
+    return NULL;
+}
+
+/* Make room for one more link.  False: no memory. */
+static bool track__room(struct track_hub *h, struct track_key *k) {
+    struct track_link *links;
+    uint32_t n = 0, cap = k->cap * 2;
+
+    if (k->count < k->cap) return true;
+    for (uint32_t i = 0; i < k->count; i++) {
+        if (k->links[i].who->gone) track__unlink(h, k->links[i].who);
+        else k->links[n++] = k->links[i];
+    }
+    h->items -= k->count - n;
+    k->count = n;
+    if (n <= k->cap / 2) return true;
+    links = mem_try(&h->mem, cap * sizeof *links);
+    if (links == NULL) return k->count < k->cap;
+    memcpy(links, k->links, n * sizeof *links);
+    if (k->links != &k->one)
+        mem_drop(&h->mem, k->links, k->cap * sizeof *k->links);
+    k->links = links;
+    k->cap = cap;
+    return true;
+}
+
+/* Where a tracker's link is, or would be. */
+static uint32_t track__place(const struct track_key *k,
+                             const struct tracker *t) {
+    uint32_t lo = 0, hi = k->count;
+
+    while (lo < hi) {
+        uint32_t i = lo + (hi - lo) / 2;
+
+        if ((uintptr_t)k->links[i].who < (uintptr_t)t) lo = i + 1;
+        else hi = i;
+    }
+    return lo;
+}
+
+static bool track__link(struct track_hub *h, struct track_key *k,
+                        struct tracker *t, unsigned form) {
+    uint32_t i = track__place(k, t);
+
+    if (i == k->count || k->links[i].who != t) {
+        if (!track__room(h, k)) return false;
+        i = track__place(k, t);
+        memmove(k->links + i + 1, k->links + i,
+                (k->count - i) * sizeof *k->links);
+        k->links[i] = (struct track_link){ t, 0 };
+        k->count++;
+        t->links++;
+        h->items++;
+    }
+    k->links[i].forms |= (uint8_t)form;
+    return true;
+}
+
+/* Call keys changed until there are as many as may be, but not `spare`. */
+static void track__limit(struct track_hub *h, struct lane *from,
+                         const struct track_key *spare) {
+    int64_t most = from->k->opt.tracking_table_max_keys;
+    struct table_at at;
+
+    while (most > 0 && h->keys.count > (uint64_t)most) {
+        struct track_key *k = table_random(&h->keys, &h->rand, &at);
+
+        if (k == spare && h->keys.count > 1) continue;
+        track__invalidate(h, from, k, &at, 0);
+    }
+}
+
+/* Remember that a client has read a key, whose shard is locked.  alias: it
+ * said default/x. */
+static void track_note(struct client *c, struct str ns, struct str local,
+                       bool alias) {
+    unsigned form = alias ? TRACK_ALIAS : TRACK_PRINTED;
+    struct track_hub *h = c->lane->k->track;
+    struct track_key *k;
+    struct table_at at;
+
+    pthread_mutex_lock(&h->lock);
+    k = track__find(h, ns, local, &at);
+    if (k == NULL) k = track__make(h, ns, local);
+    if (k == NULL || !track__link(h, k, c->tracker, form)) track__lose(h);
+    else track__limit(h, c->lane, k);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* ---- prefixes ------------------------------------------------------------ */
+
+static struct str track__scope(const struct tracker *t) {
+    return str_of(t->scope, t->scope_n);
+}
+
+/* What its clients call it; lent. */
+static struct str track_prefix_name(const struct track_prefix *p) {
+    return str_of(p->name + p->scope_n, p->n);
+}
+
+static bool track__begins(struct str s, struct str with) {
+    return s.n >= with.n &&
+           (with.n == 0 || memcmp(s.p, with.p, with.n) == 0);
+}
+
+/* The prefix of this name in a tracker's world, made where there is none.
+ * NULL: no memory. */
+static struct track_prefix *track__prefix(struct track_hub *h,
+                                          const struct tracker *t,
+                                          struct str name) {
+    struct str scope = track__scope(t);
+    struct track_prefix *p = h->prefixes;
+
+    for (; p != NULL; p = p->next)
+        if (p->bound == t->bound && str_eq(track_prefix_name(p), name) &&
+            str_eq(str_of(p->name, p->scope_n), scope))
+            return p;
+    p = mem_try(&h->mem, sizeof *p + scope.n + name.n);
+    if (p == NULL) return NULL;
+    memset(p, 0, sizeof *p);
+    p->bound = t->bound;
+    p->scope_n = (uint32_t)scope.n;
+    p->n = (uint32_t)name.n;
+    if (scope.n > 0) memcpy(p->name, scope.p, scope.n);
+    if (name.n > 0) memcpy(p->name + scope.n, name.p, name.n);
+    p->next = h->prefixes;
+    h->nprefixes++;
+    return h->prefixes = p;
+}
+
+/* Free a prefix that nobody wants any more. */
+static void track__forget(struct track_hub *h, struct track_prefix *p) {
+    struct track_prefix **at = &h->prefixes;
+
+    if (p->count > 0) return;
+    while (*at != p) at = &(*at)->next;
+    *at = p->next;
+    h->nprefixes--;
+    buf_free(&p->changed);
+    free(p->who);
+    mem_drop(&h->mem, p, sizeof *p + p->scope_n + p->n);
+}
+
+/* Let a tracker have a prefix, too.  False: no memory. */
+static bool track__join(struct track_hub *h, struct tracker *t,
+                        struct str name) {
+    struct track_prefix *p = track__prefix(h, t, name);
+    struct track_prefix **mine;
+    struct tracker **who;
+    uint32_t i;
+
+    if (p == NULL) return false;
+    for (i = 0; i < t->nprefixes; i++)
+        if (t->prefixes[i] == p) return true;
+    mine = realloc(t->prefixes, (t->nprefixes + 1) * sizeof *mine);
+    if (mine != NULL) t->prefixes = mine;
+    who = p->count < p->cap ? p->who :
+              realloc(p->who, (p->cap * 2 + 4) * sizeof *who);
+    if (who == NULL || mine == NULL) {
+        if (who != NULL && who != p->who) p->who = who, p->cap = p->cap * 2 + 4;
+        track__forget(h, p);
+        return false;
+    }
+    if (p->count == p->cap) p->cap = p->cap * 2 + 4;
+    p->who = who;
+    p->who[p->count++] = t;
+    for (i = t->nprefixes++; i > 0; i--) {
+        if (str_cmp(track_prefix_name(mine[i - 1]), name) <= 0) break;
+        mine[i] = mine[i - 1];
+    }
+    mine[i] = p;
+    return true;
+}
+
+static void track__part(struct track_hub *h, struct tracker *t) {
+    for (uint32_t i = 0; i < t->nprefixes; i++) {
+        struct track_prefix *p = t->prefixes[i];
+        uint32_t j = 0;
+
+        while (p->who[j] != t) j++;
+        memmove(p->who + j, p->who + j + 1,
+                (p->count - j - 1) * sizeof *p->who);
+        p->count--;
+        track__forget(h, p);
+    }
+    free(t->prefixes);
+    t->prefixes = NULL;
+    t->nprefixes = 0;
+}
+
+/* A prefix of the client that one begins with, or that begins with it; or
+ * NULL. */
+static const struct track_prefix *track_overlap(const struct client *c,
+                                                struct str name) {
+    const struct tracker *t = c->tracker;
+
+    for (uint32_t i = 0; t != NULL && i < t->nprefixes; i++) {
+        struct str other = track_prefix_name(t->prefixes[i]);
+
+        if (track__begins(name, other) || track__begins(other, name))
+            return t->prefixes[i];
+    }
+    return NULL;
+}
+
+/* Note a change for those who want all keys of a prefix. */
+static void track__spread(struct track_hub *h, uint64_t who, struct str ns,
+                          struct str local, struct buf *name) {
+    for (struct track_prefix *p = h->prefixes; p != NULL; p = p->next) {
+        struct track__change ch = { who, 0 };
+        struct str s;
+
+        if (!track__is_in(p->bound, str_of(p->name, p->scope_n), ns)) continue;
+        s = track__name(name, p->bound, false, ns, local);
+        if (!track__begins(s, track_prefix_name(p)) && !p->bound &&
+            ns.p == NULL)
+            s = track__name(name, false, true, ns, local);
+        if (!track__begins(s, track_prefix_name(p))) continue;
+        ch.n = (uint32_t)s.n;
+        if (name->failed || !buf_put(&p->changed, &ch, sizeof ch) ||
+            !buf_put_str(&p->changed, s))
+            track__lose(h);
+        atomic_store(&h->pending, true);
+    }
+}
+
+struct track__one {
+    struct str name;
+    uint64_t who;
+    size_t at;                  /* its place among the changes */
+};
+
+static int track__order(const void *a, const void *b) {
+    const struct track__one *x = a, *y = b;
+    int c = str_cmp(x->name, y->name);
+
+    return c != 0 ? c : x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* The changes of a prefix, each key once, in order; *n how many.  The caller
+ * frees them; NULL: no memory. */
+static struct track__one *track__gather(const struct track_prefix *p,
+                                        size_t *n) {
+    const struct buf *b = &p->changed;
+    struct track__one *v;
+    size_t i = 0, to = 0;
+
+    for (size_t at = 0; at < b->n; i++) {
+        struct track__change ch;
+
+        memcpy(&ch, b->p + at, sizeof ch);
+        at += sizeof ch + ch.n;
+    }
+    v = malloc((i + 1) * sizeof *v);
+    if (v == NULL) return NULL;
+    *n = i = 0;
+    for (size_t at = 0; at < b->n; i++) {
+        struct track__change ch;
+
+        memcpy(&ch, b->p + at, sizeof ch);
+        v[i] = (struct track__one){ str_of(b->p + at + sizeof ch, ch.n),
+                                    ch.who, i };
+        at += sizeof ch + ch.n;
+    }
+    qsort(v, i, sizeof *v, track__order);
+    for (size_t j = 0; j < i; j++)
+        if (to == 0 || !str_eq(v[to - 1].name, v[j].name)) v[to++] = v[j];
+    *n = to;
+    return v;
+}
+
+/* Send the changes of a prefix to one who wants them. */
+static void track__give(struct track_hub *h, struct lane *from,
+                        const struct tracker *t, const struct track__one *v,
+                        size_t n) {
+    bool noloop = (t->flags & TRACK_NOLOOP) != 0;
+    struct buf b = { 0 };
+    size_t some = 0;
+
+    for (size_t i = 0; i < n; i++) some += !noloop || v[i].who != t->id;
+    if (some == 0) return;
+    buf_printf(&b, "*%zu\r\n", some);
+    for (size_t i = 0; i < n; i++)
+        if (!noloop || v[i].who != t->id) track__bulk(&b, v[i].name);
+    if (b.failed) track__lose(h);
+    else track__send(h, from, t, buf_str(&b));
+    buf_free(&b);
+}
+
+/* ---- what exec and the loop say ------------------------------------------ */
+
+/* Tell everybody, or who is concerned by one namespace (p NULL: all), that
+ * all has changed. */
+static void track__all(struct track_hub *h, struct lane *from,
+                       struct str scope) {
+    for (const struct tracker *t = h->trackers; t != NULL; t = t->next) {
+        if (scope.p != NULL && !track__is_in(t->bound, track__scope(t), scope))
+            continue;
+        track__send(h, from, t, t->proto == 3 ? STR("_\r\n") : STR("$-1\r\n"));
+    }
+    if (scope.p == NULL) track__detach(h);
+}
+
+/* A namespace has been emptied, or all of them (p NULL).  No shard is
+ * locked. */
+static void track_flushed(struct lane *from, struct str scope) {
+    struct track_hub *h = from->k->track;
+
+    pthread_mutex_lock(&h->lock);
+    track__all(h, from, scope);
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* A key has changed; by client `who` (0: by nobody), or by its time, for
+ * which `self` is false.  No shard is locked. */
+static void track_changed(struct lane *from, uint64_t who, bool self,
+                          struct str ns, struct str local) {
+    struct track_hub *h = from->k->track;
+    struct buf name = { 0 };
+    struct track_key *k;
+    struct table_at at;
+
+    pthread_mutex_lock(&h->lock);
+    if (h->prefixes != NULL)
+        track__spread(h, self ? who : 0, ns, local, &name);
+    k = track__find(h, ns, local, &at);
+    if (k != NULL) track__invalidate(h, from, k, &at, who);
+    pthread_mutex_unlock(&h->lock);
+    buf_free(&name);
+}
+
+/* Notes of changes were lost: everything has changed. */
+static void track_lost(struct lane *from) {
+    struct track_hub *h = from->k->track;
+
+    pthread_mutex_lock(&h->lock);
+    track__lose(h);
+    pthread_mutex_unlock(&h->lock);
+}
+
+static COLD void track__turn(struct lane *from) {
+    struct track_hub *h = from->k->track;
+    struct track__one *v;
+    size_t n;
+
+    pthread_mutex_lock(&h->lock);
+    atomic_store(&h->pending, false);
+    for (struct track_prefix *p = h->prefixes; p != NULL; p = p->next) {
+        if (p->changed.n == 0) continue;
+        v = track__gather(p, &n);
+        if (v == NULL) track__lose(h);
+        for (uint32_t i = 0; v != NULL && i < p->count; i++)
+            track__give(h, from, p->who[i], v, n);
+        free(v);
+        buf_free(&p->changed);
+    }
+    if (h->lost) {
+        h->lost = false;
+        track__all(h, from, (struct str){ NULL, 0 });
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Say what is said once a turn. */
+static inline void track_turn(struct lane *from) {
+    if (UNLIKELY(atomic_load_explicit(&from->k->track->pending,
+                                      memory_order_relaxed)))
+        track__turn(from);
+}
+
+/* ---- clients ------------------------------------------------------------- */
+
+/* Have the doors note changes, or not. */
+static void track__listen(struct kvns *k, bool on) {
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        atomic_store(&k->ks.shards[i].tracked, on);
+}
+
+static struct tracker *track__new(struct track_hub *h, struct client *c) {
+    struct tracker *t = mem_try(&h->mem, sizeof *t + c->bound_n);
+
+    if (t == NULL) return NULL;
+    memset(t, 0, sizeof *t);
+    t->id = c->id;
+    t->lane = c->lane;
+    t->bound = c->bound != NULL;
+    t->scope_n = (uint32_t)c->bound_n;
+    if (c->bound_n > 0) memcpy(t->scope, c->bound, c->bound_n);
+    t->next = h->trackers;
+    if (h->trackers != NULL) h->trackers->prev = t;
+    h->trackers = t;
+    return t;
+}
+
+/* The client tracks no more. */
+static void track_off(struct client *c) {
+    struct kvns *k = c->lane->k;
+    struct track_hub *h = k->track;
+    struct tracker *t = c->tracker;
+
+    if (LIKELY(t == NULL)) return;
+    pthread_mutex_lock(&h->lock);
+    track__part(h, t);
+    if (t->prev != NULL) t->prev->next = t->next;
+    else h->trackers = t->next;
+    if (t->next != NULL) t->next->prev = t->prev;
+    t->gone = true;
+    if (t->links == 0) mem_drop(&h->mem, t, sizeof *t + t->scope_n);
+    if (--h->count == 0) {
+        track__listen(k, false);
+        track__detach(h);
+    }
+    pthread_mutex_unlock(&h->lock);
+    c->tracker = NULL;
+    c->flags &= ~(uint32_t)(CLIENT_TRACKING | CLIENT_CACHING | CLIENT_BROKEN);
+}
+
+/* The client begins to track, or does so in another way: TRACK_ flags, with
+ * further prefixes.  to: who gets the messages, NULL for itself.  All lanes
+ * are at rest.  False: no memory; then it does not track. */
+static bool track_on(struct client *c, struct client *to, unsigned flags,
+                     const struct str *prefixes, size_t n) {
+    struct kvns *k = c->lane->k;
+    struct track_hub *h = k->track;
+    struct str none = STR("");
+    struct tracker *t;
+    bool ok = true;
+
+    pthread_mutex_lock(&h->lock);
+    t = c->tracker;
+    if (t == NULL) {
+        t = track__new(h, c);
+        if (t != NULL && h->count++ == 0) track__listen(k, true);
+    }
+    c->tracker = t;
+    if (t != NULL) {
+        t->redirect = to == NULL ? 0 : to->id;
+        t->redirect_lane = to == NULL ? NULL : to->lane;
+        t->flags = (uint8_t)flags;
+        t->proto = c->proto;
+        if ((flags & TRACK_BCAST) != 0 && n == 0)
+            ok = track__join(h, t, none);
+        for (size_t i = 0; ok && i < n; i++)
+            ok = track__join(h, t, prefixes[i]);
+    }
+    pthread_mutex_unlock(&h->lock);
+    if (t == NULL) return false;
+    c->flags |= CLIENT_TRACKING;
+    c->flags &= ~(uint32_t)CLIENT_BROKEN;
+    if (!ok) track_off(c);
+    return ok;
+}
+
+/* The client changed its protocol. */
+static void track_set_proto(struct client *c) {
+    struct track_hub *h = c->lane->k->track;
+
+    if (c->tracker == NULL) return;
+    pthread_mutex_lock(&h->lock);
+    c->tracker->proto = c->proto;
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* Who gets the client's messages: 0 for itself, -1 if it does not track. */
+static int64_t track_redirect(const struct client *c) {
+    return c->tracker == NULL ? -1 : (int64_t)c->tracker->redirect;
+}
+
+struct track_counts {
+    size_t clients, keys, items, prefixes;
+};
+
+/* How much is tracked. */
+static struct track_counts track_count(struct track_hub *h) {
+    struct track_counts n;
+
+    pthread_mutex_lock(&h->lock);
+    n = (struct track_counts){ h->count, h->keys.count, h->items,
+                               h->nprefixes };
+    pthread_mutex_unlock(&h->lock);
+    return n;
+}
+
+/* A hub for which nobody tracks; NULL: no memory. */
+static struct track_hub *track_hub_new(uint64_t seed) {
+    struct track_hub *h = calloc(1, sizeof *h);
+
+    if (h == NULL) return NULL;
+    pthread_mutex_init(&h->lock, NULL);
+    mem_init(&h->mem);
+    table_init(&h->keys);
+    rand_seed(&h->rand);
+    atomic_init(&h->pending, false);
+    h->seed = seed;
+    return h;
+}
+
+/* Free a hub for which nobody tracks any more. */
+static void track_hub_free(struct track_hub *h) {
+    if (h == NULL) return;
+    while (h->old != NULL) track_sweep(h);
+    pthread_mutex_destroy(&h->lock);
+    mem_fini(&h->mem);
+    free(h);
+}
+/* ---- end session/track.c -------------------------------------------- */
 /* WATCH */
 /* ---- begin session/watch.c ------------------------------------------ */
 /* ==== watch - WATCH: to be told of changes =================================
@@ -28903,6 +29820,11 @@ static bool key_empty(struct call *x, int db) {
         s->dirty++;
     }
     x->w.news = true;           /* those who wait may have to know */
+    if (atomic_load(&ks->shards[0].tracked) != 0) {
+        struct str ns = x->w.bound;
+
+        shard_touched(ks->shards, 0, true, ns, (struct str){ NULL, 0 });
+    }
     return ok;
 }
 
@@ -36654,6 +37576,7 @@ static void namespace__empty(struct call *x, struct str ns) {
 
     y.w.bound = ns;             /* what a bound client would empty */
     key_empty(&y, -1);
+    x->w.news = x->w.news || y.w.news;
 }
 
 static enum outcome cmd_namespace_flush(struct call *x) {
@@ -36795,7 +37718,7 @@ static const struct command namespace_commands[] = {
 /* ==== connection - who is there, and in which protocol =====================
  *
  * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
- *   watch arg
+ *    track watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -36861,6 +37784,7 @@ static bool connection__become_or_reply(struct call *x, const struct user *u) {
         if (!client_set_text(&bound, space)) goto refused;
         watch_clear(c, false);
         pubsub_part_all(c);
+        track_off(c);
         monitor_leave(c);
         free(c->bound);
         c->bound = bound;
@@ -37008,6 +37932,7 @@ static enum outcome cmd_hello(struct call *x) {
         return reply_err(x, ERR_MEMORY);
     c->proto = x->r->proto = (uint8_t)h.proto;
     pubsub_set_proto(c);
+    track_set_proto(c);
     return connection__welcome(x);
 }
 
@@ -37018,6 +37943,7 @@ static enum outcome cmd_reset(struct call *x) {
     client_discard(c);
     watch_clear(c, false);
     pubsub_part_all(c);
+    track_off(c);
     monitor_leave(c);
     c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                             CLIENT_REPLY_SKIPPING | CLIENT_NO_TOUCH |
@@ -37068,7 +37994,7 @@ static const struct command connection_commands[] = {
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
  * floor 6 - uses: base num buf reply options instance users world client
- *   waiters arg help connection
+ *    track waiters arg help connection
  */
 
 /* ---- one client in words ------------------------------------------------- */
@@ -37083,6 +38009,9 @@ static void clients__flags(const struct client *c, char out[16]) {
         { c->channels + c->patterns + c->shard_channels > 0, 'P' },
         { (c->flags & CLIENT_MULTI) != 0, 'x' },
         { c->state == CLIENT_BLOCKED, 'b' },
+        { (c->flags & CLIENT_TRACKING) != 0, 't' },
+        { (c->flags & CLIENT_BROKEN) != 0, 'R' },
+        { c->tracker != NULL && (c->tracker->flags & TRACK_BCAST) != 0, 'B' },
         { atomic_load(&((struct client *)c)->touched), 'd' },
         { c->state == CLIENT_CLOSING, 'c' },
         { c->state == CLIENT_GONE, 'A' },
@@ -37128,9 +38057,10 @@ static void clients__line(struct buf *b, const struct client *c,
                c->queue_bytes, (size_t)0, (size_t)0, pending, pending > 0,
                c->out.cap, clients__memory(c) + c->queue_bytes,
                pending > 0 ? "rw" : "r");
-    buf_printf(b, "cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s",
+    buf_printf(b, "cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s",
                c->last == NULL ? "NULL" : c->last->name,
-               c->user == NULL ? "default" : c->user, c->proto,
+               c->user == NULL ? "default" : c->user,
+               (long long)track_redirect(c), c->proto,
                c->lib_name == NULL ? "" : c->lib_name,
                c->lib_ver == NULL ? "" : c->lib_ver);
 }
@@ -37495,23 +38425,6 @@ static enum outcome cmd_client_no_touch(struct call *x) {
     return clients__switch(x, CLIENT_NO_TOUCH);
 }
 
-static enum outcome cmd_client_getredir(struct call *x) {
-    reply_int(x->r, -1);
-    return DONE;
-}
-
-static enum outcome cmd_client_trackinginfo(struct call *x) {
-    reply_map(x->r, 3);
-    reply_bulk(x->r, STR("flags"));
-    reply_set(x->r, 1);
-    reply_bulk(x->r, STR("off"));
-    reply_bulk(x->r, STR("redirect"));
-    reply_int(x->r, -1);
-    reply_bulk(x->r, STR("prefixes"));
-    reply_array(x->r, 0);
-    return DONE;
-}
-
 enum {
     CLIENTS_FLAGS = NOSCRIPT | LOADING | STALE,
     CLIENTS_ADMIN = CLIENTS_FLAGS | ADMIN | ALL_LANES,
@@ -37524,9 +38437,6 @@ static const struct command client_commands[] = {
     { "client|getname", cmd_client_getname, 2, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "",
       "The name of the connection." },
-    { "client|getredir", cmd_client_getredir, 2, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "",
-      "Where messages of tracking go; -1 if it is off." },
     { "client|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)", "",
       "What CLIENT can do." },
@@ -37567,9 +38477,6 @@ static const struct command client_commands[] = {
     { "client|setname", cmd_client_setname, 3, CLIENTS_FLAGS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "connection-name",
       "Names the connection." },
-    { "client|trackinginfo", cmd_client_trackinginfo, 2, CLIENTS_FLAGS,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
-      "How tracking is set up for this connection." },
     { "client|unblock", cmd_client_unblock, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)",
       "client-id [TIMEOUT | ERROR]",
@@ -37579,6 +38486,246 @@ static const struct command client_commands[] = {
       "Lets held back commands go on." },
 };
 /* ---- end commands/clientcmd.c --------------------------------------- */
+/* CLIENT TRACKING */
+/* ---- begin commands/trackcmd.c -------------------------------------- */
+/* ==== trackcmd - CLIENT TRACKING and its kin ===============================
+ *
+ * TRACKING looks up the client that messages are to go to, so it runs with
+ * every lane at rest.
+ *
+ * floor 6 - uses: base reply instance client track arg
+ */
+
+/* What CLIENT TRACKING is told. */
+struct tracking {
+    unsigned flags;             /* TRACK_ bits */
+    int64_t redirect;           /* 0: nobody */
+    struct client *to;
+    struct str *prefixes;       /* malloc'd, or NULL */
+    size_t nprefixes;
+};
+
+static bool tracking__wrong(struct call *x, const char *text) {
+    reply_error(x->r, text);
+    return false;
+}
+
+/* The client of an id, if x's may know of it.  The world is at rest. */
+static struct client *tracking__client(const struct call *x, int64_t id) {
+    for (uint32_t i = 0; id > 0 && i < x->k->nlanes; i++) {
+        struct client *c = lane_client(x->k->lanes + i, (uint64_t)id);
+
+        if (c != NULL && c->state != CLIENT_GONE && client_may_see(x->c, c))
+            return c;
+    }
+    return NULL;
+}
+
+static bool tracking__redirect_or_reply(struct call *x, struct tracking *t,
+                                        size_t i) {
+    if (t->redirect != 0)
+        return tracking__wrong(x, "ERR A client can only redirect to a single "
+                                  "other client");
+    if (!arg_int_or_reply(x, i, &t->redirect)) return false;
+    t->to = tracking__client(x, t->redirect);
+    if (t->to != NULL) return true;
+    return tracking__wrong(x, "ERR The client ID you want redirect to does "
+                              "not exist");
+}
+
+static bool tracking__options_or_reply(struct call *x, struct tracking *t) {
+    for (size_t i = 3; i < x->argc; i++) {
+        struct str a = x->argv[i];
+        bool more = i + 1 < x->argc;
+
+        if (str_is(a, "redirect") && more) {
+            if (!tracking__redirect_or_reply(x, t, ++i)) return false;
+        } else if (str_is(a, "bcast")) {
+            t->flags |= TRACK_BCAST;
+        } else if (str_is(a, "optin")) {
+            t->flags |= TRACK_OPTIN;
+        } else if (str_is(a, "optout")) {
+            t->flags |= TRACK_OPTOUT;
+        } else if (str_is(a, "noloop")) {
+            t->flags |= TRACK_NOLOOP;
+        } else if (str_is(a, "prefix") && more) {
+            if (t->prefixes == NULL)
+                t->prefixes = malloc(x->argc * sizeof *t->prefixes);
+            if (t->prefixes == NULL) {
+                reply_err(x, ERR_MEMORY);
+                return false;
+            }
+            t->prefixes[t->nprefixes++] = x->argv[++i];
+        } else {
+            reply_err(x, ERR_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Do prefixes overlap: with each other, with what the client has?  Then it is
+ * told so. */
+static bool tracking__differ_or_reply(struct call *x,
+                                      const struct tracking *t) {
+    for (size_t i = 0; i < t->nprefixes; i++) {
+        struct str a = t->prefixes[i], b = { NULL, 0 };
+        const struct track_prefix *p = track_overlap(x->c, a);
+        const char *which = "an existing";
+
+        if (p != NULL) b = track_prefix_name(p);
+        for (size_t j = i + 1; p == NULL && j < t->nprefixes; j++) {
+            size_t n = size_min(a.n, t->prefixes[j].n);
+
+            if (n > 0 && memcmp(a.p, t->prefixes[j].p, n) != 0) continue;
+            b = t->prefixes[j];
+            which = "another provided";
+            break;
+        }
+        if (b.p == NULL) continue;
+        reply_errorf(x->r, "ERR Prefix '%.*s' overlaps with %s prefix '%.*s'. "
+                           "Prefixes for a single client must not overlap.",
+                     (int)size_min(a.n, 128), a.p, which,
+                     (int)size_min(b.n, 128), b.p);
+        return false;
+    }
+    return true;
+}
+
+/* Do the options go together, and with those in force? */
+static bool tracking__fits_or_reply(struct call *x, const struct tracking *t) {
+    unsigned is = x->c->tracker == NULL ? t->flags : x->c->tracker->flags;
+    unsigned opts = TRACK_OPTIN | TRACK_OPTOUT;
+
+    if ((t->flags & TRACK_BCAST) == 0 && t->nprefixes > 0)
+        return tracking__wrong(x, "ERR PREFIX option requires BCAST mode to "
+                                  "be enabled");
+    if (((t->flags ^ is) & TRACK_BCAST) != 0)
+        return tracking__wrong(x, "ERR You can't switch BCAST mode on/off "
+                                  "before disabling tracking for this "
+                                  "client, and then re-enabling it with a "
+                                  "different mode.");
+    if ((t->flags & TRACK_BCAST) != 0 && (t->flags & opts) != 0)
+        return tracking__wrong(x, "ERR OPTIN and OPTOUT are not compatible "
+                                  "with BCAST");
+    if ((t->flags & opts) == opts)
+        return tracking__wrong(x, "ERR You can't specify both OPTIN mode and "
+                                  "OPTOUT mode");
+    if (((t->flags | is) & opts) == opts)
+        return tracking__wrong(x, "ERR You can't switch OPTIN/OPTOUT mode "
+                                  "before disabling tracking for this client, "
+                                  "and then re-enabling it with a different "
+                                  "mode.");
+    return tracking__differ_or_reply(x, t);
+}
+
+static enum outcome cmd_client_tracking(struct call *x) {
+    struct tracking t = { 0 };
+    enum outcome what = FAILED;
+
+    if (!tracking__options_or_reply(x, &t)) {
+        /* answered */
+    } else if (str_is(x->argv[2], "off")) {
+        track_off(x->c);
+        what = DONE;
+    } else if (!str_is(x->argv[2], "on")) {
+        reply_err(x, ERR_SYNTAX);
+    } else if (tracking__fits_or_reply(x, &t)) {
+        if (track_on(x->c, t.to, t.flags, t.prefixes, t.nprefixes)) what = DONE;
+        else reply_err(x, ERR_MEMORY);
+    }
+    free(t.prefixes);
+    if (what == DONE) reply_ok(x->r);
+    return what;
+}
+
+static enum outcome cmd_client_caching(struct call *x) {
+    const struct tracker *t = x->c->tracker;
+    const char *text = NULL;
+
+    if (t == NULL)
+        text = "ERR CLIENT CACHING can be called only when the client is in "
+               "tracking mode with OPTIN or OPTOUT mode enabled";
+    else if (str_is(x->argv[2], "yes"))
+        text = (t->flags & TRACK_OPTIN) != 0 ? NULL :
+                   "ERR CLIENT CACHING YES is only valid when tracking is "
+                   "enabled in OPTIN mode.";
+    else if (str_is(x->argv[2], "no"))
+        text = (t->flags & TRACK_OPTOUT) != 0 ? NULL :
+                   "ERR CLIENT CACHING NO is only valid when tracking is "
+                   "enabled in OPTOUT mode.";
+    else return reply_err(x, ERR_SYNTAX);
+    if (text != NULL) {
+        reply_error(x->r, text);
+        return FAILED;
+    }
+    x->c->flags |= CLIENT_CACHING;
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome cmd_client_getredir(struct call *x) {
+    reply_int(x->r, track_redirect(x->c));
+    return DONE;
+}
+
+static enum outcome cmd_client_trackinginfo(struct call *x) {
+    const struct client *c = x->c;
+    const struct tracker *t = c->tracker;
+    unsigned flags = t == NULL ? 0 : t->flags;
+    bool caching = (c->flags & CLIENT_CACHING) != 0;
+    const struct {
+        bool is;
+        const char *word;
+    } rows[] = {
+        { true, t == NULL ? "off" : "on" },
+        { (flags & TRACK_BCAST) != 0, "bcast" },
+        { (flags & TRACK_OPTIN) != 0, "optin" },
+        { (flags & TRACK_OPTIN) != 0 && caching, "caching-yes" },
+        { (flags & TRACK_OPTOUT) != 0, "optout" },
+        { (flags & TRACK_OPTOUT) != 0 && caching, "caching-no" },
+        { (flags & TRACK_NOLOOP) != 0, "noloop" },
+        { (c->flags & CLIENT_BROKEN) != 0, "broken_redirect" },
+    };
+    size_t n = 0;
+
+    for (size_t i = 0; i < ROWS(rows); i++) n += rows[i].is;
+    reply_map(x->r, 3);
+    reply_bulk(x->r, STR("flags"));
+    reply_set(x->r, n);
+    for (size_t i = 0; i < ROWS(rows); i++)
+        if (rows[i].is) reply_bulk(x->r, str_c(rows[i].word));
+    reply_bulk(x->r, STR("redirect"));
+    reply_int(x->r, track_redirect(c));
+    reply_bulk(x->r, STR("prefixes"));
+    n = t == NULL ? 0 : t->nprefixes;
+    reply_array(x->r, n);
+    for (size_t i = 0; i < n; i++)
+        reply_bulk(x->r, track_prefix_name(t->prefixes[i]));
+    return DONE;
+}
+
+enum { TRACKING_FLAGS = NOSCRIPT | LOADING | STALE };
+
+static const struct command tracking_commands[] = {
+    { "client|caching", cmd_client_caching, 3, TRACKING_FLAGS, 0, 0, 0,
+      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "<YES | NO>",
+      "Whether the next command's keys are tracked, in the modes OPTIN and "
+      "OPTOUT." },
+    { "client|getredir", cmd_client_getredir, 2, TRACKING_FLAGS, 0, 0, 0,
+      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "",
+      "Where messages of tracking go; 0: here, -1: it is off." },
+    { "client|tracking", cmd_client_tracking, -3, TRACKING_FLAGS | ALL_LANES,
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0",
+      "O(1), or O(N) for N prefixes",
+      "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] "
+      "[BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+      "Lets the client be told when keys change that it has read." },
+    { "client|trackinginfo", cmd_client_trackinginfo, 2, TRACKING_FLAGS,
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
+      "How tracking is set up for this connection." },
+};
+/* ---- end commands/trackcmd.c ---------------------------------------- */
 /* CONFIG */
 /* ---- begin commands/configcmd.c ------------------------------------- */
 /* ==== configcmd - CONFIG ===================================================
@@ -38969,7 +40116,7 @@ static const struct command acl_commands[] = {
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
  * floor 6 - uses: base clock buf host shard big walk reply options option
- *   instance client measure pubsub arg key namespace
+ *    instance client measure pubsub track arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -39169,10 +40316,11 @@ static void info__clients(struct info__to *t) {
                      "maxclients:%d\r\n"
                      "client_recent_max_input_buffer:%zu\r\n"
                      "client_recent_max_output_buffer:%zu\r\n"
-                     "blocked_clients:%zu\r\ntracking_clients:0\r\n"
+                     "blocked_clients:%zu\r\ntracking_clients:%zu\r\n"
                      "clients_in_timeout_table:%zu\r\npubsub_clients:%zu\r\n",
                t->s.clients, (int)t->k->opt.max_clients, t->s.in_max,
-               t->s.out_max, t->s.blocked, t->s.timed, t->s.pubsub);
+               t->s.out_max, t->s.blocked, track_count(t->k->track).clients,
+               t->s.timed, t->s.pubsub);
 }
 
 static void info__memory(struct info__to *t) {
@@ -39291,6 +40439,7 @@ static void info__persistence(struct info__to *t) {
 static void info__stats(struct info__to *t) {
     const struct info_sums *s = &t->s;
     struct hub *h = t->k->hub;
+    struct track_counts tracked = track_count(t->k->track);
     size_t counts[CHANNEL_KINDS];
 
     pthread_mutex_lock(&h->lock);
@@ -39338,10 +40487,11 @@ static void info__stats(struct info__to *t) {
                      "active_defrag_key_misses:0\r\n"
                      "total_active_defrag_time:0\r\n"
                      "current_active_defrag_time:0\r\n"
-                     "tracking_total_keys:0\r\ntracking_total_items:0\r\n"
-                     "tracking_total_prefixes:0\r\n",
+                     "tracking_total_keys:%zu\r\ntracking_total_items:%zu\r\n"
+                     "tracking_total_prefixes:%zu\r\n",
                counts[CHANNEL], counts[CHANNEL_PATTERN],
-               counts[CHANNEL_SHARD]);
+               counts[CHANNEL_SHARD], tracked.keys, tracked.items,
+               tracked.prefixes);
     buf_printf(t->b, "unexpected_error_replies:0\r\n"
                      "total_error_replies:%llu\r\n"
                      "dump_payload_sanitizations:0\r\n"
@@ -40735,7 +41885,8 @@ static const struct command server_commands[] = {
  * a waiting command is run again under the locks it needs itself.
  *
  * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
- *   instance world client measure labels slow monitor pubsub watch waiters arg
+ *    instance world client measure labels slow monitor pubsub track watch
+ *    waiters arg
  */
 
 enum {
@@ -40932,10 +42083,28 @@ static void exec__publish(struct lane *l, const struct event *e,
     }
 }
 
+/* Tell those who track keys of the changes a shard has noted. */
+static COLD void exec__tell_changes(struct lane *l, const struct buf *b) {
+    for (size_t at = 0; at < b->n;) {
+        struct str ns = { NULL, 0 }, local = { NULL, 0 };
+        struct touch t;
+
+        memcpy(&t, b->p + at, sizeof t);
+        at += sizeof t;
+        if (t.nslen != UINT32_MAX) ns = str_of(b->p + at, t.nslen);
+        at += ns.n;
+        if (t.n != UINT32_MAX) local = str_of(b->p + at, t.n);
+        at += local.n;
+        if (local.p == NULL) track_flushed(l, ns);
+        else track_changed(l, t.who, t.self, ns, local);
+    }
+}
+
 /* Publish the events a shard has noted.  The shard is not locked. */
 static COLD void exec__events(struct lane *l, struct shard *s) {
-    struct buf names, key = { 0 }, channel = { 0 };
+    struct buf names, touched, key = { 0 }, channel = { 0 };
     struct event *events;
+    bool lost;
     size_t n;
 
     shard_lock(s);
@@ -40946,7 +42115,14 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     s->events = NULL;
     s->nevents = s->events_cap = 0;
     memset(&s->event_keys, 0, sizeof s->event_keys);
+    touched = s->touched;
+    lost = s->touched_lost;
+    memset(&s->touched, 0, sizeof s->touched);
+    s->touched_lost = false;
     shard_unlock(s);
+    if (UNLIKELY(lost)) track_lost(l);
+    exec__tell_changes(l, &touched);
+    buf_free(&touched);
     if (!hub_is_silent(l->k->hub))
         for (size_t i = 0; i < n; i++)
             exec__publish(l, events + i, names.p, &key, &channel);
@@ -40969,6 +42145,7 @@ static INLINE void exec__call(struct lane *l, struct client *c,
     x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
     x->w.quiet = x->w.counted = x->w.news = false;
     x->w.hint = NULL;
+    x->w.who = 0;
     x->k = l->k;
     x->lane = l;
     x->c = c;
@@ -40977,6 +42154,35 @@ static INLINE void exec__call(struct lane *l, struct client *c,
     x->argv = argv;
     x->r = r;
     x->no_block = x->again = false;
+}
+
+/* What the command changes is changed by a client that tracks keys itself. */
+static inline void exec__own(struct call *x) {
+    if (UNLIKELY((x->c->flags & CLIENT_TRACKING) != 0)) x->w.who = x->c->id;
+}
+
+static void exec__note_key(void *ctx, size_t i) {
+    const struct call *x = ctx;
+    struct str key = x->argv[i], ns, local;
+
+    key_split(&x->w, key, &ns, &local);
+    track_note(x->c, ns, local,
+               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
+                   !key_needs_prefix(true, local));
+}
+
+/* Remember which keys a client has read that tracks them; their shards are
+ * locked. */
+static COLD void exec__note(struct call *x) {
+    const struct tracker *t = x->c->tracker;
+    bool caching = (x->c->flags & CLIENT_CACHING) != 0;
+
+    if (t == NULL || (x->row->flags & READONLY) == 0 ||
+        (x->row->flags & PUBSUB) != 0 || (t->flags & TRACK_BCAST) != 0)
+        return;
+    if ((t->flags & TRACK_OPTIN) != 0 && !caching) return;
+    if ((t->flags & TRACK_OPTOUT) != 0 && caching) return;
+    exec_keys(x->row, x->argc, x->argv, exec__note_key, x);
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -41024,6 +42230,7 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     reply_open(&r, &out, c->proto, SIZE_MAX);
     exec__call(l, c, row, argc, argv, &r, &x);
     x.again = true;
+    exec__own(&x);
     memset(set, 0, sizeof set);
     exec__shards(&x.w, row, argc, argv, set);
     exec__lock(x.w.ks, set);
@@ -41433,6 +42640,36 @@ static inline enum outcome exec__run(struct call *x) {
     return what;
 }
 
+/* Run a handler that only reads, and remember what, under the same locks. */
+static enum outcome exec__noting(struct call *x) {
+    struct keyspace *ks = x->w.ks;
+    uint64_t set[EXEC_SHARDS / 64];
+    enum outcome what;
+
+    memset(set, 0, sizeof set);
+    exec__shards(&x->w, x->row, x->argc, x->argv, set);
+    exec__lock(ks, set);
+    what = x->row->run(x);
+    exec__note(x);
+    exec__unlock(ks, set);
+    return what;
+}
+
+/* The same as exec__run, for a client that tracks keys. */
+static COLD enum outcome exec__run_tracking(struct call *x) {
+    struct command_stat *st = exec__stats(x);
+    enum outcome what;
+
+    exec__own(x);
+    if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
+        return exec__run(x);
+    what = exec__timed(x, st, exec__noting);
+    st->calls++;
+    if (what == FAILED) exec__failed(x->lane, st, x->r, false);
+    if (x->w.news) exec__after(x);
+    return what;
+}
+
 /* Answer a command that there is not, as Redis does. */
 static COLD void exec__unknown(struct reply *r, size_t argc,
                                const struct str *argv) {
@@ -41594,6 +42831,13 @@ static bool exec__hold(struct call *x) {
     return true;
 }
 
+/* CLIENT CACHING is for one command, or one transaction, behind it. */
+static inline void exec__uncache(struct client *c, const struct command *row) {
+    if ((c->flags & CLIENT_MULTI) != 0) return;
+    if (row != NULL && strncmp(row->name, "client|", 7) == 0) return;
+    c->flags &= ~(uint32_t)CLIENT_CACHING;
+}
+
 /* A command that is not simply to be run.  True: it is dealt with. */
 static COLD bool exec__aside(struct call *x, unsigned observed,
                              enum outcome *what) {
@@ -41605,9 +42849,11 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
         exec__queue(x);
         return true;
     }
-    if (observed < OBSERVE_MONITOR) return false;
-    *what = exec__run(x);
-    monitor_feed(x);
+    if ((x->c->flags & CLIENT_TRACKING) != 0) *what = exec__run_tracking(x);
+    else if (observed >= OBSERVE_MONITOR) *what = exec__run(x);
+    else return false;
+    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
+    exec__uncache(x->c, x->row);
     return true;
 }
 
@@ -41629,6 +42875,7 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
         !exec__check_or_reply(c, r, &row, argc, argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
+        exec__uncache(c, row);
         if (row == NULL) measure_error(l, r->code);
         else exec__failed(l, l->stats + (row - l->k->rows), r, true);
         return FAILED;
@@ -41638,7 +42885,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     x.w.hint = hint;
     observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
                ~(unsigned)OBSERVE_ALONE;
-    if (UNLIKELY((observed | (c->flags & CLIENT_MULTI)) != 0) &&
+    if (UNLIKELY((observed | (c->flags &
+                             (CLIENT_MULTI | CLIENT_TRACKING))) != 0) &&
         exec__aside(&x, observed, &what))
         return what;
     return exec__run(&x);
@@ -41738,11 +42986,13 @@ static void tx__run(struct call *x) {
 
         exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
         y.no_block = true;
+        exec__own(&y);
         x->r->proto = c->proto;
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
+        if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);
         x->w.news = x->w.news || y.w.news;
     }
@@ -41846,9 +43096,10 @@ static const struct command tx_commands[] = {
  * index by which they are found.
  *
  * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *   hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
- *   streamread streaminfo channels snapshot sync namespace connection
- *   clientcmd configcmd commandcmd acl info observe debug server exec tx
+ *    hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
+ *    streamread streaminfo channels snapshot sync namespace connection
+ *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
+ *    exec tx
  */
 static const struct {
     const struct command *rows;
@@ -41881,6 +43132,7 @@ static const struct {
     { namespace_commands, ROWS(namespace_commands) },
     { connection_commands, ROWS(connection_commands) },
     { client_commands, ROWS(client_commands) },
+    { tracking_commands, ROWS(tracking_commands) },
     { config_commands, ROWS(config_commands) },
     { command_commands, ROWS(command_commands) },
     { acl_commands, ROWS(acl_commands) },
@@ -44204,9 +45456,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply options
- *   instance world saver client measure labels monitor pubsub watch waiters
- *   exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
+ *    options instance world saver client measure labels monitor pubsub track
+ *    watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -44794,6 +46046,7 @@ static void net__drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
     watch_clear(c, false);
     pubsub_part_all(c);
+    track_off(c);
     monitor_leave(c);
     net__remove(l, c);
     if (c->parked) {
@@ -45050,6 +46303,12 @@ static void net__letters(struct loop *l) {
         case LETTER_MONITOR:
             monitor_deliver(lane, letter->bytes, letter->n);
             break;
+        case LETTER_TRACK:
+            track_arrive(lane, letter);
+            break;
+        case LETTER_TRACK_BROKEN:
+            track_arrive_broken(lane, letter);
+            break;
         case LETTER_UNBLOCK:
             if (c != NULL) client_unblock(c, letter->bytes[0] != 0);
             break;
@@ -45087,6 +46346,7 @@ static void net__second(struct loop *l) {
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
+    if (lane->id == 0 && k->track->old != NULL) track_sweep(k->track);
     if (l->ticks % hz != 0) return;
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
@@ -45191,6 +46451,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (again) l->accept_again = 0;
     }
     if (l->webs != NULL) webs_turn(l->webs);
+    track_turn(lane);
     net__flush_all(l);
     measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
     world_leave(lane);
@@ -45982,7 +47243,7 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure labels slow pubsub exec rows
+ *    instance users apply measure labels slow pubsub track exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -46045,9 +47306,10 @@ static struct kvns *instances_new(struct options *opt) {
     k->ks.shards = calloc(shards, sizeof *k->ks.shards);
     k->lanes = calloc(lanes, sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
+    k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();
     if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL ||
-        k->hub == NULL || !rows_join(k))
+        k->hub == NULL || k->track == NULL || !rows_join(k))
         return NULL;
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
@@ -46086,6 +47348,7 @@ static void instances_free(struct kvns *k) {
     options_put_string(&k->applied_limits, STR(""), STR(""));
     options_put_string(&k->applied_policies, STR(""), STR(""));
     hub_free(k->hub);
+    track_hub_free(k->track);
     free(k->ks.shards);
     free(k->lanes);
     free(k->rows);
@@ -46107,7 +47370,7 @@ static void instances_free(struct kvns *k) {
  * What kvns.h promises, on the caller's thread alone.
  *
  * floor 8 - uses: base clock buf log reply options option instance saver
- *   client measure pubsub watch waiters exec net listen instances
+ *    client measure pubsub track watch waiters exec net listen instances
  */
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];
@@ -46212,6 +47475,7 @@ void kvns_free(struct kvns *k) {
     if (k->embedded != NULL) {
         watch_clear(k->embedded, false);
         pubsub_part_all(k->embedded);
+        track_off(k->embedded);
         client_free(k->embedded);
     }
     loop_free(k->loop);
