@@ -31,6 +31,7 @@ def test_node(node, redis_like, script, says):
 
 
 @pytest.mark.parametrize("script, says", [
+    ("redis_py.py", "redis-py: all well"),
     ("rq_jobs.py", "rq: all well"),
     ("celery_jobs.py", "celery: all well")])
 def test_python(python, redis_like, script, says):
