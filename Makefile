@@ -72,7 +72,7 @@ docs: kvns ## write the generated tables of the documents anew
 test: ## checks, unit tests, the suite in each configuration
 	CC='$(CC)' PYTHON='$(PYTHON)' sh tests/run.sh test $(ARGS)
 
-gates: ## what takes longer: more seeds, more builds, more commands
+gates: ## what takes longer: more seeds, builds, commands
 	CC='$(CC)' PYTHON='$(PYTHON)' sh tests/run.sh gates $(ARGS)
 
 unit: ## only the unit tests, without Python

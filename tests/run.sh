@@ -47,7 +47,8 @@ fi
 step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
 suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
     tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
-    tests/test_docs.py tests/test_packaging.py "$@"
+    tests/test_docs.py tests/test_packaging.py \
+    tests/test_makefile.py "$@"
 
 case $what in
 test)
