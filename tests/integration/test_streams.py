@@ -9,6 +9,7 @@ from conftest import connect_py
 from harness.data import contents, differences
 from harness.resp import encode
 from test_blocking import blocked
+from test_dump import payload
 from test_snapshot import check_rdb, loaded, start, wait_saved
 
 NONE = ("$", None)
@@ -593,6 +594,129 @@ def test_options(conn):
     finally:
         c.call("CONFIG", "SET", "stream-node-max-entries", "100")
         c.call("CONFIG", "SET", "stream-node-max-bytes", "4096")
+
+
+# Payloads of any origin.
+
+def element(x):
+    """A listpack's element: a small integer or a short string."""
+    if isinstance(x, int):
+        body = bytes([x]) if 0 <= x < 128 else (
+            bytes([0xc0 | (x & 0x1fff) >> 8, x & 255]))
+    else:
+        body = bytes([0x80 | len(x)]) + x
+    return body + bytes([len(body)])
+
+
+def listpack(*items):
+    body = b"".join(map(element, items))
+    return (len(body) + 7).to_bytes(4, "little") + len(items).to_bytes(
+        2, "little") + body + b"\xff"
+
+
+ONE = (1, 0, 1, b"f", 0, 2, 0, 0, b"v", 4)
+
+
+def node(at=5, items=ONE):
+    pack = listpack(*items)
+    return b"\x10" + bytes(7) + bytes([at]) + bytes(8) + bytes(
+        [len(pack)]) + pack
+
+
+def pending(*ats):
+    return bytes([len(ats)]) + b"".join(
+        bytes(7) + bytes([at]) + bytes(8) + bytes(8) + b"\1" for at in ats)
+
+
+def consumer(name, *ats):
+    return bytes([len(name)]) + name + bytes(8) + bytes([len(ats)]) + b"".join(
+        bytes(7) + bytes([at]) + bytes(8) for at in ats)
+
+
+def group(name, waiting, *consumers):
+    return bytes([len(name)]) + name + b"\5\0\1" + waiting + bytes(
+        [len(consumers)]) + b"".join(consumers)
+
+
+def value(nodes, length, groups=(), last=9):
+    return (b"\x13" + bytes([len(nodes)]) + b"".join(nodes)
+            + bytes([length, last, 0, 5, 0, 0, 0, length, len(groups)])
+            + b"".join(groups))
+
+
+GOOD = [
+    value([node()], 1),
+    value([], 0),
+    value([node(), node(6)], 2),
+    value([node()], 1, [group(b"g", pending(5, 6), consumer(b"a", 5),
+                              consumer(b"b", 6)), group(b"h", pending())]),
+    value([node(items=(1, 1, 1, b"f", 0, 3, 0, 0, b"v", 4,
+                       0, 1, 0, 1, b"g", b"v", 6))], 1),
+]
+BAD = {
+    "no entry": value([node(items=(0, 0, 1, b"f", 0))], 0),
+    "count too large": value([node(items=(2,) + ONE[1:])], 2),
+    "count too small": value([node(items=ONE + ONE[5:])], 1),
+    "negative count": value([node(items=(-1,) + ONE[1:])], 1),
+    "deleted that is not": value([node(items=(0, 1) + ONE[2:])], 0),
+    "count is a string": value([node(items=(b"x",) + ONE[1:])], 1),
+    "fewer fields": value([node(items=(1, 0, 9) + ONE[3:])], 1),
+    "no end of the master": value([node(items=(1, 0, 1, b"f", 7) + ONE[5:])],
+                                  1),
+    "flags unknown": value([node(items=ONE[:5] + (4,) + ONE[6:])], 1),
+    "wrong way back": value([node(items=ONE[:9] + (3,))], 1),
+    "way back is a string": value([node(items=ONE[:9] + (b"4",))], 1),
+    "entry cut off": value([node(items=ONE[:7])], 1),
+    "an ID twice in a node": value(
+        [node(items=(2,) + ONE[1:] + ONE[5:])], 2),
+    "an ID below the node's": value(
+        [node(items=ONE[:6] + (-1,) + ONE[7:])], 1),
+    "a node twice": value([node(), node()], 2),
+    "nodes out of order": value([node(6), node(5)], 2),
+    "length": value([node()], 2),
+    "last ID below an entry": value([node()], 1, last=4),
+    "a group twice": value([node()], 1, [group(b"g", pending())] * 2),
+    "a consumer twice": value([node()], 1, [
+        group(b"g", pending(), consumer(b"a"), consumer(b"a"))]),
+    "pending twice": value([node()], 1, [
+        group(b"g", pending(5, 5), consumer(b"a", 5))]),
+    "pending with two": value([node()], 1, [
+        group(b"g", pending(5), consumer(b"a", 5), consumer(b"b", 5))]),
+    "pending with one twice": value([node()], 1, [
+        group(b"g", pending(5), consumer(b"a", 5, 5))]),
+    "pending with nobody": value([node()], 1, [
+        group(b"g", pending(5), consumer(b"a"))]),
+    "not pending in the group": value([node()], 1, [
+        group(b"g", pending(), consumer(b"a", 5))]),
+    "an ID of 15 bytes": b"\x13\1\x0f" + node()[2:],
+    "no listpack": b"\x13\1" + node()[:17] + b"\5hello" + bytes(9),
+    "a promise of nodes": b"\x13\x81" + b"\xff" * 8 + node(),
+    "a promise of pending ones": value([node()], 1, [
+        b"\1g\5\0\1\x81" + b"\xff" * 8]),
+}
+
+
+@pytest.mark.parametrize("body", GOOD, ids=range(len(GOOD)))
+def test_payloads_that_hold_together(raw, body):
+    c = raw()
+    assert c.call("RESTORE", "x", "0", payload(body)) == ("+", b"OK")
+    assert c.call("DUMP", "x")[1] == payload(body)
+    c.call("XADD", "x", "*", "f", "v")
+    assert c.call("XINFO", "STREAM", "x", "FULL")[0] == "*"
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_payloads_that_do_not(raw, config_name, why):
+    if config_name == "redis":
+        pytest.skip("believes more")
+    c = raw()
+    c.call("XADD", "x", "1-1", "f", "v")
+    assert c.call("RESTORE", "x", "0", payload(BAD[why]), "REPLACE") == (
+        "-", b"ERR Bad data format")
+    assert c.call("RESTORE", "y", "0", payload(BAD[why][:-1])) == (
+        "-", b"ERR Bad data format")
+    assert c.call("XLEN", "x") == (":", 1)
+    assert c.call("EXISTS", "y") == (":", 0)
 
 
 # Snapshots.
