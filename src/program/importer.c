@@ -7,8 +7,8 @@
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base clock num buf crc rdb rdb_items rdb_file save load
- *    options probe
+ * floor 8 - uses: base mem clock num buf stream crc rdb rdb_items rdb_file
+ *    stream_rdb save load options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */
@@ -98,6 +98,23 @@ static void importer__broken(const struct importer *im) {
 
 /* ---- check-rdb ----------------------------------------------------------- */
 
+/* Build the stream at hand, to see whether it holds together. */
+static bool importer__look_stream(struct importer *im, uint64_t *items) {
+    size_t budget = SIZE_MAX;
+    struct stream s;
+    struct mem m;
+    bool refused, ok;
+
+    mem_init(&m);
+    stream_init(&s);
+    ok = stream_rdb_load(&s, &m, &im->in, im->f.type, &refused);
+    if (refused) ok = rdb_fail(&im->in, "needs more memory than we get");
+    *items += s.len;
+    stream_free_step(&s, &m, &budget);
+    mem_fini(&m);
+    return ok;
+}
+
 /* Look at every element of the value at hand. */
 static bool importer__look(struct importer *im, uint64_t *items) {
     enum rdb_kind kind = rdb_kind_of(&im->in, im->f.type);
@@ -106,8 +123,8 @@ static bool importer__look(struct importer *im, uint64_t *items) {
     struct str s;
 
     if (kind == RDB_KIND_STRING) return rdb_get_str(&im->in, &s);
-    if (kind == RDB_KIND_NONE || kind == RDB_KIND_STREAM ||
-        kind == RDB_KIND_MODULE)
+    if (kind == RDB_KIND_STREAM) return importer__look_stream(im, items);
+    if (kind == RDB_KIND_NONE || kind == RDB_KIND_MODULE)
         return rdb_skip_value(&im->in, im->f.type);
     if (rdb_items_open(&it, &im->in, im->f.type))
         while (rdb_items_next(&it, &x)) ++*items;
