@@ -34,6 +34,7 @@ struct importer {
     int input;
     bool in_key;
     int64_t now;
+    int64_t said_us;            /* monotonic: when progress was last told */
     uint64_t keys, expired, there, failed;
     /* import */
     int fd;
@@ -437,6 +438,23 @@ static bool importer__dues(struct importer *im) {
     return true;
 }
 
+/* Say how far it is, once a second. */
+static void importer__progress(struct importer *im) {
+    int64_t now = clock_mono_ns() / 1000;
+    uint64_t rest = rdb_rest(&im->in), at = rdb_at(&im->in);
+
+    if (im->said_us == 0) im->said_us = now;
+    if (now - im->said_us < 1000000) return;
+    im->said_us = now;
+    if (rest == RDB_UNKNOWN || at + rest == 0)
+        fprintf(stderr, "importing: %llu keys, %llu bytes\n",
+                (unsigned long long)im->keys, (unsigned long long)at);
+    else
+        fprintf(stderr, "importing: %d %%, %llu keys\n",
+                (int)((double)at * 100 / (double)(at + rest)),
+                (unsigned long long)im->keys);
+}
+
 /* Give a snapshot's keys to the running server of these options; those it has
  * already stay, or with `replace` go.  Returns the exit status. */
 static int importer_run(const struct options *o, const char *file,
@@ -461,6 +479,7 @@ static int importer_run(const struct options *o, const char *file,
     while (ok && (at = rdb_file_next(&im.f)) > RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_KEY) ok = importer__key(&im);
+        if (im.keys % 256 == 0) importer__progress(&im);
         if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES)))
             ok = importer__dues(&im);
     }

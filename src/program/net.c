@@ -88,6 +88,7 @@ struct loop {
     struct webs *webs;          /* HTTP, or NULL */
     int64_t next_sweep;         /* monotonic us */
     uint32_t ticks;             /* of net__second */
+    size_t freeing;             /* bytes to be freed, a second ago */
     int64_t idle_us;            /* quiet for so long: parked; adapts */
     pthread_t thread;
     bool running;
@@ -885,6 +886,27 @@ static void net__limits(struct loop *l) {
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
 }
 
+/* Tell the log, once a second, of what takes long: saving, and freeing what
+ * was dropped. */
+static void net__progress(struct loop *l) {
+    struct kvns *k = l->k;
+    size_t freeing = 0;
+    uint64_t keys = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        shard_lock(s);
+        freeing += s->lazy_bytes;
+        if (s->walk != NULL) keys += s->walk->keys;
+        shard_unlock(s);
+    }
+    saver_progress(k, keys);
+    if (freeing > 0 && l->freeing > 0)
+        log_line(&k->log, KLOG_NOTICE, "freeing: %zu bytes left", freeing);
+    l->freeing = freeing;
+}
+
 /* What is looked at hz times a second, and at the end once a second. */
 static void net__second(struct loop *l) {
     struct lane *lane = l->lane;
@@ -908,6 +930,7 @@ static void net__second(struct loop *l) {
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (lane->id == 0 && k->track->old != NULL) track_sweep(k->track);
     if (l->ticks % hz != 0) return;
+    if (lane->id == 0) net__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
         labels_settle(k, lane->clock.wall_ms);

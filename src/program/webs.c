@@ -331,9 +331,11 @@ static void webs__accept(struct webs *w, int listener) {
 /* Make the page that the first in need of one waits for, for all who do. */
 static void webs__make(struct webs *w) {
     const struct web_route *route = NULL;
-    int64_t begun = clock_mono_ns() / 1000, now;
+    int64_t begun, now;
     int status = 0;
 
+    if (w->n == 0) return;      /* as nearly always: no look at the clock */
+    begun = clock_mono_ns() / 1000;
     if (begun < w->page_again) return;
     for (size_t i = 0; i < w->n; i++) {
         struct web *c = w->all + i;
@@ -387,10 +389,13 @@ static int webs_look(struct webs *w, const struct pollfd *fds) {
 
 /* How long it may wait for sockets, in us, because of what is due here. */
 static int64_t webs_wait(const struct webs *w) {
-    int64_t left = w->page_again - clock_mono_ns() / 1000;
+    int64_t left;
 
-    for (size_t i = 0; i < w->n; i++)
-        if (w->all[i].state == WEB_WAITS) return left < 0 ? 0 : left;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->all[i].state != WEB_WAITS) continue;
+        left = w->page_again - clock_mono_ns() / 1000;
+        return left < 0 ? 0 : left;
+    }
     return INT64_MAX;
 }
 

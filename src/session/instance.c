@@ -392,6 +392,7 @@ struct persist {
     int asker;                  /* socket that waits for one, or -1 */
     uint64_t bytes;             /* of the last file that was saved */
     uint64_t save_keys;         /* there were when this one began */
+    int64_t said_ms;            /* when the log was last told how far it is */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */

@@ -407,15 +407,39 @@ static bool saver__is_over(struct saver *s) {
     return saver__is_walked(s) && atomic_load(&s->ended);
 }
 
+/* Say in the log how far the snapshot is, once a second when it takes so long;
+ * `keys` are written. */
+static void saver_progress(struct kvns *k, uint64_t keys) {
+    int64_t now = clock_wall_us() / 1000;
+    struct persist *p = &k->persist;
+    uint64_t total;
+    bool say;
+
+    pthread_mutex_lock(&k->lock);
+    total = p->save_keys;
+    say = p->saving && now - p->began_ms >= 1000 && now - p->said_ms >= 900;
+    if (say) p->said_ms = now;
+    pthread_mutex_unlock(&k->lock);
+    if (!say) return;
+    if (keys > total) keys = total;
+    log_line(&k->log, KLOG_NOTICE, "saving: %d %%, %llu keys",
+             total == 0 ? 100 : (int)((double)keys * 100 / (double)total),
+             (unsigned long long)keys);
+}
+
 /* Drive a snapshot in progress to its end; all shards are locked. */
 static void saver__drive(struct kvns *k) {
     struct work w = { .ks = &k->ks };   /* at time 0 nothing expires */
 
     while (!saver__is_over(k->saver)) {
         bool more = false;
+        uint64_t keys = 0;
 
-        for (uint32_t i = 0; i < k->ks.nshards; i++)
+        for (uint32_t i = 0; i < k->ks.nshards; i++) {
             more = shard_step(&w, k->ks.shards + i, 4096) || more;
+            keys += k->ks.shards[i].walk->keys;
+        }
+        saver_progress(k, keys);
         if (!more && k->saver->threaded) poll(NULL, 0, 1);
     }
     saver__settle(k);

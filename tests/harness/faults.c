@@ -3,7 +3,7 @@
  *
  * An order is "TOKEN CALL N ERRNO": the N-th such call from now on fails.  The
  * token tells one order from the next.  CALL "short" lets writes of more than
- * a byte write half. */
+ * a byte write half, "slow" lets the N-th write take ERRNO milliseconds. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -85,7 +85,7 @@ static int fails(const char *call) {
             }
         }
     }
-    if (strcmp(call, "short") != 0) {
+    if (strcmp(call, "short") != 0 && strcmp(call, "slow") != 0) {
         int keep = errno;
 
         snprintf(line, sizeof line, "%s%s\n", call, yes ? " fails" : "");
@@ -130,6 +130,7 @@ ssize_t write(int fd, const void *p, size_t n) {
 
     if (concerns_fd(fd) != 1) return real(fd, p, n);
     if (fails("write")) return -1;
+    if (fails("slow")) usleep((useconds_t)errno * 1000);
     if (n > 1 && fails("short")) n /= 2;
     return real(fd, p, n);
 }

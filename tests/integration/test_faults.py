@@ -1,15 +1,18 @@
 """Disks fail: the old snapshot stays, the server serves on and says so."""
 
 import errno
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
 from conftest import connect_py
-from harness.server import TOP
+from harness.server import TOP, free_port
 
 ARGS = ["--redis", "--save", "3600 100000000"]
 
@@ -197,3 +200,47 @@ def test_a_shutdown_that_fails_says_so(disk, fresh_server, tmp_path):
     assert s.process.wait(20) == 1
     assert b"what changed since the one before is lost" in s.log()
     assert os.listdir(tmp_path / "data") == ["x.rdb"]
+
+
+def test_progress_is_told(disk, fresh_server, tmp_path):
+    """A disk that takes its time: how far it is, in the log, INFO and on the
+    page, and what FLUSHALL dropped meanwhile."""
+    port = free_port()
+    s = fresh_server(args=ARGS, persist_path=tmp_path / "data" / "x.rdb",
+                     metrics_host="127.0.0.1", metrics_port=port)
+    r = connect_py(s, 2)
+    for i in range(0, 6000, 500):
+        r.mset({"k%d" % j: os.urandom(2000) for j in range(i, i + 500)})
+
+    def status():
+        with urllib.request.urlopen("http://127.0.0.1:%d/status.json" % port,
+                                    timeout=20) as answer:
+            return json.load(answer)
+
+    disk.order("slow", 2, 4500)
+    r.bgsave()
+    limit = time.monotonic() + 30
+    while r.info("persistence")["current_save_keys_processed"] < 100:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    r.flushall(asynchronous=True)
+    got = r.info("persistence")
+    assert got["rdb_bgsave_in_progress"] == 1
+    assert got["current_save_keys_total"] == 6000
+    assert 0 < got["current_save_keys_processed"] <= 6000
+    memory = r.info("memory")
+    assert memory["lazyfree_pending_objects"] > 0
+    assert memory["kvns_freeing_bytes"] > 1000000
+    page = status()
+    assert page["snapshot"]["saving"] and page["freeing"] > 1000000
+    assert 0 < page["snapshot"]["done"] <= page["snapshot"]["total"] == 6000
+    assert wait_saved(r)
+    while r.info("memory")["kvns_freeing_bytes"] > 0:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    memory = r.info("memory")
+    assert memory["lazyfree_pending_objects"] == 0
+    assert memory["lazyfreed_objects"] == 6000
+    assert status()["freeing"] == 0
+    assert re.search(rb"saving: \d+ %, \d+ keys", s.log())
+    assert re.search(rb"freeing: \d+ bytes left", s.log())
