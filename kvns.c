@@ -23181,6 +23181,7 @@ struct persist {
     int asker;                  /* socket that waits for one, or -1 */
     uint64_t bytes;             /* of the last file that was saved */
     uint64_t save_keys;         /* there were when this one began */
+    int64_t said_ms;            /* when the log was last told how far it is */
     bool last;                  /* the last one was SHUTDOWN's */
     int64_t looked_ms;          /* the program's: at the rules */
     /* loading, or the last load */
@@ -24250,15 +24251,39 @@ static bool saver__is_over(struct saver *s) {
     return saver__is_walked(s) && atomic_load(&s->ended);
 }
 
+/* Say in the log how far the snapshot is, once a second when it takes so long;
+ * `keys` are written. */
+static void saver_progress(struct kvns *k, uint64_t keys) {
+    int64_t now = clock_wall_us() / 1000;
+    struct persist *p = &k->persist;
+    uint64_t total;
+    bool say;
+
+    pthread_mutex_lock(&k->lock);
+    total = p->save_keys;
+    say = p->saving && now - p->began_ms >= 1000 && now - p->said_ms >= 900;
+    if (say) p->said_ms = now;
+    pthread_mutex_unlock(&k->lock);
+    if (!say) return;
+    if (keys > total) keys = total;
+    log_line(&k->log, KLOG_NOTICE, "saving: %d %%, %llu keys",
+             total == 0 ? 100 : (int)((double)keys * 100 / (double)total),
+             (unsigned long long)keys);
+}
+
 /* Drive a snapshot in progress to its end; all shards are locked. */
 static void saver__drive(struct kvns *k) {
     struct work w = { .ks = &k->ks };   /* at time 0 nothing expires */
 
     while (!saver__is_over(k->saver)) {
         bool more = false;
+        uint64_t keys = 0;
 
-        for (uint32_t i = 0; i < k->ks.nshards; i++)
+        for (uint32_t i = 0; i < k->ks.nshards; i++) {
             more = shard_step(&w, k->ks.shards + i, 4096) || more;
+            keys += k->ks.shards[i].walk->keys;
+        }
+        saver_progress(k, keys);
         if (!more && k->saver->threaded) poll(NULL, 0, 1);
     }
     saver__settle(k);
@@ -45301,9 +45326,11 @@ static void webs__accept(struct webs *w, int listener) {
 /* Make the page that the first in need of one waits for, for all who do. */
 static void webs__make(struct webs *w) {
     const struct web_route *route = NULL;
-    int64_t begun = clock_mono_ns() / 1000, now;
+    int64_t begun, now;
     int status = 0;
 
+    if (w->n == 0) return;      /* as nearly always: no look at the clock */
+    begun = clock_mono_ns() / 1000;
     if (begun < w->page_again) return;
     for (size_t i = 0; i < w->n; i++) {
         struct web *c = w->all + i;
@@ -45357,10 +45384,13 @@ static int webs_look(struct webs *w, const struct pollfd *fds) {
 
 /* How long it may wait for sockets, in us, because of what is due here. */
 static int64_t webs_wait(const struct webs *w) {
-    int64_t left = w->page_again - clock_mono_ns() / 1000;
+    int64_t left;
 
-    for (size_t i = 0; i < w->n; i++)
-        if (w->all[i].state == WEB_WAITS) return left < 0 ? 0 : left;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->all[i].state != WEB_WAITS) continue;
+        left = w->page_again - clock_mono_ns() / 1000;
+        return left < 0 ? 0 : left;
+    }
     return INT64_MAX;
 }
 
@@ -45547,6 +45577,7 @@ struct loop {
     struct webs *webs;          /* HTTP, or NULL */
     int64_t next_sweep;         /* monotonic us */
     uint32_t ticks;             /* of net__second */
+    size_t freeing;             /* bytes to be freed, a second ago */
     int64_t idle_us;            /* quiet for so long: parked; adapts */
     pthread_t thread;
     bool running;
@@ -46344,6 +46375,27 @@ static void net__limits(struct loop *l) {
     l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
 }
 
+/* Tell the log, once a second, of what takes long: saving, and freeing what
+ * was dropped. */
+static void net__progress(struct loop *l) {
+    struct kvns *k = l->k;
+    size_t freeing = 0;
+    uint64_t keys = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        struct shard *s = k->ks.shards + i;
+
+        shard_lock(s);
+        freeing += s->lazy_bytes;
+        if (s->walk != NULL) keys += s->walk->keys;
+        shard_unlock(s);
+    }
+    saver_progress(k, keys);
+    if (freeing > 0 && l->freeing > 0)
+        log_line(&k->log, KLOG_NOTICE, "freeing: %zu bytes left", freeing);
+    l->freeing = freeing;
+}
+
 /* What is looked at hz times a second, and at the end once a second. */
 static void net__second(struct loop *l) {
     struct lane *lane = l->lane;
@@ -46367,6 +46419,7 @@ static void net__second(struct loop *l) {
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (lane->id == 0 && k->track->old != NULL) track_sweep(k->track);
     if (l->ticks % hz != 0) return;
+    if (lane->id == 0) net__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
         labels_settle(k, lane->clock.wall_ms);
@@ -47709,6 +47762,7 @@ struct importer {
     int input;
     bool in_key;
     int64_t now;
+    int64_t said_us;            /* monotonic: when progress was last told */
     uint64_t keys, expired, there, failed;
     /* import */
     int fd;
@@ -48112,6 +48166,23 @@ static bool importer__dues(struct importer *im) {
     return true;
 }
 
+/* Say how far it is, once a second. */
+static void importer__progress(struct importer *im) {
+    int64_t now = clock_mono_ns() / 1000;
+    uint64_t rest = rdb_rest(&im->in), at = rdb_at(&im->in);
+
+    if (im->said_us == 0) im->said_us = now;
+    if (now - im->said_us < 1000000) return;
+    im->said_us = now;
+    if (rest == RDB_UNKNOWN || at + rest == 0)
+        fprintf(stderr, "importing: %llu keys, %llu bytes\n",
+                (unsigned long long)im->keys, (unsigned long long)at);
+    else
+        fprintf(stderr, "importing: %d %%, %llu keys\n",
+                (int)((double)at * 100 / (double)(at + rest)),
+                (unsigned long long)im->keys);
+}
+
 /* Give a snapshot's keys to the running server of these options; those it has
  * already stay, or with `replace` go.  Returns the exit status. */
 static int importer_run(const struct options *o, const char *file,
@@ -48136,6 +48207,7 @@ static int importer_run(const struct options *o, const char *file,
     while (ok && (at = rdb_file_next(&im.f)) > RDB_AT_END) {
         im.in_key = at == RDB_AT_KEY;
         if (at == RDB_AT_KEY) ok = importer__key(&im);
+        if (im.keys % 256 == 0) importer__progress(&im);
         if (at == RDB_AT_AUX && str_eq(im.f.key, STR(SAVE_DUES)))
             ok = importer__dues(&im);
     }
