@@ -66,6 +66,7 @@
 #include "keyspace/ranks.c"         /* sorted sets */
 #include "keyspace/pairs.c"         /* of these, gathered aside */
 #include "keyspace/load.c"          /* a value from RDB bytes */
+#include "keyspace/compact.c"       /* blocks move together */
 #include "keyspace/upkeep.c"        /* expiry, eviction, lazy freeing */
 
 /* floor 4, wire: bytes to structures and back */

@@ -3,8 +3,8 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf host shard big walk reply options option
- *    instance client measure pubsub track arg key namespace
+ * floor 6 - uses: base mem clock buf host shard big walk reply options option
+ *   instance client measure pubsub track arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -93,7 +93,7 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         s->fields_expired += sh->fields_expired;
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
-        s->held += sh->mem.held;
+        s->held += mem_active(&sh->mem);
         s->freeing += sh->lazy_bytes;
         s->freed += sh->lazily_freed;
         if (sh->walk != NULL) s->saved_keys += sh->walk->keys;

@@ -45,8 +45,11 @@ struct mem_page {
 
 struct mem_chunk {
     struct mem_chunk *next, *prev;
+    struct mem_chunk *next_idle, *prev_idle;    /* if it has empty pages */
     char *base;
     uint32_t pages, idle;       /* in all, and empty ones */
+    uint64_t empty;             /* which those are, a bit each; nothing of
+                                   them need be in memory */
 };
 
 struct mem {
@@ -58,7 +61,10 @@ struct mem {
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
-    struct mem_page *idle;      /* empty pages */
+    uint32_t count[MEM_CLASSES][MEM_BINS];  /* pages in the bins */
+    uint8_t sparse[MEM_CLASSES];    /* pages below that bin are to be emptied,
+                                       see mem_survey */
+    struct mem_chunk *idle;     /* those with empty pages */
     struct mem_page *spare;     /* for mem_new in need */
     struct mem_chunk *chunks;
     uint32_t idle_pages;
@@ -157,7 +163,20 @@ static void mem__unmap(char *p, size_t n) {
 #endif
 }
 
-/* Map a chunk, larger as the arena grows, and put its pages on the list. */
+static void mem__link_idle(struct mem *m, struct mem_chunk *c) {
+    c->prev_idle = NULL;
+    c->next_idle = m->idle;
+    if (m->idle != NULL) m->idle->prev_idle = c;
+    m->idle = c;
+}
+
+static void mem__unlink_idle(struct mem *m, struct mem_chunk *c) {
+    if (c->prev_idle != NULL) c->prev_idle->next_idle = c->next_idle;
+    else m->idle = c->next_idle;
+    if (c->next_idle != NULL) c->next_idle->prev_idle = c->prev_idle;
+}
+
+/* Map a chunk, larger as the arena grows; its pages are empty. */
 static bool mem__more(struct mem *m) {
     size_t n = size_max(4, size_min(MEM_CHUNK_PAGES, m->held / MEM_PAGE / 4));
     struct mem_chunk *c = malloc(sizeof *c);
@@ -174,22 +193,16 @@ static bool mem__more(struct mem *m) {
     c->next = m->chunks;
     if (m->chunks != NULL) m->chunks->prev = c;
     m->chunks = c;
+    c->empty = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
     m->held += n * MEM_PAGE;
     m->idle_pages += (uint32_t)n;
-    while (n-- > 0) {
-        struct mem_page *page = (struct mem_page *)(c->base + n * MEM_PAGE);
-
-        page->chunk = c;
-        page->size = 0;
-        mem__link(&m->idle, page);
-    }
+    mem__link_idle(m, c);
     return true;
 }
 
 /* Give back a chunk whose pages are all empty. */
 static void mem__less(struct mem *m, struct mem_chunk *c) {
-    for (size_t i = 0; i < c->pages; i++)
-        mem__unlink(&m->idle, (struct mem_page *)(c->base + i * MEM_PAGE));
+    mem__unlink_idle(m, c);
     m->idle_pages -= c->pages;
     m->held -= (size_t)c->pages * MEM_PAGE;
     if (c->prev != NULL) c->prev->next = c->next;
@@ -201,27 +214,48 @@ static void mem__less(struct mem *m, struct mem_chunk *c) {
 
 static struct mem_page *mem__take_page(struct mem *m) {
     struct mem_page *page;
+    struct mem_chunk *c;
+    unsigned i = 0;
 
     if (m->idle == NULL && (MEM_REFUSED() || !mem__more(m))) return NULL;
-    page = m->idle;
-    mem__unlink(&m->idle, page);
+    c = m->idle;
+    while ((c->empty >> i & 1) == 0) i++;
+    c->empty &= ~(UINT64_C(1) << i);
+    if (--c->idle == 0) mem__unlink_idle(m, c);
     m->idle_pages--;
-    page->chunk->idle--;
+    page = (struct mem_page *)(c->base + (size_t)i * MEM_PAGE);
+    page->chunk = c;
     return page;
+}
+
+/* How many empty pages are kept at hand: some of a small arena would be much
+ * of it. */
+static inline uint32_t mem__keep(const struct mem *m) {
+    return (uint32_t)size_min(MEM_KEEP_PAGES, 2 + m->held / MEM_PAGE / 64);
 }
 
 static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     struct mem_chunk *c = page->chunk;
+    size_t i = (size_t)((char *)page - c->base) / MEM_PAGE;
 
     page->size = 0;
 #if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    if (m->idle_pages >= MEM_KEEP_PAGES)
-        madvise((char *)page + MEM_PAGE / 8, MEM_PAGE / 8 * 7, MADV_DONTNEED);
+    if (m->idle_pages >= mem__keep(m)) madvise(page, MEM_PAGE, MADV_DONTNEED);
 #endif
-    mem__link(&m->idle, page);
+    if (c->idle == 0) mem__link_idle(m, c);
+    c->empty |= UINT64_C(1) << i;
     m->idle_pages++;
-    if (++c->idle == c->pages && m->idle_pages - c->pages >= MEM_KEEP_PAGES)
+    if (++c->idle == c->pages && m->idle_pages - c->pages >= mem__keep(m))
         mem__less(m, c);
+}
+
+/* Take a page out of its bin, if it is in one. */
+static inline void mem__bin_out(struct mem *m, struct mem_page *page,
+                                unsigned class) {
+    if (page->bin == MEM_BINS) return;
+    m->count[class][page->bin]--;
+    mem__unlink(&m->bins[class][page->bin], page);
+    page->bin = MEM_BINS;
 }
 
 /* Find a page of the class with room: the fullest, or an empty one. */
@@ -234,7 +268,7 @@ static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
     for (int b = MEM_BINS - 1; b >= 0; b--) {
         page = m->bins[class][b];
         if (page == NULL) continue;
-        mem__unlink(&m->bins[class][b], page);
+        mem__bin_out(m, page, class);
         return m->current[class] = page;
     }
     page = mem__take_page(m);
@@ -286,14 +320,15 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     page->live--;
     if (page == m->current[class]) return;
     if (page->live == 0) {
-        if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+        mem__bin_out(m, page, class);
         mem__drop_page(m, page);
         return;
     }
     bin = page->live * MEM_BINS / page->cap;
     if (bin == page->bin) return;
-    if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+    mem__bin_out(m, page, class);
     page->bin = (uint8_t)bin;
+    m->count[class][bin]++;
     mem__link(&m->bins[class][bin], page);
 }
 
@@ -418,18 +453,45 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     free(p);
 }
 
-/* Is the block in a page so empty that moving it away helps to free it?
- * For compaction: true below a quarter full, never for the page in use. */
-TESTED_ONLY static inline bool mem_sparse(struct mem *m, void *p, size_t n) {
+/* Bytes in use or in pages with something in use. */
+static inline size_t mem_active(const struct mem *m) {
+    return m->held - (size_t)m->idle_pages * MEM_PAGE;
+}
+
+/* Say which pages are to be emptied by compaction: those of a class whose
+ * blocks would fit into clearly fewer pages, if they are not fuller than the
+ * class's are on average.  Returns how many bytes that would give back. */
+static size_t mem_survey(struct mem *m) {
+    size_t pages = 0;
+
+    for (unsigned c = 0; c < MEM_CLASSES; c++) {
+        size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
+
+        for (unsigned b = 0; b < MEM_BINS; b++) {
+            n += m->count[c][b];
+            fill += m->count[c][b] * (size_t)(2 * b + 1);
+        }
+        spare = n - (fill + 15) / 16;
+        m->sparse[c] = 0;
+        if (n == 0 || spare < 2 || spare < n / 16) continue;
+        m->sparse[c] = (uint8_t)(fill / n / 2 + 1);
+        pages += spare;
+    }
+    return pages * MEM_PAGE;
+}
+
+/* Is the block in a page that is to be emptied?  Then it helps to put a copy
+ * of it elsewhere; never so for the page in use. */
+static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
     return false;
 #else
-    struct mem_page *page;
+    const struct mem_page *page;
 
     if (n > MEM_SMALL) return false;
     page = mem__page(p);
-    return page != m->current[page->class] && page->bin < MEM_BINS / 2;
+    return page->bin < m->sparse[page->class];
 #endif
 }
 

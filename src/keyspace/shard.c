@@ -186,6 +186,9 @@ struct shard {
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     struct walk *walk;          /* snapshot in progress, or NULL */
+    bool compacting;            /* see compact: a pass goes on, and where */
+    uint32_t compact_space, compact_seg, compact_deep;
+    size_t compact_rest;        /* bytes the last one could not give back */
 };
 
 /* What the keyspace needs to know of the options. */

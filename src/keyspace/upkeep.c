@@ -9,7 +9,7 @@
  * written to and nowhere else; and only if it can make enough room.
  *
  * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *    fields
+ *   fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -223,7 +223,7 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL);
+           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting;
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -244,6 +244,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
         upkeep__free(s, &left);
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
+    if (s->compacting) compact_step(s, budget);
     return shard_has_work(s);
 }
 

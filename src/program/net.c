@@ -16,9 +16,9 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
- *    options instance world saver client measure labels monitor pubsub track
- *    watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard compact upkeep resp
+ *   reply options instance world saver client measure labels monitor pubsub
+ *   track watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -923,6 +923,7 @@ static void net__second(struct loop *l) {
         shard_lock(s);
         if (s->reads.n > 0) shard_sweep_read(&w, s);
         mem_refill(&s->mem);
+        compact_look(s);
         shard_unlock(s);
         exec_settle(lane, s);
     }

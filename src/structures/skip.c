@@ -552,6 +552,15 @@ static size_t skip_rank(const struct skip *s, double score, struct str key) {
     return rank + skip__below(x, score, key);
 }
 
+/* Let `to`, a copy, stand in the place of a member of that score and key. */
+static void skip_replace(struct skip *s, double score, struct item *to) {
+    struct skip__path path;
+    struct skip_at at;
+
+    if (skip__locate(s, score, item_key(to), &path, &at))
+        at.block->item[at.i] = to;
+}
+
 /* The member of a rank, or the end. */
 static struct skip_at skip_at(const struct skip *s, size_t rank) {
     const struct skip_link *link = s->link;

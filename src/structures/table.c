@@ -701,6 +701,39 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
     return ((d == 0 ? 0 : r >> (32 - d)) | (uint32_t)1 << d) << 10 | next;
 }
 
+/* Let the items of segment i be elsewhere: move(ctx, item) says where, the
+ * same place as a rule.  Its lines move too where that helps the arena.
+ * Returns how many items there are. */
+static size_t table_move(struct table *t, struct mem *m, uint32_t i,
+                         void *(*move)(void *ctx, void *item), void *ctx) {
+    struct table_seg *s = table__seg(t, i);
+    size_t bytes = (size_t)s->nlines * TABLE_LINE;
+    struct table_line *to;
+
+    if (bytes <= MEM_LINES_SMALL && mem_sparse(m, s->lines, bytes) &&
+        (to = mem_lines_try(m, bytes)) != NULL) {
+        memcpy(to, s->lines, bytes);
+        mem_lines_drop(m, s->lines, bytes);
+        s->lines = to;
+    }
+    m->moves++;
+    for (uint32_t j = 0; j < s->nlines; j++) {
+        struct table_line *l = s->lines + j;
+
+        if (j + 1 < s->nlines)
+            for (unsigned k = 0; k < TABLE_SLOTS; k++)
+                if (table__ptr(l + 1, k) != NULL)
+                    PREFETCH(table__ptr(l + 1, k));
+        for (unsigned k = 0; k < TABLE_SLOTS; k++) {
+            void *p = table__ptr(l, k);
+
+            if (p == NULL) break;       /* the used slots come first */
+            table__set(l, k, move(ctx, p), table__tag(l, k));
+        }
+    }
+    return s->count;
+}
+
 /* Hand all items to drop(ctx, item) and forget them, at most about `budget`
  * of them a call.  True when the table is empty and its memory gone.  The
  * table must not be searched in between. */

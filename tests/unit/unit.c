@@ -10,6 +10,7 @@
 #define KVNS_NO_MAIN
 #include "../../src/kvns.c"
 
+#include "test_mem.c"
 #include "test_clock.c"
 #include "test_rand.c"
 #include "test_hash.c"
@@ -52,6 +53,7 @@ static const struct unit_test {
     const char *name;
     void (*run)(void);
 } unit_tests[] = {
+    TESTS_MEM
     TESTS_CLOCK
     TESTS_RAND
     TESTS_HASH

@@ -1,0 +1,168 @@
+"""What is accounted for, and what is resident: after any work."""
+
+import random
+import time
+
+import pytest
+
+from harness.grammar import ROWS, Draw
+from harness.resp import encode, plain, to_bytes
+
+
+def memory(c):
+    return {k: v for k, v in (line.split(b":", 1) for line in plain(
+        c.call("INFO", "memory")).splitlines() if b":" in line)}
+
+
+def number(c, name):
+    return int(memory(c)[name])
+
+
+def is_bare(binary):
+    """Built without sanitizers, whose own memory would be seen too."""
+    with open(binary, "rb") as f:
+        text = f.read()
+    return b"__asan_init" not in text and b"__tsan_init" not in text
+
+
+def sums(c):
+    """Bytes of all namespaces, each asked for."""
+    total = 0
+    for ns in {b"default"} | set(plain(c.call("NAMESPACE", "LIST"))):
+        flat = plain(c.call("NAMESPACE", "INFO", ns))
+        total += flat[flat.index(b"bytes") + 1]
+    return total
+
+
+def random_commands(seed, n):
+    d = Draw.seeded(seed)
+    rows = [r for r in ROWS if not r.blocking and r.name.split()[0] not in (
+        "flushall", "flushdb", "swapdb", "client", "config", "debug", "reset",
+        "subscribe", "psubscribe", "ssubscribe", "quit", "hello", "auth")]
+    spaces = ["", "", "t1/", "t2/", "t3/", "a/b/"]
+    for _ in range(n):
+        row = d.pick(rows)
+        args, _ = row.draw(d)
+        steps = (row.before(args) if row.before else []) + [args]
+        prefix = to_bytes(d.pick(spaces))
+        for step in steps:
+            step = [to_bytes(a) for a in step]
+            # everything that looks like a key lives in one namespace or
+            # another; what is none does no harm with a prefix
+            yield [step[0]] + [prefix + a if len(a) in (2, 4) and
+                               a[-1:].isdigit() and a[:1].isalpha() else a
+                               for a in step[1:]]
+
+
+def run(c, commands, window=500):
+    pending = 0
+    batch = []
+    for args in commands:
+        batch.append(encode(*args))
+        pending += 1
+        if pending == window:
+            c.send(b"".join(batch))
+            c.read_many(pending)
+            batch, pending = [], 0
+    if pending:
+        c.send(b"".join(batch))
+        c.read_many(pending)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_work_ends_at_nothing(fresh_server, binary, seed):
+    """Builds that verify compare each change with the key's own size."""
+    s = fresh_server(["--redis"])
+    with s.raw(timeout=60) as c:
+        run(c, random_commands(seed, 3000))
+        c.call("SELECT", 0)
+        used = number(c, b"used_memory")
+        assert used > 1000
+        assert used == sums(c)
+        if is_bare(binary):
+            rss = number(c, b"used_memory_rss")
+            assert rss <= 1.15 * used + 20e6
+        c.ok("FLUSHALL")
+        assert number(c, b"used_memory") == 0
+        assert plain(c.call("NAMESPACE", "LIST")) == []
+        assert sums(c) == 0
+        # and the same with every key removed by itself
+        run(c, random_commands(seed + 100, 1000))
+        for db in range(16):
+            c.ok("SELECT", db)
+            keys = plain(c.call("KEYS", "*"))
+            for k in keys:
+                c.call("DEL", k)
+            assert plain(c.call("DBSIZE")) == 0
+        left = number(c, b"used_memory")
+        c.ok("FLUSHALL")
+        # an empty index of the default namespace may have stayed
+        assert left < 16 * 7 * 4096
+        assert number(c, b"used_memory") == 0
+
+
+def fill(c, rnd, keys, low, high):
+    run(c, (["SET", "k%d" % k, value(k, rnd.randint(low, high))]
+            for k in keys))
+
+
+def value(k, n):
+    return ((b"%07d." % k) * n)[:n]
+
+
+def test_sparse_pages_are_emptied(fresh_server, binary, config_name):
+    """What is left after most has gone is moved together; and is what it
+    was."""
+    s = fresh_server()
+    rnd = random.Random(5)
+    n = 120000 if is_bare(binary) else 30000
+    # of each size of blocks, and there are 104, a page is in use
+    open_pages = (104 << 16) * (1 if config_name == "classic" else 7)
+    with s.raw(timeout=60) as c:
+        fill(c, rnd, range(n), 60, 64)
+        run(c, (["SADD", "set"] + ["member:%d" % i for i in range(j, j + 50)]
+                for j in range(0, n // 6, 50)))
+        run(c, (["HSET", "hash"] + [w for i in range(j, j + 50)
+                                    for w in ("field:%d" % i, "v%d" % i)]
+                for j in range(0, n // 6, 50)))
+        run(c, (["ZADD", "zset"] + [w for i in range(j, j + 50)
+                                    for w in (i % 1000, "member:%d" % i)]
+                for j in range(0, n // 6, 50)))
+        most = number(c, b"allocator_active")
+        keep = {k for k in range(n) if rnd.random() < 0.3}
+        run(c, (["DEL", "k%d" % k] for k in range(n) if k not in keep))
+        gone = [i for i in range(n // 6) if i % 10 >= 3]
+        run(c, (["SREM", "set", "member:%d" % i] for i in gone))
+        run(c, (["HDEL", "hash", "field:%d" % i] for i in gone))
+        run(c, (["ZREM", "zset", "member:%d" % i] for i in gone))
+        limit = time.time() + 20
+        while time.time() < limit:
+            m = memory(c)
+            held = int(m[b"allocator_active"])
+            used = int(m[b"allocator_allocated"])
+            if held < 1.25 * used + open_pages:
+                break
+            time.sleep(0.05)
+        assert held < 1.25 * used + open_pages, (most, held, used)
+        if is_bare(binary):
+            rss = int(memory(c)[b"used_memory_rss"])
+            assert rss <= 1.15 * number(c, b"used_memory") + 20e6
+        for k in sorted(keep):
+            c.send(encode("GET", "k%d" % k))
+        for k, got in zip(sorted(keep), c.read_many(len(keep))):
+            v = plain(got)
+            assert v == value(k, len(v)) and 60 <= len(v) <= 64
+        left = [i for i in range(n // 6) if i % 10 < 3]
+        assert set(plain(c.call("SMEMBERS", "set"))) == {
+            b"member:%d" % i for i in left}
+        flat = plain(c.call("HGETALL", "hash"))
+        assert dict(zip(flat[::2], flat[1::2])) == {
+            b"field:%d" % i: b"v%d" % i for i in left}
+        ranked = sorted(left, key=lambda i: (i % 1000, b"member:%d" % i))
+        assert plain(c.call("ZRANGE", "zset", "0", "-1")) == [
+            b"member:%d" % i for i in ranked]
+        for at in range(0, len(ranked), 97):
+            assert plain(c.call("ZRANK", "zset",
+                                "member:%d" % ranked[at])) == at
+        c.ok("FLUSHALL")
+        assert number(c, b"used_memory") == 0
