@@ -439,8 +439,11 @@ struct mem_page {
 
 struct mem_chunk {
     struct mem_chunk *next, *prev;
+    struct mem_chunk *next_idle, *prev_idle;    /* if it has empty pages */
     char *base;
     uint32_t pages, idle;       /* in all, and empty ones */
+    uint64_t empty;             /* which those are, a bit each; nothing of
+                                   them need be in memory */
 };
 
 struct mem {
@@ -452,7 +455,10 @@ struct mem {
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
-    struct mem_page *idle;      /* empty pages */
+    uint32_t count[MEM_CLASSES][MEM_BINS];  /* pages in the bins */
+    uint8_t sparse[MEM_CLASSES];    /* pages below that bin are to be emptied,
+                                       see mem_survey */
+    struct mem_chunk *idle;     /* those with empty pages */
     struct mem_page *spare;     /* for mem_new in need */
     struct mem_chunk *chunks;
     uint32_t idle_pages;
@@ -551,7 +557,20 @@ static void mem__unmap(char *p, size_t n) {
 #endif
 }
 
-/* Map a chunk, larger as the arena grows, and put its pages on the list. */
+static void mem__link_idle(struct mem *m, struct mem_chunk *c) {
+    c->prev_idle = NULL;
+    c->next_idle = m->idle;
+    if (m->idle != NULL) m->idle->prev_idle = c;
+    m->idle = c;
+}
+
+static void mem__unlink_idle(struct mem *m, struct mem_chunk *c) {
+    if (c->prev_idle != NULL) c->prev_idle->next_idle = c->next_idle;
+    else m->idle = c->next_idle;
+    if (c->next_idle != NULL) c->next_idle->prev_idle = c->prev_idle;
+}
+
+/* Map a chunk, larger as the arena grows; its pages are empty. */
 static bool mem__more(struct mem *m) {
     size_t n = size_max(4, size_min(MEM_CHUNK_PAGES, m->held / MEM_PAGE / 4));
     struct mem_chunk *c = malloc(sizeof *c);
@@ -568,22 +587,16 @@ static bool mem__more(struct mem *m) {
     c->next = m->chunks;
     if (m->chunks != NULL) m->chunks->prev = c;
     m->chunks = c;
+    c->empty = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
     m->held += n * MEM_PAGE;
     m->idle_pages += (uint32_t)n;
-    while (n-- > 0) {
-        struct mem_page *page = (struct mem_page *)(c->base + n * MEM_PAGE);
-
-        page->chunk = c;
-        page->size = 0;
-        mem__link(&m->idle, page);
-    }
+    mem__link_idle(m, c);
     return true;
 }
 
 /* Give back a chunk whose pages are all empty. */
 static void mem__less(struct mem *m, struct mem_chunk *c) {
-    for (size_t i = 0; i < c->pages; i++)
-        mem__unlink(&m->idle, (struct mem_page *)(c->base + i * MEM_PAGE));
+    mem__unlink_idle(m, c);
     m->idle_pages -= c->pages;
     m->held -= (size_t)c->pages * MEM_PAGE;
     if (c->prev != NULL) c->prev->next = c->next;
@@ -595,27 +608,48 @@ static void mem__less(struct mem *m, struct mem_chunk *c) {
 
 static struct mem_page *mem__take_page(struct mem *m) {
     struct mem_page *page;
+    struct mem_chunk *c;
+    unsigned i = 0;
 
     if (m->idle == NULL && (MEM_REFUSED() || !mem__more(m))) return NULL;
-    page = m->idle;
-    mem__unlink(&m->idle, page);
+    c = m->idle;
+    while ((c->empty >> i & 1) == 0) i++;
+    c->empty &= ~(UINT64_C(1) << i);
+    if (--c->idle == 0) mem__unlink_idle(m, c);
     m->idle_pages--;
-    page->chunk->idle--;
+    page = (struct mem_page *)(c->base + (size_t)i * MEM_PAGE);
+    page->chunk = c;
     return page;
+}
+
+/* How many empty pages are kept at hand: some of a small arena would be much
+ * of it. */
+static inline uint32_t mem__keep(const struct mem *m) {
+    return (uint32_t)size_min(MEM_KEEP_PAGES, 2 + m->held / MEM_PAGE / 64);
 }
 
 static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     struct mem_chunk *c = page->chunk;
+    size_t i = (size_t)((char *)page - c->base) / MEM_PAGE;
 
     page->size = 0;
 #if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    if (m->idle_pages >= MEM_KEEP_PAGES)
-        madvise((char *)page + MEM_PAGE / 8, MEM_PAGE / 8 * 7, MADV_DONTNEED);
+    if (m->idle_pages >= mem__keep(m)) madvise(page, MEM_PAGE, MADV_DONTNEED);
 #endif
-    mem__link(&m->idle, page);
+    if (c->idle == 0) mem__link_idle(m, c);
+    c->empty |= UINT64_C(1) << i;
     m->idle_pages++;
-    if (++c->idle == c->pages && m->idle_pages - c->pages >= MEM_KEEP_PAGES)
+    if (++c->idle == c->pages && m->idle_pages - c->pages >= mem__keep(m))
         mem__less(m, c);
+}
+
+/* Take a page out of its bin, if it is in one. */
+static inline void mem__bin_out(struct mem *m, struct mem_page *page,
+                                unsigned class) {
+    if (page->bin == MEM_BINS) return;
+    m->count[class][page->bin]--;
+    mem__unlink(&m->bins[class][page->bin], page);
+    page->bin = MEM_BINS;
 }
 
 /* Find a page of the class with room: the fullest, or an empty one. */
@@ -628,7 +662,7 @@ static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
     for (int b = MEM_BINS - 1; b >= 0; b--) {
         page = m->bins[class][b];
         if (page == NULL) continue;
-        mem__unlink(&m->bins[class][b], page);
+        mem__bin_out(m, page, class);
         return m->current[class] = page;
     }
     page = mem__take_page(m);
@@ -680,14 +714,15 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     page->live--;
     if (page == m->current[class]) return;
     if (page->live == 0) {
-        if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+        mem__bin_out(m, page, class);
         mem__drop_page(m, page);
         return;
     }
     bin = page->live * MEM_BINS / page->cap;
     if (bin == page->bin) return;
-    if (page->bin < MEM_BINS) mem__unlink(&m->bins[class][page->bin], page);
+    mem__bin_out(m, page, class);
     page->bin = (uint8_t)bin;
+    m->count[class][bin]++;
     mem__link(&m->bins[class][bin], page);
 }
 
@@ -812,18 +847,45 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     free(p);
 }
 
-/* Is the block in a page so empty that moving it away helps to free it?
- * For compaction: true below a quarter full, never for the page in use. */
-TESTED_ONLY static inline bool mem_sparse(struct mem *m, void *p, size_t n) {
+/* Bytes in use or in pages with something in use. */
+static inline size_t mem_active(const struct mem *m) {
+    return m->held - (size_t)m->idle_pages * MEM_PAGE;
+}
+
+/* Say which pages are to be emptied by compaction: those of a class whose
+ * blocks would fit into clearly fewer pages, if they are not fuller than the
+ * class's are on average.  Returns how many bytes that would give back. */
+static size_t mem_survey(struct mem *m) {
+    size_t pages = 0;
+
+    for (unsigned c = 0; c < MEM_CLASSES; c++) {
+        size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
+
+        for (unsigned b = 0; b < MEM_BINS; b++) {
+            n += m->count[c][b];
+            fill += m->count[c][b] * (size_t)(2 * b + 1);
+        }
+        spare = n - (fill + 15) / 16;
+        m->sparse[c] = 0;
+        if (n == 0 || spare < 2 || spare < n / 16) continue;
+        m->sparse[c] = (uint8_t)(fill / n / 2 + 1);
+        pages += spare;
+    }
+    return pages * MEM_PAGE;
+}
+
+/* Is the block in a page that is to be emptied?  Then it helps to put a copy
+ * of it elsewhere; never so for the page in use. */
+static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
     return false;
 #else
-    struct mem_page *page;
+    const struct mem_page *page;
 
     if (n > MEM_SMALL) return false;
     page = mem__page(p);
-    return page != m->current[page->class] && page->bin < MEM_BINS / 2;
+    return page->bin < m->sparse[page->class];
 #endif
 }
 
@@ -3509,6 +3571,39 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
     return ((d == 0 ? 0 : r >> (32 - d)) | (uint32_t)1 << d) << 10 | next;
 }
 
+/* Let the items of segment i be elsewhere: move(ctx, item) says where, the
+ * same place as a rule.  Its lines move too where that helps the arena.
+ * Returns how many items there are. */
+static size_t table_move(struct table *t, struct mem *m, uint32_t i,
+                         void *(*move)(void *ctx, void *item), void *ctx) {
+    struct table_seg *s = table__seg(t, i);
+    size_t bytes = (size_t)s->nlines * TABLE_LINE;
+    struct table_line *to;
+
+    if (bytes <= MEM_LINES_SMALL && mem_sparse(m, s->lines, bytes) &&
+        (to = mem_lines_try(m, bytes)) != NULL) {
+        memcpy(to, s->lines, bytes);
+        mem_lines_drop(m, s->lines, bytes);
+        s->lines = to;
+    }
+    m->moves++;
+    for (uint32_t j = 0; j < s->nlines; j++) {
+        struct table_line *l = s->lines + j;
+
+        if (j + 1 < s->nlines)
+            for (unsigned k = 0; k < TABLE_SLOTS; k++)
+                if (table__ptr(l + 1, k) != NULL)
+                    PREFETCH(table__ptr(l + 1, k));
+        for (unsigned k = 0; k < TABLE_SLOTS; k++) {
+            void *p = table__ptr(l, k);
+
+            if (p == NULL) break;       /* the used slots come first */
+            table__set(l, k, move(ctx, p), table__tag(l, k));
+        }
+    }
+    return s->count;
+}
+
 /* Hand all items to drop(ctx, item) and forget them, at most about `budget`
  * of them a call.  True when the table is empty and its memory gone.  The
  * table must not be searched in between. */
@@ -5850,6 +5945,15 @@ static size_t skip_rank(const struct skip *s, double score, struct str key) {
     if (i + 1 < x->n ? x->score[i + 1] != score : x->link[0].first != score)
         return rank + i;
     return rank + skip__below(x, score, key);
+}
+
+/* Let `to`, a copy, stand in the place of a member of that score and key. */
+static void skip_replace(struct skip *s, double score, struct item *to) {
+    struct skip__path path;
+    struct skip_at at;
+
+    if (skip__locate(s, score, item_key(to), &path, &at))
+        at.block->item[at.i] = to;
 }
 
 /* The member of a rank, or the end. */
@@ -11498,6 +11602,9 @@ struct shard {
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     struct walk *walk;          /* snapshot in progress, or NULL */
+    bool compacting;            /* see compact: a pass goes on, and where */
+    uint32_t compact_space, compact_seg, compact_deep;
+    size_t compact_rest;        /* bytes the last one could not give back */
 };
 
 /* What the keyspace needs to know of the options. */
@@ -18232,6 +18339,146 @@ static enum load_did load_dues(struct work *w, struct str value,
     return did;
 }
 /* ---- end keyspace/load.c -------------------------------------------- */
+/* blocks move together */
+/* ---- begin keyspace/compact.c --------------------------------------- */
+/* ==== compact - pages of a few blocks are emptied ===========================
+ *
+ * Keys come and go, and leave pages of slabs with a few blocks each.  When an
+ * arena holds clearly more than is used, and mem_survey sees that packing the
+ * blocks of some size would give pages back, all tables are gone through in
+ * slices, and what lies in a page to be emptied is copied into a fuller one:
+ *
+ *   pages before   [#..#....] [..#.....] [#####.##]
+ *   after          given back  given back [########]
+ *
+ * Every item has one owner, a slot of a table; members of a sorted set have a
+ * second place in its skip list.  Nothing holds on to one between commands.
+ * While a snapshot is taken nothing is moved.
+ *
+ * Of large collections a few segments are done each time one is met; the
+ * segment of keys that they are in is gone through again for the next few.
+ * Not moved are lists, streams, skip lists and namespaces.
+ *
+ * floor 3 - uses: base mem table item skip entry shard big
+ */
+enum {
+    COMPACT_SLACK = 512 << 10,  /* bytes an arena may keep beyond a 16th */
+    COMPACT_DEEP = 4            /* segments of a large collection a visit */
+};
+
+struct compact {
+    struct shard *s;
+    struct skip *order;         /* of the sorted set at hand, or NULL */
+    bool more;                  /* a collection has further segments */
+    size_t seen;
+};
+
+/* Begin a pass, if it is worth it; called a few times a second. */
+static void compact_look(struct shard *s) {
+    struct mem *m = &s->mem;
+    size_t gain;
+
+    if (s->compacting || s->walk != NULL) return;
+    if (mem_active(m) < m->used + m->used / 16 + COMPACT_SLACK) {
+        s->compact_rest = 0;
+        return;
+    }
+    gain = mem_survey(m);
+    if (gain < m->used / 32 + COMPACT_SLACK / 2) return;
+    /* what the last pass could not give back, another will not */
+    if (gain < s->compact_rest + s->compact_rest / 4) return;
+    s->compacting = true;
+    s->compact_space = s->compact_seg = s->compact_deep = 0;
+}
+
+static void *compact__item(void *ctx, void *p) {
+    struct compact *c = ctx;
+    struct mem *m = &c->s->mem;
+    struct item *it = p, *to;
+    size_t n = item_bytes(it);
+
+    c->seen++;
+    if (!mem_sparse(m, it, n)) return it;
+    to = mem_try(m, n);
+    if (to == NULL) return it;
+    memcpy(to, it, n);
+    if (c->order != NULL) skip_replace(c->order, item_score(it), to);
+    mem_drop(m, it, n);
+    return to;
+}
+
+/* A part of a large collection. */
+static void compact__big(struct compact *c, struct big *b) {
+    struct table *t;
+    uint32_t first = c->s->compact_deep * COMPACT_DEEP, end;
+
+    if (b->shape != SHAPE_SET_TABLE && b->shape != SHAPE_HASH_TABLE &&
+        b->shape != SHAPE_ZSET_SKIP)
+        return;
+    t = big_table(b);
+    if (t->nsegs == 0 || b->aside != NULL) return;
+    if (b->shape == SHAPE_HASH_TABLE && ((struct big_hash *)b)->due != NULL)
+        return;
+    c->order = b->shape == SHAPE_ZSET_SKIP ? &((struct big_zset *)b)->order :
+                                             NULL;
+    end = (uint32_t)size_min(first + COMPACT_DEEP, t->nsegs);
+    for (uint32_t i = first; i < end; i++)
+        table_move(t, &c->s->mem, i, compact__item, c);
+    if (end < t->nsegs && first < t->nsegs) c->more = true;
+}
+
+static void *compact__entry(void *ctx, void *p) {
+    struct compact *c = ctx;
+    struct mem *m = &c->s->mem;
+    struct entry *e = p, *to;
+    size_t n = entry_size(e);
+
+    if (shape_is_big(entry_shape(e)) && entry_shape(e) != SHAPE_BLOB)
+        compact__big(c, entry_object(e));
+    if (!mem_sparse(m, e, n)) return e;
+    to = mem_try(m, n);
+    if (to == NULL) return e;
+    memcpy(to, e, n);
+    mem_drop(m, e, n);
+    return to;
+}
+
+/* The pass is over: is another one worth it? */
+static void compact__end(struct shard *s) {
+    s->compacting = false;
+    s->compact_rest = mem_survey(&s->mem);
+}
+
+/* A slice of a pass: about `budget` items, in whole segments. */
+static void compact_step(struct shard *s, size_t budget) {
+    struct compact c = { .s = s };
+
+    if (s->walk != NULL) {
+        s->compacting = false;
+        return;
+    }
+    while (c.seen < budget && s->compact_space < s->ids) {
+        struct space *sp = s->by_id[s->compact_space];
+
+        if (sp == NULL || s->compact_seg >= sp->keys.nsegs) {
+            s->compact_space++;
+            s->compact_seg = s->compact_deep = 0;
+            c.seen++;
+            continue;
+        }
+        c.more = false;
+        c.seen += table_move(&sp->keys, &s->mem, s->compact_seg,
+                             compact__entry, &c);
+        if (c.more) {
+            s->compact_deep++;
+        } else {
+            s->compact_deep = 0;
+            s->compact_seg++;
+        }
+    }
+    if (s->compact_space >= s->ids) compact__end(s);
+}
+/* ---- end keyspace/compact.c ----------------------------------------- */
 /* expiry, eviction, lazy freeing */
 /* ---- begin keyspace/upkeep.c ---------------------------------------- */
 /* ==== upkeep - what goes on behind the commands ============================
@@ -18245,7 +18492,7 @@ static enum load_did load_dues(struct work *w, struct str value,
  * written to and nowhere else; and only if it can make enough room.
  *
  * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *    fields
+ *   fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -18459,7 +18706,7 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL);
+           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting;
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -18480,6 +18727,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
         upkeep__free(s, &left);
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
+    if (s->compacting) compact_step(s, budget);
     return shard_has_work(s);
 }
 
@@ -40140,8 +40388,8 @@ static const struct command acl_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base clock buf host shard big walk reply options option
- *    instance client measure pubsub track arg key namespace
+ * floor 6 - uses: base mem clock buf host shard big walk reply options option
+ *   instance client measure pubsub track arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -40230,7 +40478,7 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         s->fields_expired += sh->fields_expired;
         s->evicted += sh->evicted + sh->ear_evicted;
         s->used += sh->mem.used;
-        s->held += sh->mem.held;
+        s->held += mem_active(&sh->mem);
         s->freeing += sh->lazy_bytes;
         s->freed += sh->lazily_freed;
         if (sh->walk != NULL) s->saved_keys += sh->walk->keys;
@@ -45505,9 +45753,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard upkeep resp reply
- *    options instance world saver client measure labels monitor pubsub track
- *    watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard compact upkeep resp
+ *   reply options instance world saver client measure labels monitor pubsub
+ *   track watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -46412,6 +46660,7 @@ static void net__second(struct loop *l) {
         shard_lock(s);
         if (s->reads.n > 0) shard_sweep_read(&w, s);
         mem_refill(&s->mem);
+        compact_look(s);
         shard_unlock(s);
         exec_settle(lane, s);
     }
