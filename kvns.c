@@ -13994,7 +13994,10 @@ static bool walk__piece(struct shard *s, size_t *budget) {
         if (w->keys_at == 0) w->space++;
         *budget -= size_min(*budget, k.n + 1);
     } else if (w->due > 0) {
-        return false;           /* its entries are kept as they are freed */
+        /* its entries are kept as they are freed, and given as they come */
+        if (w->out.n >= WALK_GIVE && !w->discard)
+            w->blocked = !walk__give(s, false, NULL);
+        return false;
     } else {
         w->done = walk__give(s, false, NULL);
         w->blocked = !w->done;
