@@ -131,6 +131,7 @@ static void door__fields(struct edit *ed) {
     struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
     bool had = entry_has(ed->e, ENTRY_FIELDS);
 
+    due_verify(entry_object(ed->e));
     if (LIKELY(d == NULL && !had)) return;
     if (had != (d != NULL)) {
         entry_flag(ed->e, ENTRY_FIELDS, !had);

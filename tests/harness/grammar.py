@@ -530,6 +530,8 @@ row("hkeys", K("h"), compare="unordered")
 row("hvals", K("h"), compare="unordered")
 row("hincrby", K("h"), word, integer, weight=6)
 row("hincrbyfloat", K("h"), word, number, weight=6)
+# HEXPIRE and its kin are Redis 7.4's, and redis-server has none of them:
+# test_field_ttl.py compares them with a model.
 row("hrandfield", K("h"),
     maybe(named("count", count), maybe("WITHVALUES"), percent=80),
     compare="shape", weight=8)
