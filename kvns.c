@@ -12739,6 +12739,25 @@ static bool due_build(struct big_hash *h, struct mem *m) {
     return true;
 }
 
+#ifdef KVNS_VERIFY
+/* Does what is known of deadlines agree with the table?  Small ones only. */
+static void due_verify(const struct big_hash *h) {
+    struct big_due all = { .soonest = INT64_MAX };
+    uint32_t cursor = 0;
+
+    if (h->fields.count > 4 * DUE_INDEX) return;
+    if (h->fields.count > 0) do {
+        cursor = table_scan(&h->fields, cursor, due__see_first, &all);
+    } while (cursor != 0);
+    KVNS_ASSERT((h->due != NULL) == (all.n > 0));
+    if (h->due == NULL) return;
+    KVNS_ASSERT(h->due->n == all.n && h->due->soonest <= all.soonest);
+    KVNS_ASSERT(h->due->order == NULL || h->due->order->len == all.n);
+}
+#else
+#define due_verify(h) ((void)(h))
+#endif
+
 enum { DUE_SOME = 64 };         /* fields found in one look */
 
 struct due__some {
@@ -14436,6 +14455,7 @@ static void door__fields(struct edit *ed) {
     struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
     bool had = entry_has(ed->e, ENTRY_FIELDS);
 
+    due_verify(entry_object(ed->e));
     if (LIKELY(d == NULL && !had)) return;
     if (had != (d != NULL)) {
         entry_flag(ed->e, ENTRY_FIELDS, !had);
