@@ -232,14 +232,39 @@ static bool bit__sources_or_reply(struct call *x, bool read, struct str *src,
     return true;
 }
 
+/* Make the combination of the sources, n > 0 bytes, the value of an open key,
+ * which may be one of them.  False: no memory, nothing changed. */
+static bool bit__store(struct edit *ed, size_t n, enum bits_op op,
+                       const struct str *src, size_t count) {
+    uint8_t small[ENTRY_BLOB_MIN];
+    struct blob *b;
+    char *p = NULL;
+    bool own = false;
+
+    if (n < ENTRY_BLOB_MIN) {
+        bits_combine(small, n, op, src, count);
+        return bytes_put_text(ed, str_of(small, n), 0);
+    }
+    if (ed->e != NULL && entry_shape(ed->e) == SHAPE_BLOB) {
+        b = entry_object(ed->e);
+        for (size_t i = 0; i < count; i++) own |= src[i].p == b->bytes;
+        if (!own) p = bytes_reuse(ed, n);
+    }
+    if (p != NULL) {
+        bits_combine((uint8_t *)p, n, op, src, count);
+        return true;
+    }
+    b = blob_try(n, n);
+    if (b == NULL) return false;
+    bits_combine((uint8_t *)b->bytes, n, op, src, count);
+    return bytes_put_blob(ed, b, 0);
+}
+
 /* Combine the sources into the key at argv[2]. */
 static enum outcome bit__combine(struct call *x, enum bits_op op,
                                  struct str *src, char (*tmp)[24]) {
-    uint8_t small[ENTRY_BLOB_MIN];
-    struct blob *b = NULL;
     struct edit ed;
     size_t n;
-    bool ok;
 
     if (!bit__sources_or_reply(x, true, src, tmp, &n)) return FAILED;
     if (n > 0) {
@@ -248,17 +273,9 @@ static enum outcome bit__combine(struct call *x, enum bits_op op,
         /* what was evicted for it is not read any more */
         bit__sources_or_reply(x, false, src, tmp, &n);
     }
-    if (n >= ENTRY_BLOB_MIN) {
-        b = blob_try(n, n);
-        if (b == NULL) return reply_err(x, ERR_MEMORY);
-    }
-    bits_combine(b == NULL ? small : (uint8_t *)b->bytes, n, op, src,
-                 x->argc - 3);
     edit_open(&x->w, x->argv[2], &ed);
     if (n > 0) {
-        ok = b == NULL ? bytes_put_text(&ed, str_of(small, n), 0) :
-                         bytes_put_blob(&ed, b, 0);
-        if (!ok) {
+        if (!bit__store(&ed, n, op, src, x->argc - 3)) {
             edit_cancel(&ed);
             return reply_err(x, ERR_MEMORY);
         }

@@ -50,6 +50,7 @@ static bool pf__room_or_reply(struct call *x, size_t i, size_t more) {
  * False: they are too many to be right. */
 static bool pf__take(struct hll *h, uint8_t room[HLL_ROOM], struct str s) {
     h->p = room;
+    h->near = 0;
     if (s.p == NULL) {
         hll_init(h);
         return true;
@@ -78,7 +79,7 @@ static bool pf__store(struct edit *ed, const struct hll *h) {
  * memory; it is as it was then. */
 static int pf__add(struct call *x, struct edit *ed, struct str s) {
     uint8_t room[HLL_ROOM];
-    struct hll h = { NULL, 0 };
+    struct hll h = { .p = NULL };
     size_t most = x->k->ks.opt.hll_sparse_max;
     bool dense = s.p != NULL && !hll_is_sparse(s);
     unsigned value;
@@ -197,8 +198,9 @@ static enum outcome cmd_pfmerge(struct call *x) {
         return FAILED;
     edit_open(&x->w, x->argv[1], &ed);
     pf__bytes_or_reply(x, ed.e, &s);
-    ok = pf__take(&h, room, s) && (!dense || hll_to_dense(&h));
-    for (uint32_t i = 0; ok && i < HLL_REGISTERS; i++)
+    ok = pf__take(&h, room, s);
+    if (dense) hll_pack(&h, max);
+    for (uint32_t i = 0; ok && !dense && i < HLL_REGISTERS; i++)
         ok = max[i] == 0 || hll_raise(&h, i, max[i], most) >= 0;
     if (NEVER(!ok)) {           /* it has been merged: so it is whole */
         edit_cancel(&ed);
@@ -310,7 +312,7 @@ static enum outcome cmd_pfdebug(struct call *x) {
 static enum outcome cmd_pfselftest(struct call *x) {
     uint8_t a[HLL_ROOM], b[HLL_ROOM];
     uint64_t seed = rand_next(&x->k->ks.shards[0].rand), id, one = 0, two = 0;
-    struct hll sparse = { a, 0 }, dense = { b, 0 };
+    struct hll sparse = { .p = a }, dense = { .p = b };
     bool ok;
 
     hll_init(&sparse);

@@ -62,6 +62,24 @@ static bool bytes_put_blob(struct edit *ed, struct blob *b,
     return false;
 }
 
+/* The bytes at an open key, which are n then and all to be written at once, if
+ * there is room for them already that nobody else reads and the key has no
+ * deadline; else NULL, and nothing changed. */
+static char *bytes_reuse(struct edit *ed, size_t n) {
+    struct blob *b;
+
+    if (ed->e == NULL || entry_shape(ed->e) != SHAPE_BLOB ||
+        entry_has(ed->e, ENTRY_TTL))
+        return NULL;
+    b = entry_object(ed->e);
+    if (n > b->cap || n < b->cap / 2 || n < ENTRY_BLOB_MIN ||
+        blob_is_shared(b))
+        return NULL;
+    b->n = (uint32_t)n;
+    ed->e->used = work_tick(ed->w);
+    return b->bytes;
+}
+
 /* Make v the string at an open key, in this shape: SHAPE_INT if it is eight
  * bytes of an integer, SHAPE_BYTES, or SHAPE_BLOB, which is yet to be made. */
 static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,

@@ -81,6 +81,11 @@ static uint64_t bits_find(const uint8_t *p, uint64_t from, uint64_t to,
     byte = (p[a] ^ flip) & 0xffU >> (from & 7);
     while (byte == 0 && a < b) {
         a++;
+        while (b - a >= 32 &&
+               ((load64(p + a) ^ skip) | (load64(p + a + 8) ^ skip) |
+                (load64(p + a + 16) ^ skip) | (load64(p + a + 24) ^ skip)) ==
+                   0)
+            a += 32;
         while (b - a >= 8 && load64(p + a) == skip) a += 8;
         byte = p[a] ^ flip;
     }
@@ -118,28 +123,33 @@ static void bits_set(uint8_t *p, uint64_t at, int bits, uint64_t v) {
     }
 }
 
-/* Combine n bytes at dst with those at src, which is another place. */
-static inline void bits__combine(uint8_t *restrict dst,
-                                 const uint8_t *restrict src, size_t n,
+/* Fill n bytes at dst with those at a combined with those at b, which are other
+ * places, except that a may be dst itself. */
+static inline void bits__combine(uint8_t *dst, const uint8_t *a,
+                                 const uint8_t *b, size_t n,
                                  enum bits_op op) {
-    uint64_t v[4], w[4];
     size_t i = 0;
 
+#define BITS_WORD(how, k) (load64(a + i + k) how load64(b + i + k))
 #define BITS_LOOP(how)                                                       \
     for (; i + 32 <= n; i += 32) {                                           \
-        memcpy(v, dst + i, 32);                                              \
-        memcpy(w, src + i, 32);                                              \
-        for (int k = 0; k < 4; k++) v[k] how w[k];                           \
-        memcpy(dst + i, v, 32);                                              \
+        uint64_t v0 = BITS_WORD(how, 0), v1 = BITS_WORD(how, 8);             \
+        uint64_t v2 = BITS_WORD(how, 16), v3 = BITS_WORD(how, 24);           \
+                                                                             \
+        store64(dst + i, v0);                                                \
+        store64(dst + i + 8, v1);                                            \
+        store64(dst + i + 16, v2);                                           \
+        store64(dst + i + 24, v3);                                           \
     }                                                                        \
-    for (; i < n; i++) dst[i] how src[i]
+    for (; i < n; i++) dst[i] = (uint8_t)(a[i] how b[i])
     switch (op) {
-    case BITS_AND: BITS_LOOP(&=); break;
-    case BITS_OR: BITS_LOOP(|=); break;
-    case BITS_XOR: BITS_LOOP(^=); break;
+    case BITS_AND: BITS_LOOP(&); break;
+    case BITS_OR: BITS_LOOP(|); break;
+    case BITS_XOR: BITS_LOOP(^); break;
     case BITS_NOT: break;
     }
 #undef BITS_LOOP
+#undef BITS_WORD
 }
 
 /* Turn n bytes over into dst, another place. */
@@ -151,23 +161,52 @@ static void bits__not(uint8_t *restrict dst, const uint8_t *restrict src,
     for (; i < n; i++) dst[i] = (uint8_t)~src[i];
 }
 
+/* How many of n bytes from `at` on are there in s, and in *p where. */
+static inline size_t bits__part(struct str s, size_t at, size_t n,
+                                const uint8_t **p) {
+    size_t have = s.n <= at ? 0 : size_min(n, s.n - at);
+
+    *p = have == 0 ? NULL : (const uint8_t *)s.p + at;
+    return have;
+}
+
+/* Combine n bytes at dst, of which `had` are there and zeros follow, with
+ * `have` bytes at p.  Returns how many are there then. */
+static size_t bits__with(uint8_t *dst, size_t had, const uint8_t *p,
+                         size_t have, size_t n, enum bits_op op) {
+    size_t both = size_min(had, have);
+
+    bits__combine(dst, dst, p, both, op);
+    if (op == BITS_AND) {
+        memset(dst + both, 0, n - both);
+        return both;
+    }
+    if (have > had) memcpy(dst + had, p + had, have - had);
+    return size_max(had, have);
+}
+
 /* Fill n bytes at dst with the combination of `count` sources, each of them
  * as if zeros followed it.  BITS_NOT has one source.  dst is none of them. */
 static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
                          const struct str *src, size_t count) {
     for (size_t at = 0; at < n; at += BITS_STRETCH) {
-        size_t all = size_min(BITS_STRETCH, n - at);
+        size_t all = size_min(BITS_STRETCH, n - at), next = 1, had, have;
+        uint8_t *to = dst + at;
+        const uint8_t *p, *q;
 
-        for (size_t i = 0; i < count; i++) {
-            size_t have = src[i].n <= at ? 0 : size_min(all, src[i].n - at);
-            const uint8_t *p = have == 0 ? NULL :
-                                           (const uint8_t *)src[i].p + at;
-
-            if (op == BITS_NOT) bits__not(dst + at, p, have);
-            else if (i > 0) bits__combine(dst + at, p, have, op);
-            else if (have > 0) memcpy(dst + at, p, have);
-            if (i == 0 || op == BITS_AND)
-                memset(dst + at + have, 0, all - have);
+        had = bits__part(src[0], at, all, &p);
+        have = count < 2 ? 0 : bits__part(src[1], at, all, &q);
+        if (had == all && have == all) {
+            bits__combine(to, p, q, all, op);
+            next = 2;
+        } else {
+            if (op == BITS_NOT) bits__not(to, p, had);
+            else if (had > 0) memcpy(to, p, had);
+            memset(to + had, 0, all - had);
+        }
+        for (; next < count; next++) {
+            have = bits__part(src[next], at, all, &p);
+            had = bits__with(to, had, p, have, all, op);
         }
     }
 }

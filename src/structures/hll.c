@@ -42,6 +42,9 @@ enum {
 struct hll {
     uint8_t *p;
     size_t n;
+    /* where to look for a register beyond `last`, that of the last change */
+    size_t near;                /* offset of a run; 0: from the beginning */
+    uint32_t near_reg, last;    /* the run's first register */
 };
 
 /* Are these bytes one, as far as the head can tell? */
@@ -63,6 +66,7 @@ static void hll_init(struct hll *h) {
     h->p[16] = 0x40 | (HLL_REGISTERS - 1) >> 8;
     h->p[17] = (HLL_REGISTERS - 1) & 0xff;
     h->n = HLL_HEAD + 2;
+    h->near = 0;
 }
 
 /* The last estimate; false: it is out of date. */
@@ -159,19 +163,33 @@ static uint8_t *hll__put_run(uint8_t *p, unsigned value, uint32_t len) {
     return p + 1;
 }
 
-/* Find the run that holds a register: its offset, its first register, and in
- * *prev the offset of the run before it, or its own.  False: there is none. */
-static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t *at,
-                      size_t *prev, uint32_t *first, struct hll_run *run) {
-    *at = *prev = HLL_HEAD;
-    *first = 0;
-    while (*at < n) {
-        *run = hll_run(p + *at, p + n);
-        if (run->bytes == 0) return false;
-        if (reg - *first < run->len) return true;
-        *prev = *at;
-        *at += run->bytes;
-        *first += run->len;
+/* Where a register was found. */
+struct hll__place {
+    struct hll_run run;
+    size_t at, prev;            /* offsets of the run and the one before it */
+    uint32_t first;             /* the run's first register */
+    size_t near;                /* of the one before those two, for hll */
+    uint32_t near_reg;
+};
+
+/* Find the run that holds a register, from the offset `from` on, where the
+ * register `first` is; false: there is none. */
+static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t from,
+                      uint32_t first, struct hll__place *w) {
+    uint32_t prev_reg = first;
+
+    w->at = w->prev = w->near = from;
+    w->first = w->near_reg = first;
+    while (w->at < n) {
+        w->run = hll_run(p + w->at, p + n);
+        if (w->run.bytes == 0) return false;
+        if (reg - w->first < w->run.len) return true;
+        w->near = w->prev;
+        w->near_reg = prev_reg;
+        w->prev = w->at;
+        prev_reg = w->first;
+        w->at += w->run.bytes;
+        w->first += w->run.len;
     }
     return false;
 }
@@ -232,13 +250,11 @@ static bool hll_to_dense(struct hll *h) {
 /* What a register is, or -1: corrupt. */
 static int hll_get(struct str s, uint32_t reg) {
     const uint8_t *p = (const uint8_t *)s.p;
-    struct hll_run run;
-    size_t at, prev;
-    uint32_t first;
+    struct hll__place w;
 
     if (!hll_is_sparse(s)) return (int)hll__dense_get(p, reg);
-    if (!hll__seek(p, s.n, reg, &at, &prev, &first, &run)) return -1;
-    return (int)run.value;
+    if (!hll__seek(p, s.n, reg, HLL_HEAD, 0, &w)) return -1;
+    return (int)w.run.value;
 }
 
 /* Raise a register of a dense one to a value; 1: it was lower. */
@@ -253,29 +269,38 @@ static inline int hll__raise_dense(uint8_t *p, uint32_t reg, unsigned value) {
 static int hll_raise(struct hll *h, uint32_t reg, unsigned value,
                      size_t most) {
     uint8_t seq[5], *end = seq;
-    struct hll_run run;
-    size_t at, prev, len;
-    uint32_t first;
+    struct hll__place w;
+    size_t len, tail;
+    bool near;
 
     if (!hll_is_sparse(str_of(h->p, h->n)))
         return hll__raise_dense(h->p, reg, value);
     if (value > HLL_SPARSE_VALUE) goto dense;
-    if (!hll__seek(h->p, h->n, reg, &at, &prev, &first, &run)) return -1;
-    if (run.value >= value) return 0;
-    if (reg > first) end = hll__put_run(end, run.value, reg - first);
+    near = h->near != 0 && reg > h->last;
+    if (!hll__seek(h->p, h->n, reg, near ? h->near : HLL_HEAD,
+                   near ? h->near_reg : 0, &w))
+        return -1;
+    if (w.run.value >= value) return 0;
+    if (reg > w.first)
+        end = hll__put_run(end, w.run.value, reg - w.first);
     end = hll__put_value(end, value, 1);
-    if (reg - first + 1 < run.len)
-        end = hll__put_run(end, run.value, run.len - (reg - first) - 1);
+    if (reg - w.first + 1 < w.run.len)
+        end = hll__put_run(end, w.run.value,
+                           w.run.len - (reg - w.first) - 1);
     len = (size_t)(end - seq);
-    if (len > run.bytes) {
-        size_t more = len - run.bytes;
+    if (len > w.run.bytes) {
+        size_t n = h->n + len - w.run.bytes;
 
-        if (h->n + more > most || h->n + more > HLL_SPARSE_MOST) goto dense;
+        if (n > most || n > HLL_SPARSE_MOST) goto dense;
     }
-    memmove(h->p + at + len, h->p + at + run.bytes, h->n - at - run.bytes);
-    memcpy(h->p + at, seq, len);
-    h->n = h->n + len - run.bytes;
-    hll__join(h, prev);
+    tail = w.at + w.run.bytes;
+    memmove(h->p + w.at + len, h->p + tail, h->n - tail);
+    memcpy(h->p + w.at, seq, len);
+    h->n = h->n + len - w.run.bytes;
+    hll__join(h, w.prev);
+    h->near = w.near;           /* before all that may have changed */
+    h->near_reg = w.near_reg;
+    h->last = reg;
     return 1;
 dense:
     if (!hll_to_dense(h)) return -1;
@@ -322,6 +347,21 @@ static bool hll_merge(uint8_t max[HLL_REGISTERS], struct str s) {
         at += run.bytes;
     }
     return reg == HLL_REGISTERS;
+}
+
+/* Make h, in HLL_ROOM bytes, a dense one of these registers; the head stays. */
+static void hll_pack(struct hll *h, const uint8_t reg[HLL_REGISTERS]) {
+    uint8_t *p = h->p + HLL_HEAD;
+
+    h->p[4] = HLL_DENSE;
+    h->n = HLL_DENSE_SIZE;
+    for (size_t i = 0; i < HLL_REGISTERS; i += 8, p += 6) {
+        uint64_t v = 0;
+
+        for (size_t k = 8; k-- > 0;) v = v << 6 | reg[i + k];
+        store_le(p, v & UINT32_MAX, 4);
+        store_le(p + 4, v >> 32, 2);
+    }
 }
 
 /* The sum over k > 0 of x^(2^k) 2^(k-1), and x. */

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     static uint8_t max[HLL_REGISTERS];
     uint32_t seed = n < 2 ? 0 : (uint32_t)load_le(data, 2);
     uint8_t *room;
-    struct hll h;
+    struct hll h = { .p = NULL };
     struct str s;
     uint64_t count;
     bool whole;

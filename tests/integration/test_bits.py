@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from harness.resp import encode
+
 NOT_INT = ("-", b"ERR value is not an integer or out of range")
 SYNTAX = ("-", b"ERR syntax error")
 BAD_OFFSET = ("-", b"ERR bit offset is not an integer or out of range")
@@ -191,6 +193,29 @@ def test_bitop_of_long_strings_and_of_many(redis):
         assert redis.get("d") == number.to_bytes(20000, "big")
     redis.bitop("NOT", "s1", "s1")
     assert redis.get("s1") == bytes(255 - b for b in values[1])
+
+
+def test_bitop_again_into_the_same_key(raw):
+    """What is there is written over where nobody else needs it."""
+    c = raw()
+    a, b = b"\x0f" * 60000, b"\x3c" * 50000
+    c.ok("MSET", "a", a, "b", b)
+    assert c.call("BITOP", "OR", "d", "a") == (":", 60000)
+    # The answer to GET lasts until it is sent.
+    c.send(encode("GET", "d") + encode("BITOP", "XOR", "d", "a", "b")
+           + encode("GET", "d"))
+    assert [c.read() for _ in range(3)] == [
+        ("$", a), (":", 60000), ("$", b"\x33" * 50000 + b"\x0f" * 10000)]
+    assert c.call("BITOP", "NOT", "d", "b") == (":", 50000)
+    assert c.call("GET", "d") == ("$", b"\xc3" * 50000)
+    assert c.call("BITOP", "AND", "d", "d", "a") == (":", 60000)
+    assert c.call("GET", "d") == ("$", b"\x03" * 50000 + bytes(10000))
+    c.call("EXPIRE", "d", "100")
+    c.call("BITOP", "OR", "d", "b", "b")
+    assert c.call("TTL", "d") == (":", -1)
+    assert c.call("GET", "d") == ("$", b)
+    c.call("APPEND", "d", "tail")
+    assert c.call("GET", "d") == ("$", b + b"tail")
 
 
 def test_bitfield(raw):

@@ -23,7 +23,8 @@ static struct str hll_model_str(const struct hll *h) {
 
 static void hll_model_check(const struct hll_model *m) {
     struct str s = hll_model_str(&m->sparse), d = hll_model_str(&m->dense);
-    uint8_t max[HLL_REGISTERS] = { 0 };
+    uint8_t max[HLL_REGISTERS] = { 0 }, packed[HLL_ROOM];
+    struct hll h = { .p = packed };
     uint64_t one, two;
 
     CHECK(hll_is(s) && hll_is(d));
@@ -35,6 +36,9 @@ static void hll_model_check(const struct hll_model *m) {
     CHECK(memcmp(max, m->reg, sizeof max) == 0);
     CHECK(hll_merge(max, d));
     CHECK(memcmp(max, m->reg, sizeof max) == 0);
+    memcpy(packed, m->b, HLL_HEAD);
+    hll_pack(&h, m->reg);
+    CHECK(str_eq(hll_model_str(&h), d));
     CHECK(hll_count(s, &one) && hll_count(d, &two));
     CHECK_INT(one, two);
     CHECK_INT(hll_count_registers(m->reg), one);
@@ -67,12 +71,38 @@ static void test_hll_model(void) {
     }
 }
 
+/* In order of register, which is looked for from the last one on, and in any
+ * order: the same bytes as when each is looked for from the beginning. */
+static void test_hll_in_order(void) {
+    static uint8_t a[HLL_ROOM], b[HLL_ROOM];
+
+    for (int round = 0; round < 20; round++) {
+        struct hll h = { .p = a }, slow = { .p = b };
+        uint32_t reg = 0;
+
+        hll_init(&h);
+        hll_init(&slow);
+        for (int i = 0; i < 3000; i++) {
+            unsigned value = 1 + (unsigned)(unit_rand() % (1 + round % 5));
+
+            reg += (uint32_t)(unit_rand() % (round < 10 ? 3 : 9));
+            if (unit_rand() % 200 == 0) reg = (uint32_t)(unit_rand() % 9000);
+            if (reg >= HLL_REGISTERS) reg = 0;
+            slow.near = 0;
+            CHECK_INT(hll_raise(&h, reg, value, SIZE_MAX),
+                      hll_raise(&slow, reg, value, SIZE_MAX));
+            CHECK_INT(h.n, slow.n);
+            CHECK(memcmp(a, b, h.n) == 0);
+        }
+    }
+}
+
 /* The bytes of Redis 7.0.15 for PFADD k a b c, by its GET. */
 static void test_hll_bytes(void) {
     static const char want[] = "HYLL\1\0\0\0\0\0\0\0\0\0\0\x80"
                                "\x60\xf3\x80\x50\xb1\x84\x4b\xfb\x80\x42\x5a";
     uint8_t room[HLL_ROOM];
-    struct hll h = { room, 0 };
+    struct hll h = { .p = room };
 
     hll_init(&h);
     for (int i = 0; i < 3; i++) {
@@ -89,7 +119,7 @@ static void test_hll_bytes(void) {
 
 static void test_hll_size_decides(void) {
     uint8_t room[HLL_ROOM];
-    struct hll h = { room, 0 };
+    struct hll h = { .p = room };
 
     hll_init(&h);
     CHECK_INT(hll_raise(&h, 5, 3, 20), 1);
@@ -114,7 +144,7 @@ static void test_hll_corrupt(void) {
     uint64_t count;
 
     for (size_t i = 0; i < ROWS(bad); i++) {
-        struct hll h = { room, HLL_HEAD + bad[i].n };
+        struct hll h = { .p = room };
 
         hll_init(&h);
         memcpy(h.p + HLL_HEAD, bad[i].p, bad[i].n);
@@ -134,7 +164,7 @@ static void test_hll_corrupt(void) {
 
 static void test_hll_registers_beyond_the_hash(void) {
     uint8_t room[HLL_ROOM], max[HLL_REGISTERS] = { 0 };
-    struct hll h = { room, 0 };
+    struct hll h = { .p = room };
     uint64_t count;
 
     hll_init(&h);
@@ -147,5 +177,6 @@ static void test_hll_registers_beyond_the_hash(void) {
 }
 
 #define TESTS_HLL \
-    T(test_hll_model) T(test_hll_bytes) T(test_hll_size_decides) \
+    T(test_hll_model) T(test_hll_in_order) T(test_hll_bytes) \
+    T(test_hll_size_decides) \
     T(test_hll_corrupt) T(test_hll_registers_beyond_the_hash)
