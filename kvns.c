@@ -6327,6 +6327,11 @@ static uint64_t bits_find(const uint8_t *p, uint64_t from, uint64_t to,
     byte = (p[a] ^ flip) & 0xffU >> (from & 7);
     while (byte == 0 && a < b) {
         a++;
+        while (b - a >= 32 &&
+               ((load64(p + a) ^ skip) | (load64(p + a + 8) ^ skip) |
+                (load64(p + a + 16) ^ skip) | (load64(p + a + 24) ^ skip)) ==
+                   0)
+            a += 32;
         while (b - a >= 8 && load64(p + a) == skip) a += 8;
         byte = p[a] ^ flip;
     }
@@ -6364,28 +6369,33 @@ static void bits_set(uint8_t *p, uint64_t at, int bits, uint64_t v) {
     }
 }
 
-/* Combine n bytes at dst with those at src, which is another place. */
-static inline void bits__combine(uint8_t *restrict dst,
-                                 const uint8_t *restrict src, size_t n,
+/* Fill n bytes at dst with those at a combined with those at b, which are other
+ * places, except that a may be dst itself. */
+static inline void bits__combine(uint8_t *dst, const uint8_t *a,
+                                 const uint8_t *b, size_t n,
                                  enum bits_op op) {
-    uint64_t v[4], w[4];
     size_t i = 0;
 
+#define BITS_WORD(how, k) (load64(a + i + k) how load64(b + i + k))
 #define BITS_LOOP(how)                                                       \
     for (; i + 32 <= n; i += 32) {                                           \
-        memcpy(v, dst + i, 32);                                              \
-        memcpy(w, src + i, 32);                                              \
-        for (int k = 0; k < 4; k++) v[k] how w[k];                           \
-        memcpy(dst + i, v, 32);                                              \
+        uint64_t v0 = BITS_WORD(how, 0), v1 = BITS_WORD(how, 8);             \
+        uint64_t v2 = BITS_WORD(how, 16), v3 = BITS_WORD(how, 24);           \
+                                                                             \
+        store64(dst + i, v0);                                                \
+        store64(dst + i + 8, v1);                                            \
+        store64(dst + i + 16, v2);                                           \
+        store64(dst + i + 24, v3);                                           \
     }                                                                        \
-    for (; i < n; i++) dst[i] how src[i]
+    for (; i < n; i++) dst[i] = (uint8_t)(a[i] how b[i])
     switch (op) {
-    case BITS_AND: BITS_LOOP(&=); break;
-    case BITS_OR: BITS_LOOP(|=); break;
-    case BITS_XOR: BITS_LOOP(^=); break;
+    case BITS_AND: BITS_LOOP(&); break;
+    case BITS_OR: BITS_LOOP(|); break;
+    case BITS_XOR: BITS_LOOP(^); break;
     case BITS_NOT: break;
     }
 #undef BITS_LOOP
+#undef BITS_WORD
 }
 
 /* Turn n bytes over into dst, another place. */
@@ -6397,23 +6407,52 @@ static void bits__not(uint8_t *restrict dst, const uint8_t *restrict src,
     for (; i < n; i++) dst[i] = (uint8_t)~src[i];
 }
 
+/* How many of n bytes from `at` on are there in s, and in *p where. */
+static inline size_t bits__part(struct str s, size_t at, size_t n,
+                                const uint8_t **p) {
+    size_t have = s.n <= at ? 0 : size_min(n, s.n - at);
+
+    *p = have == 0 ? NULL : (const uint8_t *)s.p + at;
+    return have;
+}
+
+/* Combine n bytes at dst, of which `had` are there and zeros follow, with
+ * `have` bytes at p.  Returns how many are there then. */
+static size_t bits__with(uint8_t *dst, size_t had, const uint8_t *p,
+                         size_t have, size_t n, enum bits_op op) {
+    size_t both = size_min(had, have);
+
+    bits__combine(dst, dst, p, both, op);
+    if (op == BITS_AND) {
+        memset(dst + both, 0, n - both);
+        return both;
+    }
+    if (have > had) memcpy(dst + had, p + had, have - had);
+    return size_max(had, have);
+}
+
 /* Fill n bytes at dst with the combination of `count` sources, each of them
  * as if zeros followed it.  BITS_NOT has one source.  dst is none of them. */
 static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
                          const struct str *src, size_t count) {
     for (size_t at = 0; at < n; at += BITS_STRETCH) {
-        size_t all = size_min(BITS_STRETCH, n - at);
+        size_t all = size_min(BITS_STRETCH, n - at), next = 1, had, have;
+        uint8_t *to = dst + at;
+        const uint8_t *p, *q;
 
-        for (size_t i = 0; i < count; i++) {
-            size_t have = src[i].n <= at ? 0 : size_min(all, src[i].n - at);
-            const uint8_t *p = have == 0 ? NULL :
-                                           (const uint8_t *)src[i].p + at;
-
-            if (op == BITS_NOT) bits__not(dst + at, p, have);
-            else if (i > 0) bits__combine(dst + at, p, have, op);
-            else if (have > 0) memcpy(dst + at, p, have);
-            if (i == 0 || op == BITS_AND)
-                memset(dst + at + have, 0, all - have);
+        had = bits__part(src[0], at, all, &p);
+        have = count < 2 ? 0 : bits__part(src[1], at, all, &q);
+        if (had == all && have == all) {
+            bits__combine(to, p, q, all, op);
+            next = 2;
+        } else {
+            if (op == BITS_NOT) bits__not(to, p, had);
+            else if (had > 0) memcpy(to, p, had);
+            memset(to + had, 0, all - had);
+        }
+        for (; next < count; next++) {
+            have = bits__part(src[next], at, all, &p);
+            had = bits__with(to, had, p, have, all, op);
         }
     }
 }
@@ -6464,6 +6503,9 @@ enum {
 struct hll {
     uint8_t *p;
     size_t n;
+    /* where to look for a register beyond `last`, that of the last change */
+    size_t near;                /* offset of a run; 0: from the beginning */
+    uint32_t near_reg, last;    /* the run's first register */
 };
 
 /* Are these bytes one, as far as the head can tell? */
@@ -6485,6 +6527,7 @@ static void hll_init(struct hll *h) {
     h->p[16] = 0x40 | (HLL_REGISTERS - 1) >> 8;
     h->p[17] = (HLL_REGISTERS - 1) & 0xff;
     h->n = HLL_HEAD + 2;
+    h->near = 0;
 }
 
 /* The last estimate; false: it is out of date. */
@@ -6581,19 +6624,33 @@ static uint8_t *hll__put_run(uint8_t *p, unsigned value, uint32_t len) {
     return p + 1;
 }
 
-/* Find the run that holds a register: its offset, its first register, and in
- * *prev the offset of the run before it, or its own.  False: there is none. */
-static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t *at,
-                      size_t *prev, uint32_t *first, struct hll_run *run) {
-    *at = *prev = HLL_HEAD;
-    *first = 0;
-    while (*at < n) {
-        *run = hll_run(p + *at, p + n);
-        if (run->bytes == 0) return false;
-        if (reg - *first < run->len) return true;
-        *prev = *at;
-        *at += run->bytes;
-        *first += run->len;
+/* Where a register was found. */
+struct hll__place {
+    struct hll_run run;
+    size_t at, prev;            /* offsets of the run and the one before it */
+    uint32_t first;             /* the run's first register */
+    size_t near;                /* of the one before those two, for hll */
+    uint32_t near_reg;
+};
+
+/* Find the run that holds a register, from the offset `from` on, where the
+ * register `first` is; false: there is none. */
+static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t from,
+                      uint32_t first, struct hll__place *w) {
+    uint32_t prev_reg = first;
+
+    w->at = w->prev = w->near = from;
+    w->first = w->near_reg = first;
+    while (w->at < n) {
+        w->run = hll_run(p + w->at, p + n);
+        if (w->run.bytes == 0) return false;
+        if (reg - w->first < w->run.len) return true;
+        w->near = w->prev;
+        w->near_reg = prev_reg;
+        w->prev = w->at;
+        prev_reg = w->first;
+        w->at += w->run.bytes;
+        w->first += w->run.len;
     }
     return false;
 }
@@ -6654,13 +6711,11 @@ static bool hll_to_dense(struct hll *h) {
 /* What a register is, or -1: corrupt. */
 static int hll_get(struct str s, uint32_t reg) {
     const uint8_t *p = (const uint8_t *)s.p;
-    struct hll_run run;
-    size_t at, prev;
-    uint32_t first;
+    struct hll__place w;
 
     if (!hll_is_sparse(s)) return (int)hll__dense_get(p, reg);
-    if (!hll__seek(p, s.n, reg, &at, &prev, &first, &run)) return -1;
-    return (int)run.value;
+    if (!hll__seek(p, s.n, reg, HLL_HEAD, 0, &w)) return -1;
+    return (int)w.run.value;
 }
 
 /* Raise a register of a dense one to a value; 1: it was lower. */
@@ -6675,29 +6730,38 @@ static inline int hll__raise_dense(uint8_t *p, uint32_t reg, unsigned value) {
 static int hll_raise(struct hll *h, uint32_t reg, unsigned value,
                      size_t most) {
     uint8_t seq[5], *end = seq;
-    struct hll_run run;
-    size_t at, prev, len;
-    uint32_t first;
+    struct hll__place w;
+    size_t len, tail;
+    bool near;
 
     if (!hll_is_sparse(str_of(h->p, h->n)))
         return hll__raise_dense(h->p, reg, value);
     if (value > HLL_SPARSE_VALUE) goto dense;
-    if (!hll__seek(h->p, h->n, reg, &at, &prev, &first, &run)) return -1;
-    if (run.value >= value) return 0;
-    if (reg > first) end = hll__put_run(end, run.value, reg - first);
+    near = h->near != 0 && reg > h->last;
+    if (!hll__seek(h->p, h->n, reg, near ? h->near : HLL_HEAD,
+                   near ? h->near_reg : 0, &w))
+        return -1;
+    if (w.run.value >= value) return 0;
+    if (reg > w.first)
+        end = hll__put_run(end, w.run.value, reg - w.first);
     end = hll__put_value(end, value, 1);
-    if (reg - first + 1 < run.len)
-        end = hll__put_run(end, run.value, run.len - (reg - first) - 1);
+    if (reg - w.first + 1 < w.run.len)
+        end = hll__put_run(end, w.run.value,
+                           w.run.len - (reg - w.first) - 1);
     len = (size_t)(end - seq);
-    if (len > run.bytes) {
-        size_t more = len - run.bytes;
+    if (len > w.run.bytes) {
+        size_t n = h->n + len - w.run.bytes;
 
-        if (h->n + more > most || h->n + more > HLL_SPARSE_MOST) goto dense;
+        if (n > most || n > HLL_SPARSE_MOST) goto dense;
     }
-    memmove(h->p + at + len, h->p + at + run.bytes, h->n - at - run.bytes);
-    memcpy(h->p + at, seq, len);
-    h->n = h->n + len - run.bytes;
-    hll__join(h, prev);
+    tail = w.at + w.run.bytes;
+    memmove(h->p + w.at + len, h->p + tail, h->n - tail);
+    memcpy(h->p + w.at, seq, len);
+    h->n = h->n + len - w.run.bytes;
+    hll__join(h, w.prev);
+    h->near = w.near;           /* before all that may have changed */
+    h->near_reg = w.near_reg;
+    h->last = reg;
     return 1;
 dense:
     if (!hll_to_dense(h)) return -1;
@@ -6744,6 +6808,21 @@ static bool hll_merge(uint8_t max[HLL_REGISTERS], struct str s) {
         at += run.bytes;
     }
     return reg == HLL_REGISTERS;
+}
+
+/* Make h, in HLL_ROOM bytes, a dense one of these registers; the head stays. */
+static void hll_pack(struct hll *h, const uint8_t reg[HLL_REGISTERS]) {
+    uint8_t *p = h->p + HLL_HEAD;
+
+    h->p[4] = HLL_DENSE;
+    h->n = HLL_DENSE_SIZE;
+    for (size_t i = 0; i < HLL_REGISTERS; i += 8, p += 6) {
+        uint64_t v = 0;
+
+        for (size_t k = 8; k-- > 0;) v = v << 6 | reg[i + k];
+        store_le(p, v & UINT32_MAX, 4);
+        store_le(p + 4, v >> 32, 2);
+    }
 }
 
 /* The sum over k > 0 of x^(2^k) 2^(k-1), and x. */
@@ -15246,6 +15325,24 @@ static bool bytes_put_blob(struct edit *ed, struct blob *b,
     s->mem.used -= blob_cost(b);
     blob_drop(b);
     return false;
+}
+
+/* The bytes at an open key, which are n then and all to be written at once, if
+ * there is room for them already that nobody else reads and the key has no
+ * deadline; else NULL, and nothing changed. */
+static char *bytes_reuse(struct edit *ed, size_t n) {
+    struct blob *b;
+
+    if (ed->e == NULL || entry_shape(ed->e) != SHAPE_BLOB ||
+        entry_has(ed->e, ENTRY_TTL))
+        return NULL;
+    b = entry_object(ed->e);
+    if (n > b->cap || n < b->cap / 2 || n < ENTRY_BLOB_MIN ||
+        blob_is_shared(b))
+        return NULL;
+    b->n = (uint32_t)n;
+    ed->e->used = work_tick(ed->w);
+    return b->bytes;
 }
 
 /* Make v the string at an open key, in this shape: SHAPE_INT if it is eight
@@ -28974,14 +29071,39 @@ static bool bit__sources_or_reply(struct call *x, bool read, struct str *src,
     return true;
 }
 
+/* Make the combination of the sources, n > 0 bytes, the value of an open key,
+ * which may be one of them.  False: no memory, nothing changed. */
+static bool bit__store(struct edit *ed, size_t n, enum bits_op op,
+                       const struct str *src, size_t count) {
+    uint8_t small[ENTRY_BLOB_MIN];
+    struct blob *b;
+    char *p = NULL;
+    bool own = false;
+
+    if (n < ENTRY_BLOB_MIN) {
+        bits_combine(small, n, op, src, count);
+        return bytes_put_text(ed, str_of(small, n), 0);
+    }
+    if (ed->e != NULL && entry_shape(ed->e) == SHAPE_BLOB) {
+        b = entry_object(ed->e);
+        for (size_t i = 0; i < count; i++) own |= src[i].p == b->bytes;
+        if (!own) p = bytes_reuse(ed, n);
+    }
+    if (p != NULL) {
+        bits_combine((uint8_t *)p, n, op, src, count);
+        return true;
+    }
+    b = blob_try(n, n);
+    if (b == NULL) return false;
+    bits_combine((uint8_t *)b->bytes, n, op, src, count);
+    return bytes_put_blob(ed, b, 0);
+}
+
 /* Combine the sources into the key at argv[2]. */
 static enum outcome bit__combine(struct call *x, enum bits_op op,
                                  struct str *src, char (*tmp)[24]) {
-    uint8_t small[ENTRY_BLOB_MIN];
-    struct blob *b = NULL;
     struct edit ed;
     size_t n;
-    bool ok;
 
     if (!bit__sources_or_reply(x, true, src, tmp, &n)) return FAILED;
     if (n > 0) {
@@ -28990,17 +29112,9 @@ static enum outcome bit__combine(struct call *x, enum bits_op op,
         /* what was evicted for it is not read any more */
         bit__sources_or_reply(x, false, src, tmp, &n);
     }
-    if (n >= ENTRY_BLOB_MIN) {
-        b = blob_try(n, n);
-        if (b == NULL) return reply_err(x, ERR_MEMORY);
-    }
-    bits_combine(b == NULL ? small : (uint8_t *)b->bytes, n, op, src,
-                 x->argc - 3);
     edit_open(&x->w, x->argv[2], &ed);
     if (n > 0) {
-        ok = b == NULL ? bytes_put_text(&ed, str_of(small, n), 0) :
-                         bytes_put_blob(&ed, b, 0);
-        if (!ok) {
+        if (!bit__store(&ed, n, op, src, x->argc - 3)) {
             edit_cancel(&ed);
             return reply_err(x, ERR_MEMORY);
         }
@@ -29311,6 +29425,7 @@ static bool pf__room_or_reply(struct call *x, size_t i, size_t more) {
  * False: they are too many to be right. */
 static bool pf__take(struct hll *h, uint8_t room[HLL_ROOM], struct str s) {
     h->p = room;
+    h->near = 0;
     if (s.p == NULL) {
         hll_init(h);
         return true;
@@ -29339,7 +29454,7 @@ static bool pf__store(struct edit *ed, const struct hll *h) {
  * memory; it is as it was then. */
 static int pf__add(struct call *x, struct edit *ed, struct str s) {
     uint8_t room[HLL_ROOM];
-    struct hll h = { NULL, 0 };
+    struct hll h = { .p = NULL };
     size_t most = x->k->ks.opt.hll_sparse_max;
     bool dense = s.p != NULL && !hll_is_sparse(s);
     unsigned value;
@@ -29458,8 +29573,9 @@ static enum outcome cmd_pfmerge(struct call *x) {
         return FAILED;
     edit_open(&x->w, x->argv[1], &ed);
     pf__bytes_or_reply(x, ed.e, &s);
-    ok = pf__take(&h, room, s) && (!dense || hll_to_dense(&h));
-    for (uint32_t i = 0; ok && i < HLL_REGISTERS; i++)
+    ok = pf__take(&h, room, s);
+    if (dense) hll_pack(&h, max);
+    for (uint32_t i = 0; ok && !dense && i < HLL_REGISTERS; i++)
         ok = max[i] == 0 || hll_raise(&h, i, max[i], most) >= 0;
     if (NEVER(!ok)) {           /* it has been merged: so it is whole */
         edit_cancel(&ed);
@@ -29571,7 +29687,7 @@ static enum outcome cmd_pfdebug(struct call *x) {
 static enum outcome cmd_pfselftest(struct call *x) {
     uint8_t a[HLL_ROOM], b[HLL_ROOM];
     uint64_t seed = rand_next(&x->k->ks.shards[0].rand), id, one = 0, two = 0;
-    struct hll sparse = { a, 0 }, dense = { b, 0 };
+    struct hll sparse = { .p = a }, dense = { .p = b };
     bool ok;
 
     hll_init(&sparse);
