@@ -82,6 +82,29 @@ static inline bool arg_open_or_reply(struct call *x, size_t i,
     return false;
 }
 
+enum { ARG_AHEAD = 16 };        /* keys of one command looked for at a time */
+
+/* For commands on many keys, before each of them: argv[i], `step` apart from
+ * the first at 1.  From time to time the next few are looked for at once, so
+ * that what they lack in the cache comes at the same time.  The hints must
+ * last until arg_ahead_end. */
+static inline void arg_ahead(struct call *x, size_t i, size_t step,
+                             struct key_hint hint[ARG_AHEAD]) {
+    size_t at = (i - 1) / step % ARG_AHEAD, n = 0;
+
+    if (at == 0) {
+        x->w.hint = NULL;
+        for (size_t j = i; j < x->argc && n < ARG_AHEAD; j += step, n++) {
+            hint_take(&x->w, x->argv[j], hint + n);
+            hint_seek(&x->w, hint + n);
+        }
+        for (size_t j = 0; j < n; j++) hint_find(hint + j);
+    }
+    x->w.hint = hint + at;
+}
+
+static inline void arg_ahead_end(struct call *x) { x->w.hint = NULL; }
+
 /* Answer a wrong number of arguments in Redis' words. */
 static COLD enum outcome reply_arity(struct call *x) {
     reply_errorf(x->r, "ERR wrong number of arguments for '%s' command",

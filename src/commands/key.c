@@ -54,11 +54,13 @@ static bool key_db_or_reply(struct call *x, size_t i, const char *why,
 
 /* DEL and UNLINK: what is large is freed later in any case. */
 static enum outcome cmd_del(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
     int64_t n = 0;
 
     for (size_t i = 1; i < x->argc; i++) {
         struct edit ed;
 
+        if (x->argc > 2) arg_ahead(x, i, 1, hint);
         edit_open(&x->w, x->argv[i], &ed);
         if (ed.e == NULL) {
             edit_cancel(&ed);
@@ -68,6 +70,7 @@ static enum outcome cmd_del(struct call *x) {
         edit_commit(&ed, EVENT_GENERIC, "del");
         n++;
     }
+    arg_ahead_end(x);
     reply_int(x->r, n);
     return DONE;
 }

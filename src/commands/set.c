@@ -508,7 +508,7 @@ static enum outcome cmd_sintercard(struct call *x) {
 }
 
 static const struct command set_commands[] = {
-    { "sadd", cmd_sadd, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_SET,
+    { "sadd", cmd_sadd, -3, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key member [member ...]",
       "Adds members to a set, and says how many are new." },
     { "scard", cmd_scard, 2, READONLY | FAST, 1, 1, 1, GROUP_SET,
@@ -530,11 +530,13 @@ static const struct command set_commands[] = {
     { "sinterstore", cmd_sinterstore, -3, WRITE | GROWS, 1, -1, 1, GROUP_SET,
       "1.0.0", "O(N*M) for N members of the smallest of M sets",
       "destination key [key ...]", "Stores what is in all sets." },
-    { "sismember", cmd_sismember, 3, READONLY | FAST, 1, 1, 1, GROUP_SET,
+    { "sismember", cmd_sismember, 3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_SET,
       "1.0.0", "O(1)", "key member", "Is it a member of the set?" },
     { "smembers", cmd_smembers, 2, READONLY, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key", "All members of a set." },
-    { "smismember", cmd_smismember, -3, READONLY | FAST, 1, 1, 1, GROUP_SET,
+    { "smismember", cmd_smismember, -3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_SET,
       "6.2.0", "O(N) for N members", "key member [member ...]",
       "Which of these are members of the set?" },
     { "smove", cmd_smove, 4, WRITE | FAST, 1, 2, 1, GROUP_SET,
@@ -546,7 +548,7 @@ static const struct command set_commands[] = {
     { "srandmember", cmd_srandmember, -2, READONLY, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key [count]",
       "Members drawn at random; with a negative count they may repeat." },
-    { "srem", cmd_srem, -3, WRITE | FAST, 1, 1, 1, GROUP_SET,
+    { "srem", cmd_srem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key member [member ...]",
       "Removes members of a set, and says how many there were." },
     { "sscan", cmd_sscan, -3, READONLY, 1, 1, 1, GROUP_SET,

@@ -289,30 +289,39 @@ static enum outcome cmd_getex(struct call *x) {
 }
 
 static enum outcome cmd_mget(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
+
     reply_array(x->r, x->argc - 1);
     for (size_t i = 1; i < x->argc; i++) {
-        const struct entry *e = key_read(&x->w, x->argv[i]);
+        const struct entry *e;
 
+        arg_ahead(x, i, 1, hint);
+        e = key_read(&x->w, x->argv[i]);
         if (e == NULL || entry_kind(e) != KIND_STRING) reply_null(x->r);
         else reply_value(x->r, e);
     }
+    arg_ahead_end(x);
     return DONE;
 }
 
 /* Set all the pairs; false: no memory for one, answered. */
 static bool string_set_all_or_reply(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
     struct edit ed;
+    size_t i;
 
-    for (size_t i = 1; i < x->argc; i += 2) {
+    for (i = 1; i < x->argc; i += 2) {
+        arg_ahead(x, i, 2, hint);
         edit_open(&x->w, x->argv[i], &ed);
         if (!bytes_put(&ed, x->argv[i + 1], 0)) {
             edit_cancel(&ed);
             reply_err(x, ERR_MEMORY);
-            return false;
+            break;
         }
         edit_commit(&ed, EVENT_STRING, "set");
     }
-    return true;
+    arg_ahead_end(x);
+    return i >= x->argc;
 }
 
 static enum outcome cmd_mset(struct call *x) {

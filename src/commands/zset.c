@@ -21,6 +21,8 @@ static bool zset__options_or_reply(struct call *x, struct zset__add *a) {
     unsigned how;
 
     for (; i < x->argc; i++) {
+        /* a score most often, and no word at all */
+        if (x->argv[i].n > 0 && x->argv[i].p[0] <= '9') break;
         if (str_is(x->argv[i], "nx")) a->how |= RANKS_NX;
         else if (str_is(x->argv[i], "xx")) a->how |= RANKS_XX;
         else if (str_is(x->argv[i], "ch")) a->changed = true;
@@ -363,34 +365,36 @@ static enum outcome cmd_zscan(struct call *x) {
 }
 
 static const struct command zset_commands[] = {
-    { "zadd", cmd_zadd, -4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zadd", cmd_zadd, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(log N) for each member, N being those there are",
       "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
       "Puts members with their scores into a sorted set, or changes scores." },
     { "zcard", cmd_zcard, 2, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(1)", "key", "How many members a sorted set has." },
-    { "zincrby", cmd_zincrby, 4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zincrby", cmd_zincrby, 4, WRITE | GROWS | FAST | MEMBER,
+      1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(log N) for N members", "key increment member",
       "Adds to the score of a member, which counts as 0 if it is new." },
-    { "zmscore", cmd_zmscore, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zmscore", cmd_zmscore, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "6.2.0", "O(N) for N members asked for", "key member [member ...]",
       "The scores of some members." },
     { "zrandmember", cmd_zrandmember, -2, READONLY, 1, 1, 1, GROUP_ZSET,
       "6.2.0", "O(N) for N members answered", "key [count [WITHSCORES]]",
       "Members drawn by chance: different ones; a negative count: any." },
-    { "zrank", cmd_zrank, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrank", cmd_zrank, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a smaller score." },
-    { "zrem", cmd_zrem, -3, WRITE | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrem", cmd_zrem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(M log N) for M of N members", "key member [member ...]",
       "Removes members of a sorted set, and says how many there were." },
-    { "zrevrank", cmd_zrevrank, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrevrank", cmd_zrevrank, -3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_ZSET,
       "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a greater score." },
     { "zscan", cmd_zscan, -3, READONLY, 1, 1, 1, GROUP_ZSET,
       "2.8.0", "O(1) for each call, O(N) for all of N members",
       "key cursor [MATCH pattern] [COUNT count]",
       "Members and scores, a part at each call, in no order." },
-    { "zscore", cmd_zscore, 3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zscore", cmd_zscore, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(1)", "key member", "The score of a member." },
 };

@@ -12,7 +12,7 @@
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip stream entry
+ * floor 3 - uses: base mem hash table item quick skip stream entry shard
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */
@@ -73,7 +73,7 @@ static inline struct item *item_find(const struct table *t, uint64_t seed,
     struct item *it = table_first(t, item_hash(seed, key), at);
 
     for (; it != NULL; it = table_next(at))
-        if (str_eq(item_key(it), key)) return it;
+        if (item_is(it, key)) return it;
     return NULL;
 }
 
@@ -83,6 +83,33 @@ static inline struct table *big_table(struct big *b) {
     if (b->shape == SHAPE_HASH_TABLE) return &((struct big_hash *)b)->fields;
     KVNS_ASSERT(b->shape == SHAPE_ZSET_SKIP);
     return &((struct big_zset *)b)->members;
+}
+
+/* The command will look for a member or a field: if the key's value is a
+ * table, call the line nearer that it may be in.  Behind hint_find, when the
+ * entry has had time to come. */
+static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
+                               struct str member) {
+    const struct entry *e = h->found ? table_get(&h->at) : NULL;
+
+    h->member.line = NULL;
+    if (e == NULL || !entry_is(e, h->ref.local)) return;
+    switch (entry_shape(e)) {
+    case SHAPE_SET_TABLE:
+    case SHAPE_HASH_TABLE:
+    case SHAPE_ZSET_SKIP:
+        table_call(big_table(entry_object(e)), item_hash(ks->seed, member),
+                   &h->member);
+        break;
+    default: break;
+    }
+}
+
+/* And then the member's item; under the same lock. */
+static INLINE void hint_item(struct key_hint *h) {
+    const char *it = table_called(&h->member);
+
+    if (it != NULL) PREFETCH(it);
 }
 
 /* Bytes of the header of a big collection. */

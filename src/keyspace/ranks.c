@@ -184,7 +184,7 @@ static inline struct item *ranks__find(const struct big_zset *z, uint64_t h,
     struct item *it = table_first(&z->members, h, at);
 
     for (; it != NULL; it = table_next(at))
-        if (str_eq(item_key(it), member)) return it;
+        if (item_is(it, member)) return it;
     return NULL;
 }
 

@@ -254,6 +254,7 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
+    struct table_at member;     /* likewise in the table behind it, see big */
 };
 
 static inline uint32_t work_tick(const struct work *w) {

@@ -72,6 +72,7 @@ struct loop {
     size_t in_at;
     struct net_request batch[NET_BATCH];
     size_t nbatch, bytes;       /* requests, and how long they are in all */
+    bool members;               /* some of them look for members */
     struct str args[NET_ARGS];
     size_t nargs;
     struct net_range ranges[NET_BATCH + 1];
@@ -322,6 +323,29 @@ static void net__send_others(struct loop *l) {
     reply_resync(&lane->reply);
 }
 
+/* The argument that is a request's member or field; 0: there is none. */
+static inline size_t net__member_at(const struct net_request *q) {
+    const struct command *row = q->row;
+    size_t i = row != NULL && row->group == GROUP_ZSET &&
+                       (row->flags & GROWS) != 0 ? 3 : 2;
+
+    return row == NULL || (row->flags & MEMBER) == 0 || q->argc <= i ? 0 : i;
+}
+
+/* Call nearer what requests for members will need. */
+static void net__look_at_members(struct loop *l) {
+    struct net_request *end = l->batch + l->nbatch;
+
+    for (struct net_request *q = l->batch; q < end; q++) {
+        size_t i = net__member_at(q);
+
+        if (i != 0 && q->hint.p != NULL)
+            hint_member(&l->k->ks, &q->hint, q->argv[i]);
+    }
+    for (struct net_request *q = l->batch; q < end; q++)
+        if (net__member_at(q) != 0 && q->hint.p != NULL) hint_item(&q->hint);
+}
+
 /* The keys of the batch were hashed and their lines called; with somebody to
  * lock out, that is all that may be read without a lock.  Look for the
  * entries. */
@@ -331,6 +355,7 @@ static inline void net__look_ahead(struct loop *l) {
     if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
+    if (l->members) net__look_at_members(l);
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -412,6 +437,7 @@ static void net__carry(struct loop *l) {
     measure_close(lane, begun);
     lane->roomy = false;
     l->nbatch = l->nargs = l->bytes = 0;
+    l->members = false;
 }
 
 /* Carry out the batch, and send all replies. */
@@ -464,6 +490,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
 
         hint_take(&w, argv[1], &q->hint);
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+        if (row->flags & MEMBER) l->members = true;
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||
            (observed & OBSERVE_PAUSE) != 0;

@@ -68,8 +68,10 @@ enum {
     SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
     SCOPED = 1 << 28,           /* for a bound client: within its namespace,
                                    though nothing else of the row says so */
-    SHORT = 1 << 29             /* shares the batch's clock, as FAST ones do,
+    SHORT = 1 << 29,            /* shares the batch's clock, as FAST ones do,
                                    though Redis does not call it fast */
+    MEMBER = 1 << 30            /* looks for a member or field: argv[2], or
+                                   behind a score (GROWS, sorted set) argv[3] */
 };
 
 enum {

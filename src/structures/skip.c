@@ -216,16 +216,40 @@ static struct skip_block *skip__seek(const struct skip *s, double score,
     return x;
 }
 
+/* How many of the first n of eight ascending scores, n from 1 to 8, are
+ * smaller; eight can be read. */
+static INLINE uint32_t skip__count(const double v[8], uint32_t n,
+                                   double score) {
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
+    const __m128d s = _mm_set1_pd(score);
+    __m128i a = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v), s));
+    __m128i b = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 2), s));
+    __m128i c = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 4), s));
+    __m128i d = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 6), s));
+    /* two bits for each, ones up to the first that is not smaller */
+    unsigned below = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(
+                         _mm_packs_epi32(a, b), _mm_packs_epi32(c, d)));
+    uint32_t count = (uint32_t)__builtin_ctz(~below) / 2;
+
+    return count < n ? count : n;
+#else
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n; i++) count += v[i] < score;
+    return count;
+#endif
+}
+
 /* How many members of a block have a smaller score. */
 static inline uint32_t skip__smaller(const struct skip_block *x,
                                      double score) {
-    uint32_t i = 0, g, n = 0;
+    uint32_t i = skip__count(x->pivot, SKIP_BLOCK / SKIP_GROUP, score), left;
 
-    for (g = 0; g < SKIP_BLOCK / SKIP_GROUP; g++) i += x->pivot[g] < score;
     if (i == 0) return 0;
     i = (i - 1) * SKIP_GROUP;
-    for (g = i; g < i + SKIP_GROUP && g < x->n; g++) n += x->score[g] < score;
-    return i + n;
+    left = x->n - i;
+    return i + skip__count(x->score + i, left < SKIP_GROUP ? left : SKIP_GROUP,
+                           score);
 }
 
 /* How many members of a block are before the bound. */
