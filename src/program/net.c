@@ -16,7 +16,7 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard compact upkeep resp
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
  *   reply options instance world saver client measure labels monitor pubsub
  *   track watch waiters exec park webs
  */
