@@ -79,7 +79,7 @@
 #define BASE_SYSCTL 1
 #endif
 #if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
-#include <emmintrin.h>              /* eight tags compared at once, see table */
+#include <emmintrin.h>              /* several compared at once: table, skip */
 #endif
 
 /* INLINE: a step of the way that every command goes, too short to be worth a
@@ -166,6 +166,14 @@ static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Whole words are quicker where the machine's order is known to be the right
+ * one. */
+#if defined(__BYTE_ORDER__) && defined(__ORDER_LITTLE_ENDIAN__)
+#define BASE_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#else
+#define BASE_LITTLE 0
+#endif
+
 /* Unaligned loads and stores in this machine's byte order. */
 static inline uint64_t load64(const void *p) {
     uint64_t v;
@@ -201,8 +209,17 @@ static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
-    int d = n == 0 ? 0 : memcmp(a.p, b.p, n);
+    int d;
 
+#if defined(__GNUC__) && BASE_LITTLE
+    for (; n >= 8; n -= 8, a.p += 8, b.p += 8, a.n -= 8, b.n -= 8) {
+        uint64_t x = load64(a.p), y = load64(b.p);
+
+        if (x != y)
+            return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+    }
+#endif
+    d = n == 0 ? 0 : memcmp(a.p, b.p, n);
     return d != 0 ? d : (a.n > b.n) - (a.n < b.n);
 }
 
@@ -223,15 +240,8 @@ static inline bool str_is(struct str s, const char *word) {
 static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
 
-/* Compilers see through the loops below only partly: whole words are quicker
- * where the machine's order is known to be the right one. */
-#if defined(__BYTE_ORDER__) && defined(__ORDER_LITTLE_ENDIAN__)
-#define BASE_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-#else
-#define BASE_LITTLE 0
-#endif
-
-/* Little-endian whatever the machine: n bytes, 1 to 8. */
+/* Little-endian whatever the machine: n bytes, 1 to 8.  Compilers see through
+ * such loops only partly. */
 static inline uint64_t load_le(const void *p, int n) {
     const unsigned char *b = p;
     uint64_t v = 0;
@@ -4139,12 +4149,18 @@ static inline size_t item__deadline_at(uint8_t flags) {
     return item__score_at(flags) + (flags & ITEM_SCORE ? 8 : 0);
 }
 
-/* Bytes of `rest` before the key. */
-static inline size_t item__head(uint8_t flags) {
-    return item__deadline_at(flags) + (flags & ITEM_DEADLINE ? 8 : 0);
+/* Bytes of `rest` before the key; from a table, as each search asks. */
+static INLINE size_t item__head(uint8_t flags) {
+    static const uint8_t heads[16] = {
+        1, 4, 9, 12, 2, 8, 10, 16, 9, 12, 17, 20, 10, 16, 18, 24
+    };
+
+    VERIFY(heads[flags / 2] ==
+           item__deadline_at(flags) + (flags & ITEM_DEADLINE ? 8 : 0));
+    return heads[flags / 2];
 }
 
-static inline size_t item__key_n(const struct item *it) {
+static INLINE size_t item__key_n(const struct item *it) {
     return it->flags & ITEM_LONG ? load32(it->rest) : it->rest[0];
 }
 
@@ -4154,8 +4170,15 @@ static inline size_t item__value_n(const struct item *it) {
 }
 
 /* The member or field, borrowed. */
-static inline struct str item_key(const struct item *it) {
+static INLINE struct str item_key(const struct item *it) {
     return str_of(it->rest + item__head(it->flags), item__key_n(it));
+}
+
+/* Is this its member or field? */
+static INLINE bool item_is(const struct item *it, struct str key) {
+    struct str own = item_key(it);
+
+    return own.n == key.n && bytes_same(own.p, key.p, key.n);
 }
 
 /* The value of a field, borrowed; empty without one. */
@@ -5611,16 +5634,40 @@ static struct skip_block *skip__seek(const struct skip *s, double score,
     return x;
 }
 
+/* How many of the first n of eight ascending scores, n from 1 to 8, are
+ * smaller; eight can be read. */
+static INLINE uint32_t skip__count(const double v[8], uint32_t n,
+                                   double score) {
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(KVNS_PLAIN)
+    const __m128d s = _mm_set1_pd(score);
+    __m128i a = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v), s));
+    __m128i b = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 2), s));
+    __m128i c = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 4), s));
+    __m128i d = _mm_castpd_si128(_mm_cmplt_pd(_mm_loadu_pd(v + 6), s));
+    /* two bits for each, ones up to the first that is not smaller */
+    unsigned below = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(
+                         _mm_packs_epi32(a, b), _mm_packs_epi32(c, d)));
+    uint32_t count = (uint32_t)__builtin_ctz(~below) / 2;
+
+    return count < n ? count : n;
+#else
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n; i++) count += v[i] < score;
+    return count;
+#endif
+}
+
 /* How many members of a block have a smaller score. */
 static inline uint32_t skip__smaller(const struct skip_block *x,
                                      double score) {
-    uint32_t i = 0, g, n = 0;
+    uint32_t i = skip__count(x->pivot, SKIP_BLOCK / SKIP_GROUP, score), left;
 
-    for (g = 0; g < SKIP_BLOCK / SKIP_GROUP; g++) i += x->pivot[g] < score;
     if (i == 0) return 0;
     i = (i - 1) * SKIP_GROUP;
-    for (g = i; g < i + SKIP_GROUP && g < x->n; g++) n += x->score[g] < score;
-    return i + n;
+    left = x->n - i;
+    return i + skip__count(x->score + i, left < SKIP_GROUP ? left : SKIP_GROUP,
+                           score);
 }
 
 /* How many members of a block are before the bound. */
@@ -11749,6 +11796,7 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
+    struct table_at member;     /* likewise in the table behind it, see big */
 };
 
 static inline uint32_t work_tick(const struct work *w) {
@@ -12452,7 +12500,7 @@ static size_t keyspace_bytes(const struct keyspace *ks) {
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip stream entry
+ * floor 3 - uses: base mem hash table item quick skip stream entry shard
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */
@@ -12513,7 +12561,7 @@ static inline struct item *item_find(const struct table *t, uint64_t seed,
     struct item *it = table_first(t, item_hash(seed, key), at);
 
     for (; it != NULL; it = table_next(at))
-        if (str_eq(item_key(it), key)) return it;
+        if (item_is(it, key)) return it;
     return NULL;
 }
 
@@ -12523,6 +12571,33 @@ static inline struct table *big_table(struct big *b) {
     if (b->shape == SHAPE_HASH_TABLE) return &((struct big_hash *)b)->fields;
     KVNS_ASSERT(b->shape == SHAPE_ZSET_SKIP);
     return &((struct big_zset *)b)->members;
+}
+
+/* The command will look for a member or a field: if the key's value is a
+ * table, call the line nearer that it may be in.  Behind hint_find, when the
+ * entry has had time to come. */
+static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
+                               struct str member) {
+    const struct entry *e = h->found ? table_get(&h->at) : NULL;
+
+    h->member.line = NULL;
+    if (e == NULL || !entry_is(e, h->ref.local)) return;
+    switch (entry_shape(e)) {
+    case SHAPE_SET_TABLE:
+    case SHAPE_HASH_TABLE:
+    case SHAPE_ZSET_SKIP:
+        table_call(big_table(entry_object(e)), item_hash(ks->seed, member),
+                   &h->member);
+        break;
+    default: break;
+    }
+}
+
+/* And then the member's item; under the same lock. */
+static INLINE void hint_item(struct key_hint *h) {
+    const char *it = table_called(&h->member);
+
+    if (it != NULL) PREFETCH(it);
 }
 
 /* Bytes of the header of a big collection. */
@@ -17082,7 +17157,7 @@ static inline struct item *ranks__find(const struct big_zset *z, uint64_t h,
     struct item *it = table_first(&z->members, h, at);
 
     for (; it != NULL; it = table_next(at))
-        if (str_eq(item_key(it), member)) return it;
+        if (item_is(it, member)) return it;
     return NULL;
 }
 
@@ -23225,8 +23300,10 @@ enum {
     SUBCOMMAND = 1 << 27,       /* "name|sub"; set when the rows are joined */
     SCOPED = 1 << 28,           /* for a bound client: within its namespace,
                                    though nothing else of the row says so */
-    SHORT = 1 << 29             /* shares the batch's clock, as FAST ones do,
+    SHORT = 1 << 29,            /* shares the batch's clock, as FAST ones do,
                                    though Redis does not call it fast */
+    MEMBER = 1 << 30            /* looks for a member or field: argv[2], or
+                                   behind a score (GROWS, sorted set) argv[3] */
 };
 
 enum {
@@ -27635,6 +27712,29 @@ static inline bool arg_open_or_reply(struct call *x, size_t i,
     return false;
 }
 
+enum { ARG_AHEAD = 16 };        /* keys of one command looked for at a time */
+
+/* For commands on many keys, before each of them: argv[i], `step` apart from
+ * the first at 1.  From time to time the next few are looked for at once, so
+ * that what they lack in the cache comes at the same time.  The hints must
+ * last until arg_ahead_end. */
+static inline void arg_ahead(struct call *x, size_t i, size_t step,
+                             struct key_hint hint[ARG_AHEAD]) {
+    size_t at = (i - 1) / step % ARG_AHEAD, n = 0;
+
+    if (at == 0) {
+        x->w.hint = NULL;
+        for (size_t j = i; j < x->argc && n < ARG_AHEAD; j += step, n++) {
+            hint_take(&x->w, x->argv[j], hint + n);
+            hint_seek(&x->w, hint + n);
+        }
+        for (size_t j = 0; j < n; j++) hint_find(hint + j);
+    }
+    x->w.hint = hint + at;
+}
+
+static inline void arg_ahead_end(struct call *x) { x->w.hint = NULL; }
+
 /* Answer a wrong number of arguments in Redis' words. */
 static COLD enum outcome reply_arity(struct call *x) {
     reply_errorf(x->r, "ERR wrong number of arguments for '%s' command",
@@ -28268,30 +28368,39 @@ static enum outcome cmd_getex(struct call *x) {
 }
 
 static enum outcome cmd_mget(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
+
     reply_array(x->r, x->argc - 1);
     for (size_t i = 1; i < x->argc; i++) {
-        const struct entry *e = key_read(&x->w, x->argv[i]);
+        const struct entry *e;
 
+        arg_ahead(x, i, 1, hint);
+        e = key_read(&x->w, x->argv[i]);
         if (e == NULL || entry_kind(e) != KIND_STRING) reply_null(x->r);
         else reply_value(x->r, e);
     }
+    arg_ahead_end(x);
     return DONE;
 }
 
 /* Set all the pairs; false: no memory for one, answered. */
 static bool string_set_all_or_reply(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
     struct edit ed;
+    size_t i;
 
-    for (size_t i = 1; i < x->argc; i += 2) {
+    for (i = 1; i < x->argc; i += 2) {
+        arg_ahead(x, i, 2, hint);
         edit_open(&x->w, x->argv[i], &ed);
         if (!bytes_put(&ed, x->argv[i + 1], 0)) {
             edit_cancel(&ed);
             reply_err(x, ERR_MEMORY);
-            return false;
+            break;
         }
         edit_commit(&ed, EVENT_STRING, "set");
     }
-    return true;
+    arg_ahead_end(x);
+    return i >= x->argc;
 }
 
 static enum outcome cmd_mset(struct call *x) {
@@ -29787,11 +29896,13 @@ static bool key_db_or_reply(struct call *x, size_t i, const char *why,
 
 /* DEL and UNLINK: what is large is freed later in any case. */
 static enum outcome cmd_del(struct call *x) {
+    struct key_hint hint[ARG_AHEAD];
     int64_t n = 0;
 
     for (size_t i = 1; i < x->argc; i++) {
         struct edit ed;
 
+        if (x->argc > 2) arg_ahead(x, i, 1, hint);
         edit_open(&x->w, x->argv[i], &ed);
         if (ed.e == NULL) {
             edit_cancel(&ed);
@@ -29801,6 +29912,7 @@ static enum outcome cmd_del(struct call *x) {
         edit_commit(&ed, EVENT_GENERIC, "del");
         n++;
     }
+    arg_ahead_end(x);
     reply_int(x->r, n);
     return DONE;
 }
@@ -31914,29 +32026,31 @@ static enum outcome cmd_hscan(struct call *x) {
 }
 
 static const struct command hash_commands[] = {
-    { "hdel", cmd_hdel, -3, WRITE | FAST, 1, 1, 1, GROUP_HASH,
+    { "hdel", cmd_hdel, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key field [field ...]",
       "Removes fields of a hash, and says how many there were." },
-    { "hexists", cmd_hexists, 3, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+    { "hexists", cmd_hexists, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(1)", "key field", "Has a hash this field?" },
-    { "hget", cmd_hget, 3, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+    { "hget", cmd_hget, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(1)", "key field", "The value of a field." },
     { "hgetall", cmd_hgetall, 2, READONLY, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key", "All fields and their values." },
-    { "hincrby", cmd_hincrby, 4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+    { "hincrby", cmd_hincrby, 4, WRITE | GROWS | FAST | MEMBER,
+      1, 1, 1, GROUP_HASH,
       "2.0.0", "O(1)", "key field increment",
       "Adds increment to the integer of a field; an absent one counts as 0." },
-    { "hincrbyfloat", cmd_hincrbyfloat, 4, WRITE | GROWS | FAST, 1, 1, 1,
+    { "hincrbyfloat", cmd_hincrbyfloat, 4, WRITE | GROWS | FAST | MEMBER,
+      1, 1, 1,
       GROUP_HASH, "2.6.0", "O(1)", "key field increment",
       "Adds increment to the number of a field; an absent one counts as 0." },
     { "hkeys", cmd_hkeys, 2, READONLY, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key", "All fields of a hash." },
     { "hlen", cmd_hlen, 2, READONLY | FAST, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(1)", "key", "How many fields a hash has." },
-    { "hmget", cmd_hmget, -3, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+    { "hmget", cmd_hmget, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key field [field ...]",
       "The values of some fields, null where there is none." },
-    { "hmset", cmd_hset, -4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+    { "hmset", cmd_hset, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key field value [field value ...]",
       "Sets fields of a hash; HSET does so too and says more." },
     { "hrandfield", cmd_hrandfield, -2, READONLY, 1, 1, 1, GROUP_HASH,
@@ -31946,13 +32060,14 @@ static const struct command hash_commands[] = {
       "2.8.0", "O(1) a call, O(N) for all of N fields",
       "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
       "The fields and values of a hash, some at a time." },
-    { "hset", cmd_hset, -4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+    { "hset", cmd_hset, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "2.0.0", "O(N) for N fields", "key field value [field value ...]",
       "Sets fields of a hash, and says how many are new." },
-    { "hsetnx", cmd_hsetnx, 4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
+    { "hsetnx", cmd_hsetnx, 4, WRITE | GROWS | FAST | MEMBER,
+      1, 1, 1, GROUP_HASH,
       "2.0.0", "O(1)", "key field value",
       "Sets a field unless there is one of that name." },
-    { "hstrlen", cmd_hstrlen, 3, READONLY | FAST, 1, 1, 1, GROUP_HASH,
+    { "hstrlen", cmd_hstrlen, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
       "3.2.0", "O(1)", "key field",
       "How many bytes the value of a field has." },
     { "hvals", cmd_hvals, 2, READONLY, 1, 1, 1, GROUP_HASH,
@@ -32903,7 +33018,7 @@ static enum outcome cmd_sintercard(struct call *x) {
 }
 
 static const struct command set_commands[] = {
-    { "sadd", cmd_sadd, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_SET,
+    { "sadd", cmd_sadd, -3, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key member [member ...]",
       "Adds members to a set, and says how many are new." },
     { "scard", cmd_scard, 2, READONLY | FAST, 1, 1, 1, GROUP_SET,
@@ -32925,11 +33040,13 @@ static const struct command set_commands[] = {
     { "sinterstore", cmd_sinterstore, -3, WRITE | GROWS, 1, -1, 1, GROUP_SET,
       "1.0.0", "O(N*M) for N members of the smallest of M sets",
       "destination key [key ...]", "Stores what is in all sets." },
-    { "sismember", cmd_sismember, 3, READONLY | FAST, 1, 1, 1, GROUP_SET,
+    { "sismember", cmd_sismember, 3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_SET,
       "1.0.0", "O(1)", "key member", "Is it a member of the set?" },
     { "smembers", cmd_smembers, 2, READONLY, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key", "All members of a set." },
-    { "smismember", cmd_smismember, -3, READONLY | FAST, 1, 1, 1, GROUP_SET,
+    { "smismember", cmd_smismember, -3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_SET,
       "6.2.0", "O(N) for N members", "key member [member ...]",
       "Which of these are members of the set?" },
     { "smove", cmd_smove, 4, WRITE | FAST, 1, 2, 1, GROUP_SET,
@@ -32941,7 +33058,7 @@ static const struct command set_commands[] = {
     { "srandmember", cmd_srandmember, -2, READONLY, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key [count]",
       "Members drawn at random; with a negative count they may repeat." },
-    { "srem", cmd_srem, -3, WRITE | FAST, 1, 1, 1, GROUP_SET,
+    { "srem", cmd_srem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_SET,
       "1.0.0", "O(N) for N members", "key member [member ...]",
       "Removes members of a set, and says how many there were." },
     { "sscan", cmd_sscan, -3, READONLY, 1, 1, 1, GROUP_SET,
@@ -32980,6 +33097,8 @@ static bool zset__options_or_reply(struct call *x, struct zset__add *a) {
     unsigned how;
 
     for (; i < x->argc; i++) {
+        /* a score most often, and no word at all */
+        if (x->argv[i].n > 0 && x->argv[i].p[0] <= '9') break;
         if (str_is(x->argv[i], "nx")) a->how |= RANKS_NX;
         else if (str_is(x->argv[i], "xx")) a->how |= RANKS_XX;
         else if (str_is(x->argv[i], "ch")) a->changed = true;
@@ -33322,35 +33441,37 @@ static enum outcome cmd_zscan(struct call *x) {
 }
 
 static const struct command zset_commands[] = {
-    { "zadd", cmd_zadd, -4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zadd", cmd_zadd, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(log N) for each member, N being those there are",
       "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
       "Puts members with their scores into a sorted set, or changes scores." },
     { "zcard", cmd_zcard, 2, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(1)", "key", "How many members a sorted set has." },
-    { "zincrby", cmd_zincrby, 4, WRITE | GROWS | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zincrby", cmd_zincrby, 4, WRITE | GROWS | FAST | MEMBER,
+      1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(log N) for N members", "key increment member",
       "Adds to the score of a member, which counts as 0 if it is new." },
-    { "zmscore", cmd_zmscore, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zmscore", cmd_zmscore, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "6.2.0", "O(N) for N members asked for", "key member [member ...]",
       "The scores of some members." },
     { "zrandmember", cmd_zrandmember, -2, READONLY, 1, 1, 1, GROUP_ZSET,
       "6.2.0", "O(N) for N members answered", "key [count [WITHSCORES]]",
       "Members drawn by chance: different ones; a negative count: any." },
-    { "zrank", cmd_zrank, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrank", cmd_zrank, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a smaller score." },
-    { "zrem", cmd_zrem, -3, WRITE | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrem", cmd_zrem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(M log N) for M of N members", "key member [member ...]",
       "Removes members of a sorted set, and says how many there were." },
-    { "zrevrank", cmd_zrevrank, -3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zrevrank", cmd_zrevrank, -3, READONLY | FAST | MEMBER,
+      1, 1, 1, GROUP_ZSET,
       "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a greater score." },
     { "zscan", cmd_zscan, -3, READONLY, 1, 1, 1, GROUP_ZSET,
       "2.8.0", "O(1) for each call, O(N) for all of N members",
       "key cursor [MATCH pattern] [COUNT count]",
       "Members and scores, a part at each call, in no order." },
-    { "zscore", cmd_zscore, 3, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
+    { "zscore", cmd_zscore, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
       "1.2.0", "O(1)", "key member", "The score of a member." },
 };
 /* ---- end commands/zset.c -------------------------------------------- */
@@ -45892,7 +46013,7 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard compact upkeep resp
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
  *   reply options instance world saver client measure labels monitor pubsub
  *   track watch waiters exec park webs
  */
@@ -45948,6 +46069,7 @@ struct loop {
     size_t in_at;
     struct net_request batch[NET_BATCH];
     size_t nbatch, bytes;       /* requests, and how long they are in all */
+    bool members;               /* some of them look for members */
     struct str args[NET_ARGS];
     size_t nargs;
     struct net_range ranges[NET_BATCH + 1];
@@ -46198,6 +46320,29 @@ static void net__send_others(struct loop *l) {
     reply_resync(&lane->reply);
 }
 
+/* The argument that is a request's member or field; 0: there is none. */
+static inline size_t net__member_at(const struct net_request *q) {
+    const struct command *row = q->row;
+    size_t i = row != NULL && row->group == GROUP_ZSET &&
+                       (row->flags & GROWS) != 0 ? 3 : 2;
+
+    return row == NULL || (row->flags & MEMBER) == 0 || q->argc <= i ? 0 : i;
+}
+
+/* Call nearer what requests for members will need. */
+static void net__look_at_members(struct loop *l) {
+    struct net_request *end = l->batch + l->nbatch;
+
+    for (struct net_request *q = l->batch; q < end; q++) {
+        size_t i = net__member_at(q);
+
+        if (i != 0 && q->hint.p != NULL)
+            hint_member(&l->k->ks, &q->hint, q->argv[i]);
+    }
+    for (struct net_request *q = l->batch; q < end; q++)
+        if (net__member_at(q) != 0 && q->hint.p != NULL) hint_item(&q->hint);
+}
+
 /* The keys of the batch were hashed and their lines called; with somebody to
  * lock out, that is all that may be read without a lock.  Look for the
  * entries. */
@@ -46207,6 +46352,7 @@ static inline void net__look_ahead(struct loop *l) {
     if (l->k->ks.threads || l->nbatch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
+    if (l->members) net__look_at_members(l);
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -46288,6 +46434,7 @@ static void net__carry(struct loop *l) {
     measure_close(lane, begun);
     lane->roomy = false;
     l->nbatch = l->nargs = l->bytes = 0;
+    l->members = false;
 }
 
 /* Carry out the batch, and send all replies. */
@@ -46340,6 +46487,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
 
         hint_take(&w, argv[1], &q->hint);
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+        if (row->flags & MEMBER) l->members = true;
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||
            (observed & OBSERVE_PAUSE) != 0;
