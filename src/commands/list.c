@@ -423,7 +423,7 @@ static enum outcome list_move_reply(struct call *x, enum quick_end from,
 /* LMOVE and RPOPLPUSH, once their ends are known. */
 static enum outcome list_move(struct call *x, enum quick_end from,
                               enum quick_end to) {
-    const struct entry *e = key_read(&x->w, x->argv[1]);
+    const struct entry *e = key_peek(&x->w, x->argv[1]);
 
     if (e == NULL) {
         reply_null(x->r);

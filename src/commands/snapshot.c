@@ -139,6 +139,7 @@ static enum outcome snapshot_put(struct call *x, struct edit *ed,
         edit_drop(ed);
         edit_commit(ed, EVENT_GENERIC, ed->existed ? "del" : NULL);
     } else {
+        ed->existed = false;    /* as if the old one had been deleted before */
         edit_commit(ed, EVENT_GENERIC, "restore");
     }
     reply_ok(x->r);
