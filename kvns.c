@@ -31403,7 +31403,7 @@ static enum outcome list_move_reply(struct call *x, enum quick_end from,
 /* LMOVE and RPOPLPUSH, once their ends are known. */
 static enum outcome list_move(struct call *x, enum quick_end from,
                               enum quick_end to) {
-    const struct entry *e = key_read(&x->w, x->argv[1]);
+    const struct entry *e = key_peek(&x->w, x->argv[1]);
 
     if (e == NULL) {
         reply_null(x->r);
@@ -37702,6 +37702,7 @@ static enum outcome snapshot_put(struct call *x, struct edit *ed,
         edit_drop(ed);
         edit_commit(ed, EVENT_GENERIC, ed->existed ? "del" : NULL);
     } else {
+        ed->existed = false;    /* as if the old one had been deleted before */
         edit_commit(ed, EVENT_GENERIC, "restore");
     }
     reply_ok(x->r);
