@@ -46525,6 +46525,22 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     return took;
 }
 
+/* Carry out a batch that ends with a barrier, and send its replies; but if
+ * that is a command which might have had to wait, and did not, then there may
+ * be more to come, as with a pipeline of XREADGROUP. */
+static void net__pass(struct loop *l, struct client *c) {
+    const struct command *row = l->batch[l->nbatch - 1].row;
+
+    net__carry(l);
+    if (row != NULL && (row->flags & BLOCKING) != 0 &&
+        c->state == CLIENT_OPEN) {
+        if (l->nranges > 0) net__send_others(l);
+    } else if (l->nranges > 0) {
+        net__send_ranges(l);
+    }
+    net__authority(l, c);
+}
+
 /* Parse the requests in p[0..n) of a client and put them into the batch; runs
  * it when it is full.  Returns the bytes that were taken. */
 static size_t net__parse(struct loop *l, struct client *c, const char *p,
@@ -46550,8 +46566,7 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
         at += took;
         l->nargs += argc;
         if (UNLIKELY(net__take(l, c, argv, argc, took))) {
-            net__run(l);
-            net__authority(l, c);
+            net__pass(l, c);
         } else if (UNLIKELY(net__batch_full(l))) {
             net__carry(l);
             net__send_others(l);
