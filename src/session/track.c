@@ -290,7 +290,7 @@ static void track__detach(struct track_hub *h) {
 
 /* Free some of what is left of keys.  Called now and then. */
 static void track_sweep(struct track_hub *h) {
-    size_t budget = 2000;
+    size_t budget = 5000;
 
     pthread_mutex_lock(&h->lock);
     while (budget > 0 && h->old != NULL) {

@@ -66,8 +66,10 @@ class Side:
         """Messages that follow each other as one with all their keys."""
         out, keys = [], []
         for kind, value in frames + [("end", None)]:
-            if kind == ">" and value[1][0] == "*":
-                keys += value[1][1]
+            told = kind in ">*" and value and value[0] in (
+                ("$", b"invalidate"), ("$", b"message"))
+            if told and value[-1][0] == "*":
+                keys += value[-1][1]
                 continue
             if keys:
                 out.append(("told of", sorted(keys)))
