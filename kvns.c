@@ -26731,7 +26731,7 @@ static void track__detach(struct track_hub *h) {
 
 /* Free some of what is left of keys.  Called now and then. */
 static void track_sweep(struct track_hub *h) {
-    size_t budget = 2000;
+    size_t budget = 5000;
 
     pthread_mutex_lock(&h->lock);
     while (budget > 0 && h->old != NULL) {
@@ -46969,7 +46969,7 @@ static void net__second(struct loop *l) {
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (lane->id == 0 && k->track->old != NULL) track_sweep(k->track);
+    if (lane->id == 0) track_sweep(k->track);
     if (l->ticks % hz != 0) return;
     if (lane->id == 0) net__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
