@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *    instance users apply measure labels slow pubsub track exec rows
+ *   instance users apply measure labels slow pubsub track info exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -75,6 +75,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->nlanes = lanes;
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
+    k->rss_empty = info_rss();
     return k;
 }
 

@@ -102,6 +102,7 @@ static ssize_t net__went(struct client *c, ssize_t sent) {
     if (sent >= 0) {
         c->net_out += (uint64_t)sent;
         c->lane->net_out += (uint64_t)sent;
+        c->lane->nwrites++;
         return sent;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
@@ -628,6 +629,7 @@ static void net__read(struct loop *l, struct client *c) {
     }
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
+    l->lane->nreads++;
     if (p >= l->in && p < l->in + NET_IN) {
         took = net__parse(l, c, p, (size_t)n);
         if (took < (size_t)n &&

@@ -368,6 +368,7 @@ struct lane {
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;
     uint64_t commands, net_in, net_out, errors;
+    uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
     atomic_uint_fast32_t nblocked;  /* waiting for data; any thread reads */
     atomic_uint_fast32_t clients_now;
@@ -444,6 +445,7 @@ struct kvns {
     atomic_int stop_how;        /* enum stop_how */
     atomic_bool changed;        /* options changed: the program looks */
     size_t peak;                /* most bytes in use seen */
+    size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */
     struct client *embedded;    /* who kvns_exec speaks for */
 };

@@ -257,6 +257,7 @@ static void measure_reset(struct kvns *k) {
         memset(l->turns, 0, sizeof l->turns);
         l->nturns = l->turns_ns = 0;
         l->commands = l->net_in = l->net_out = l->errors = 0;
+        l->nreads = l->nwrites = 0;
         l->accepted = l->refused = 0;
     }
 }

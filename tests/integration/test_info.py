@@ -125,6 +125,35 @@ def test_keyspace(raw):
     assert got["db2"].startswith("keys=1,expires=0,avg_ttl=")
 
 
+def test_average_ttl(raw):
+    c = raw()
+    for i in range(40):
+        c.ok("SET", "k%d" % i, "v", "EX", str(100 + i % 2 * 100))
+    got = fields(c, "keyspace")["db0"]
+    if "avg_ttl=0" not in got:      # Redis guesses when it comes to it
+        ttl = int(got.split("avg_ttl=")[1].split(",")[0])
+        assert 100000 <= ttl <= 200000
+
+
+def test_no_field_of_redis_is_missing(raw, redis_server):
+    with redis_server.raw() as theirs:
+        want = {name for name in fields(theirs, "everything")
+                if not re.match("(cmdstat|errorstat|latency_percentiles|db)",
+                                name)}
+    assert want - set(fields(raw(), "everything")) == set()
+
+
+def test_little_data_is_no_fragmentation(raw, config_name):
+    if config_name == "redis":
+        pytest.skip("its figures are its own")
+    c = raw()
+    c.ok("SET", "k", "v")
+    got = fields(c, "memory", "stats")
+    assert float(got["mem_fragmentation_ratio"]) < 100
+    assert int(got["total_reads_processed"]) > 0
+    assert int(got["total_writes_processed"]) > 0
+
+
 def test_namespaces(raw, config_name):
     if config_name == "redis":
         pytest.skip("Redis has no namespaces")
