@@ -23600,6 +23600,7 @@ struct lane {
     struct lane_sample sample[LANE_SAMPLES];
     uint32_t sample_at;
     uint64_t commands, net_in, net_out, errors;
+    uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
     atomic_uint_fast32_t nblocked;  /* waiting for data; any thread reads */
     atomic_uint_fast32_t clients_now;
@@ -23676,6 +23677,7 @@ struct kvns {
     atomic_int stop_how;        /* enum stop_how */
     atomic_bool changed;        /* options changed: the program looks */
     size_t peak;                /* most bytes in use seen */
+    size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */
     struct client *embedded;    /* who kvns_exec speaks for */
 };
@@ -25370,6 +25372,7 @@ static void measure_reset(struct kvns *k) {
         memset(l->turns, 0, sizeof l->turns);
         l->nturns = l->turns_ns = 0;
         l->commands = l->net_in = l->net_out = l->errors = 0;
+        l->nreads = l->nwrites = 0;
         l->accepted = l->refused = 0;
     }
 }
@@ -25496,6 +25499,17 @@ static struct command_stat *labels__stats(struct lane *l, struct str ns) {
     return l->label_stats = labels__set(l, STATS_LABELS + at);
 }
 
+/* Are n bytes the same?  Names are short, and a call costs more than that. */
+static inline bool labels__same(const char *a, const char *b, size_t n) {
+    if (LIKELY(n >= 4 && n < 8))
+        return load32(a) == load32(b) &&
+               load32(a + n - 4) == load32(b + n - 4);
+    if (n >= 8 && n <= 16)
+        return load64(a) == load64(b) &&
+               load64(a + n - 8) == load64(b + n - 8);
+    return memcmp(a, b, n) == 0;
+}
+
 /* The counters, by row, of commands for a namespace; ns.p NULL: the default
  * one. */
 static inline struct command_stat *labels_stats(struct lane *l,
@@ -25504,7 +25518,7 @@ static inline struct command_stat *labels_stats(struct lane *l,
 
     if (LIKELY(ns.p == NULL)) return l->stats;
     if (LIKELY(t != NULL && t->n == ns.n &&
-               memcmp(t->name, ns.p, ns.n) == 0))
+               labels__same(t->name, ns.p, ns.n)))
         return l->label_stats;
     return labels__stats(l, ns);
 }
@@ -40649,8 +40663,8 @@ static const struct command acl_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base mem clock buf host shard big walk reply options option
- *   instance client measure pubsub track arg key namespace
+ * floor 6 - uses: base mem clock buf host table entry shard big walk reply
+ *   options option instance client measure pubsub track arg key namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -40658,6 +40672,7 @@ static const struct command acl_commands[] = {
 /* Sums over lanes, clients and shards. */
 struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
+    uint64_t nreads, nwrites;   /* calls of the system */
     struct lane_sample rate;
     size_t blocked, waiting;    /* of all; of those the client may see */
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
@@ -40718,6 +40733,8 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         s->commands += l->commands;
         s->net_in += l->net_in;
         s->net_out += l->net_out;
+        s->nreads += l->nreads;
+        s->nwrites += l->nwrites;
         s->errors += l->errors;
         s->accepted += l->accepted;
         s->refused += l->refused;
@@ -40794,6 +40811,8 @@ static void info__bytes(struct buf *b, const char *name, size_t n) {
     else buf_printf(b, "%s_human:%.2f%c\r\n", name, v, units[i]);
 }
 
+enum { INFO_TRIES = 1024 };     /* keys drawn for a guess, at most */
+
 /* ---- sections ------------------------------------------------------------ */
 
 struct info__to {
@@ -40861,6 +40880,8 @@ static void info__memory(struct info__to *t) {
     struct kvns *k = t->k;
     size_t used = t->s.data, rss = info_rss();
     size_t limit = t->s.limit >= SIZE_MAX / 2 ? 0 : t->s.limit;
+    /* what the server takes without any data is no fragmentation */
+    size_t needed = used + k->rss_empty;
     struct buf *b = t->b;
 
     k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
@@ -40882,12 +40903,16 @@ static void info__memory(struct info__to *t) {
     buf_printf(b, "used_memory_vm_eval:0\r\nused_memory_scripts_eval:0\r\n"
                   "number_of_cached_scripts:0\r\nnumber_of_functions:0\r\n"
                   "number_of_libraries:0\r\nused_memory_vm_functions:0\r\n"
-                  "used_memory_vm_total:0\r\nused_memory_functions:0\r\n");
+                  "used_memory_functions:0\r\n");
+    info__bytes(b, "used_memory_vm_total", 0);
     info__bytes(b, "used_memory_scripts", 0);
     info__bytes(b, "maxmemory", limit);
     buf_printf(b, "maxmemory_policy:%s\r\n"
                   "allocator_frag_ratio:%.2f\r\n"
                   "allocator_frag_bytes:%zu\r\n"
+                  "allocator_rss_ratio:1.00\r\nallocator_rss_bytes:0\r\n"
+                  "rss_overhead_ratio:%.2f\r\n"
+                  "rss_overhead_bytes:%lld\r\n"
                   "mem_fragmentation_ratio:%.2f\r\n"
                   "mem_fragmentation_bytes:%lld\r\n"
                   "mem_not_counted_for_evict:%zu\r\n"
@@ -40898,8 +40923,10 @@ static void info__memory(struct info__to *t) {
                option_policy_text(t->s.policy, true),
                t->s.used == 0 ? 1.0 : (double)t->s.held / (double)t->s.used,
                t->s.held - t->s.used,
-               used == 0 ? 1.0 : (double)rss / (double)used,
-               (long long)rss - (long long)used, t->s.client_bytes,
+               t->s.held == 0 ? 1.0 : (double)rss / (double)t->s.held,
+               (long long)rss - (long long)t->s.held,
+               needed == 0 ? 1.0 : (double)rss / (double)needed,
+               (long long)rss - (long long)needed, t->s.client_bytes,
                t->s.client_bytes);
     buf_printf(b, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%llu"
                   "\r\nkvns_freeing_bytes:%zu\r\n"
@@ -41029,10 +41056,13 @@ static void info__stats(struct info__to *t) {
     buf_printf(t->b, "unexpected_error_replies:0\r\n"
                      "total_error_replies:%llu\r\n"
                      "dump_payload_sanitizations:0\r\n"
+                     "total_reads_processed:%llu\r\n"
+                     "total_writes_processed:%llu\r\n"
                      "io_threaded_reads_processed:0\r\n"
                      "io_threaded_writes_processed:0\r\n"
                      "reply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n",
-               (unsigned long long)s->errors);
+               (unsigned long long)s->errors, (unsigned long long)s->nreads,
+               (unsigned long long)s->nwrites);
 }
 
 static void info__replication(struct info__to *t) {
@@ -41115,6 +41145,34 @@ static void info__cluster(struct info__to *t) {
     buf_printf(t->b, "cluster_enabled:0\r\n");
 }
 
+/* How long keys of a database have to live on average, ms: a guess, from some
+ * of them drawn at random. */
+static long long info__ttl(const struct info__to *t, uint32_t d) {
+    struct keyspace *ks = &t->k->ks;
+    double sum = 0, n = 0;
+    int tries = 0;
+
+    for (uint32_t i = 0; i < ks->nshards && tries < INFO_TRIES; i++)
+        for (uint32_t j = 0; j < ks->shards[i].ids; j++) {
+            struct shard *s = ks->shards + i;
+            const struct space *sp = s->by_id[j];
+
+            if (sp == NULL || sp->db != s->dbs[d] || sp->expiring == 0 ||
+                (t->x->w.bound.p != NULL &&
+                 sp != key_bound_space(t->x, s, (int)d)))
+                continue;
+            for (int m = 0; m < 32 && tries < INFO_TRIES; m++, tries++) {
+                struct table_at at;
+                const struct entry *e = table_random(&sp->keys, &s->rand, &at);
+
+                if (!entry_has(e, ENTRY_TTL)) continue;
+                sum += (double)(entry_deadline(e) - t->x->w.now);
+                n++;
+            }
+        }
+    return n == 0 || sum < 0 ? 0 : (long long)(sum / n);
+}
+
 static void info__keyspace(struct info__to *t) {
     struct keyspace *ks = &t->k->ks;
 
@@ -41135,8 +41193,9 @@ static void info__keyspace(struct info__to *t) {
             }
         }
         if (keys > 0)
-            buf_printf(t->b, "db%u:keys=%zu,expires=%zu,avg_ttl=0\r\n",
-                       (unsigned)d, keys, expiring);
+            buf_printf(t->b, "db%u:keys=%zu,expires=%zu,avg_ttl=%lld\r\n",
+                       (unsigned)d, keys, expiring,
+                       expiring == 0 ? 0LL : info__ttl(t, d));
     }
 }
 
@@ -46100,6 +46159,7 @@ static ssize_t net__went(struct client *c, ssize_t sent) {
     if (sent >= 0) {
         c->net_out += (uint64_t)sent;
         c->lane->net_out += (uint64_t)sent;
+        c->lane->nwrites++;
         return sent;
     }
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -1;
@@ -46626,6 +46686,7 @@ static void net__read(struct loop *l, struct client *c) {
     }
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
+    l->lane->nreads++;
     if (p >= l->in && p < l->in + NET_IN) {
         took = net__parse(l, c, p, (size_t)n);
         if (took < (size_t)n &&
@@ -47867,7 +47928,7 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *    instance users apply measure labels slow pubsub track exec rows
+ *   instance users apply measure labels slow pubsub track info exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -47941,6 +48002,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->nlanes = lanes;
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
+    k->rss_empty = info_rss();
     return k;
 }
 
