@@ -75,6 +75,12 @@ test: ## checks, unit tests, the suite in each configuration
 gates: ## what takes longer: more seeds, builds, commands
 	CC='$(CC)' PYTHON='$(PYTHON)' sh tests/run.sh gates $(ARGS)
 
+kill-rounds: ## kill -9 under load, as often as ROUNDS says (1000)
+	CC='$(CC)' sh tests/build.sh kvns-bench
+	KVNS_BIN=build/kvns-bench $$(PYTHON='$(PYTHON)' sh tests/venv.sh) \
+	    -m pytest -q -s tests/integration/test_kill.py --timeout 36000 \
+	    --kills $${ROUNDS:-1000} $(ARGS)
+
 unit: ## only the unit tests, without Python
 	CC='$(CC)' sh tests/build.sh unit
 	build/unit $(ARGS)
@@ -120,6 +126,8 @@ benchmark-memory: ## resident bytes per key
 benchmark-stalls: ## the longest wait of a client while others do much
 	$(PYTHON) tests/bench/stalls.py $(ARGS)
 
+benchmark-persist: ## what a snapshot costs: stalls, memory, time, a load
+	$(PYTHON) tests/bench/persist.py $(ARGS)
 benchmark-instructions: ## callgrind's instructions per command
 	$(PYTHON) tests/bench/instructions.py $(ARGS)
 
@@ -159,8 +167,8 @@ clean: ## remove what was built, the venv of the tests included
 	rm -rf build kvns kvns.c.tmp
 
 .PHONY: all build help run release install uninstall amalgamation docs test \
-    gates unit checks lint fmt fmt-check kvns-asan kvns-tsan kvns-plain bench \
-    benchmark benchmark-sharded benchmark-compare benchmark-memory \
+    gates kill-rounds unit checks lint fmt fmt-check kvns-asan kvns-tsan \
+    kvns-plain bench benchmark benchmark-persist benchmark-sharded benchmark-compare benchmark-memory \
     benchmark-stalls benchmark-instructions podman-build podman-run \
     podman-compose-up podman-compose-logs podman-compose-down \
     podman-login-ghcr podman-push-ghcr clean

@@ -33,6 +33,12 @@ def pytest_addoption(parser):
     parser.addoption("--config", default="classic",
                      choices=sorted(servers.CONFIGS),
                      help="how the server is set up")
+    parser.addoption("--kills", type=int, default=3,
+                     help="how often a server is killed under load")
+    parser.addoption("--flips", default="some", choices=["some", "all"],
+                     help="which bits of a snapshot are turned over")
+    parser.addoption("--long", action="store_true",
+                     help="the long tests, and none but those")
     parser.addoption("--diff-commands", type=int, default=4000,
                      help="how many commands the comparison with "
                           "redis-server sends")
@@ -64,7 +70,13 @@ def pytest_report_header(config):
 
 def pytest_collection_modifyitems(config, items):
     """Who lives in a namespace runs what needs no more than that: not what
-    is marked admin, nor what starts servers of its own."""
+    is marked admin, nor what starts servers of its own.  What takes long is
+    left out unless it is asked for: then there is nothing else."""
+    wants = config.getoption("--long")
+    out = [i for i in items if (i.get_closest_marker("long") is None) == wants]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [i for i in items if i not in set(out)]
     if config.getoption("--config") != "bound":
         return
     for i in items:

@@ -83,6 +83,16 @@ gates)
     suite 600 "clients and frameworks of others" KVNS_BIN=build/kvns-bench \
         tests/foreign --timeout 300 "$@"
     for config in classic shards7x2; do
+        suite 3600 "100 kills, $config" KVNS_BIN=build/kvns-bench \
+            tests/integration/test_kill.py --config $config \
+            --kills 100 "$@"
+        suite 3600 "long tests, $config" KVNS_BIN=build/kvns-bench \
+            tests/integration --config $config --long "$@"
+    done
+    suite 1200 "every bit of a snapshot" KVNS_BIN=build/kvns-bench \
+        tests/integration/test_load.py -k flips --flips all --timeout 1100 \
+        "$@"
+    for config in classic shards7x2; do
         suite 1800 "200,000 commands against redis-server, $config" \
             KVNS_BIN=build/kvns-bench \
             tests/integration/test_against_redis.py --config $config \

@@ -244,3 +244,61 @@ def test_progress_is_told(disk, fresh_server, tmp_path):
     assert status()["freeing"] == 0
     assert re.search(rb"saving: \d+ %, \d+ keys", s.log())
     assert re.search(rb"freeing: \d+ bytes left", s.log())
+
+
+@pytest.mark.long
+def test_a_disk_slower_than_the_writes(disk, fresh_server, tmp_path):
+    """What is kept for the snapshot stays within its bound; the snapshot is
+    given up, that is said, nobody waits, and the next one works."""
+    path = tmp_path / "data" / "x.rdb"
+    s = fresh_server(args=["--redis", "--save", "1 1"], persist_path=path)
+    r = connect_py(s, 2)
+    n, size = 7000, 16 << 10
+    pipe = r.pipeline(transaction=False)
+    for i in range(n):
+        pipe.set("k%d" % i, "x" * size)
+    pipe.rpush("list", *["y" * 1000 for _ in range(3000)])
+    pipe.execute()
+    r.config_set("save", "3600 100000000")
+    wait_saved(r)
+    assert save(r, "bgsave")
+    old = path.read_bytes()
+    before = r.info("memory")["used_memory"]
+    disk.order("crawl", 0, 30000)
+    try:
+        r.bgsave()
+        worst = most = 0
+        for i in range(n):
+            begun = time.monotonic()
+            r.set("k%d" % i, "z" * size)
+            worst = max(worst, time.monotonic() - begun)
+            if i % 500 == 0:
+                most = max(most, r.info("memory")["used_memory"])
+                r.lset("list", i % 3000, "changed")
+        failed = wait_saved(r) is False
+    finally:
+        disk.order("none", 0, 0)
+    print("longest wait %.1f ms, memory grew by %d MB" % (
+        worst * 1000, (most - before) >> 20))
+    assert failed, s.log_tail()
+    assert b"the disk is slower than the writes" in s.log()
+    assert path.read_bytes() == old
+    assert os.listdir(tmp_path / "data") == ["x.rdb"]
+    assert worst < 5, worst
+    assert most - before < 130 << 20, most - before
+    failed = r.info("persistence")
+    assert failed["rdb_last_bgsave_status"] == "err"
+    # it is tried again by itself, when a rule asks for it
+    r.config_set("save", "1 1")
+    limit = time.monotonic() + 30
+    while r.info("persistence")["rdb_last_bgsave_status"] != "ok":
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    assert path.read_bytes() != old
+    s.kill()
+    s = fresh_server(args=ARGS, persist_path=path)
+    r = connect_py(s, 2)
+    while r.info("persistence")["loading"]:
+        time.sleep(0.01)
+    assert r.get("k%d" % (n - 1)) == b"z" * size
+    assert r.llen("list") == 3000

@@ -1,0 +1,162 @@
+"""A large collection is saved while it is changed, renamed, swapped away,
+flushed: the file has what was, and nobody waits."""
+
+import threading
+import time
+
+import pytest
+
+from conftest import connect_py
+
+KINDS = ["set", "hash", "zset", "list"]
+
+
+@pytest.fixture(autouse=True)
+def not_redis(config_name):
+    if config_name == "redis":
+        pytest.skip("about files that we write")
+
+
+class Pinger(threading.Thread):
+    """The longest wait of a client that asks for little."""
+
+    def __init__(self, s):
+        super().__init__(daemon=True)
+        self.c, self.worst, self.n, self.ends = s.raw(), 0, 0, False
+        self.start()
+
+    def run(self):
+        while not self.ends:
+            begun = time.perf_counter()
+            self.c.call("PING")
+            self.worst = max(self.worst, time.perf_counter() - begun)
+            self.n += 1
+            time.sleep(0.0005)
+
+    def result(self):
+        self.ends = True
+        self.join()
+        self.c.close()
+        return self.worst
+
+
+def fill(r, kind, n):
+    pipe = r.pipeline(transaction=False)
+    for i in range(0, n, 1000):
+        few = range(i, min(i + 1000, n))
+        if kind == "set":
+            pipe.sadd("big", *["m:%d" % k for k in few])
+        elif kind == "hash":
+            pipe.hset("big", mapping={"f:%d" % k: k for k in few})
+        elif kind == "zset":
+            pipe.zadd("big", {"m:%d" % k: k * 7 % n for k in few})
+        else:
+            pipe.rpush("big", *["element %d" % k for k in few])
+        if i % 100000 == 0:
+            pipe.execute()
+    pipe.execute()
+
+
+def change(pipe, kind, n):
+    """Here and there, at both ends, and much of it."""
+    few = 200 if n < 10 ** 6 else 2000
+    for k in range(0, n, n // few):
+        if kind == "set":
+            pipe.srem("big", "m:%d" % k)
+            pipe.sadd("big", "new:%d" % k)
+        elif kind == "hash":
+            pipe.hset("big", "f:%d" % k, "changed")
+            pipe.hdel("big", "f:%d" % (k + 1))
+        elif kind == "zset":
+            pipe.zadd("big", {"m:%d" % k: -k, "new:%d" % k: k})
+            pipe.zrem("big", "m:%d" % (k + 1))
+        else:
+            pipe.lpop("big")
+            pipe.rpush("big", k)
+            pipe.lset("big", k % 1000, "changed")
+    if kind == "set":
+        pipe.spop("big", 500)
+    elif kind == "zset":
+        pipe.zpopmin("big", 500)
+
+
+def acts(config_name):
+    one_shard = config_name == "classic"
+    yield "change", change
+    # across shards a large value is copied, which takes its time
+    if one_shard:
+        yield "rename", lambda pipe, kind, n: pipe.rename("big", "other")
+    yield "swap", lambda pipe, kind, n: pipe.swapdb(0, 1)
+    yield "expire", lambda pipe, kind, n: pipe.pexpire("big", 1)
+    yield "delete", lambda pipe, kind, n: pipe.delete("big")
+    yield "flush", lambda pipe, kind, n: pipe.flushall()
+
+
+def digest(r):
+    return r.execute_command("DEBUG", "DIGEST-VALUE", "big"), r.dbsize()
+
+
+def start(fresh_server, path):
+    s = fresh_server(args=["--redis", "--save", "3600 100000000",
+                           "--enable-debug-command", "local"],
+                     persist_path=path)
+    r = connect_py(s, 2)
+    while r.info("persistence")["loading"]:
+        time.sleep(0.01)
+    return s, r
+
+
+def saved_meanwhile(fresh_server, path, r, s, kind, n, name, act):
+    """Save and act at once; returns the longest wait meanwhile."""
+    want = digest(r)
+    pinger = Pinger(s)
+    pipe = r.pipeline(transaction=False)
+    pipe.bgsave()
+    act(pipe, kind, n)
+    pipe.execute()
+    while r.info("persistence")["rdb_bgsave_in_progress"]:
+        time.sleep(0.005)
+    wait = pinger.result()
+    assert r.info("persistence")["rdb_last_bgsave_status"] == "ok", (
+        name, s.log_tail())
+    s2, r2 = start(fresh_server, path)
+    assert digest(r2) == want, (kind, name)
+    r2.close()
+    s2.kill()
+    return wait
+
+
+def run(fresh_server, path, config_name, kind, n, names=None):
+    s, r = start(fresh_server, path)
+    waits = {}
+    for name, act in acts(config_name):
+        if names is not None and name not in names:
+            continue
+        if not r.exists("big") or name == "change":
+            fill(r, kind, n)
+        waits[name] = saved_meanwhile(fresh_server, path, r, s, kind, n, name,
+                                      act)
+        if name == "rename":
+            r.rename("other", "big")
+        elif name == "swap":
+            r.swapdb(0, 1)
+    print("%s of %d: longest waits in ms: %s" % (kind, n, {
+        k: round(v * 1000, 1) for k, v in waits.items()}))
+    return waits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_while_it_goes(fresh_server, tmp_path, config_name, kind):
+    # how long is for the long test to say: this one's build checks itself
+    n = 3000 if kind in ("list", "zset") else 20000
+    run(fresh_server, tmp_path / "x.rdb", config_name, kind, n)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", KINDS)
+def test_ten_million(fresh_server, tmp_path, config_name, kind):
+    n = 10000000 if kind == "set" else 3000000
+    waits = run(fresh_server, tmp_path / "x.rdb", config_name, kind, n,
+                ("change", "rename", "swap", "flush"))
+    assert max(waits.values()) < 2
