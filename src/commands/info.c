@@ -64,8 +64,8 @@ static void info_sum_all(struct kvns *k, const struct client *who,
     s->persist = k->persist;
     pthread_mutex_unlock(&k->lock);
     if (sn != NULL)
-        s->snapshot_bytes = atomic_load(&sn->queued) +
-                            atomic_load(&sn->held) + atomic_load(&sn->lent);
+        s->snapshot_bytes = atomic_load(&sn->held) +
+                            atomic_load(&sn->lent);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
         struct lane_sample rate = measure_rate(l);
@@ -283,12 +283,13 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 
     buf_printf(t->b, "loading_start_time:%lld\r\n"
                      "loading_total_bytes:%llu\r\n"
-                     "loading_rdb_used_mem:0\r\n"
+                     "loading_rdb_used_mem:%llu\r\n"
                      "loading_loaded_bytes:%llu\r\n"
                      "loading_loaded_perc:%.2f\r\n"
                      "loading_eta_seconds:%lld\r\n",
                (long long)(p->load_began_ms / 1000),
                (unsigned long long)p->load_total,
+               (unsigned long long)p->load_used_mem,
                (unsigned long long)p->load_done, done * 100 / total,
                (long long)(took * (total - done) / done));
 }
@@ -316,13 +317,13 @@ static void info__persistence(struct info__to *t) {
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
     buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
                      "rdb_current_bgsave_time_sec:%lld\r\nrdb_saves:%llu\r\n"
-                     "rdb_last_cow_size:0\r\n"
+                     "rdb_last_cow_size:%zu\r\n"
                      "rdb_last_load_keys_expired:%llu\r\n"
                      "rdb_last_load_keys_loaded:%llu\r\n",
                p.began_ms == 0 ? -1LL : (long long)(p.took_ms / 1000),
                p.saving ? (long long)((clock_wall_us() / 1000 - p.began_ms) /
                                       1000) : -1LL,
-               (unsigned long long)p.saves,
+               (unsigned long long)p.saves, p.kept,
                (unsigned long long)p.load_expired,
                (unsigned long long)p.load_keys);
     buf_printf(t->b, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n"

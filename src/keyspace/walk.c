@@ -26,8 +26,8 @@
  *   walk_keep -> out, or side while an aside streams
  *   big_keep --> aside of that collection
  *
- * A long string is not copied but held, and goes out by reference: also an
- * aside, of one piece.
+ * A long string is not copied but held (unless shared-values is off), and goes
+ * out by reference: also an aside, of one piece.
  *
  * Namespaces are walked by their number in the shard, which stays when
  * databases are swapped.  One that is detached (DROP, FLUSHALL) while its
@@ -99,7 +99,9 @@ struct snapshot {
     size_t most;                /* for `held` and for `lent`; constant */
     /* not under the lock: */
     atomic_size_t queued;       /* bytes waiting for the writer */
-    atomic_size_t held;         /* bytes of the shards' buffers */
+    atomic_size_t held;         /* bytes of the shards' buffers, and of pieces
+                                   until they are written */
+    atomic_size_t peak;         /* most of `held`, nearly */
     atomic_size_t lent;         /* bytes of strings held for their old value */
     atomic_bool busy;           /* some shard is streaming */
     atomic_bool failed;
@@ -126,6 +128,7 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
         return;
     }
     held = atomic_fetch_add(&sn->held, b->n - was);
+    if (held > atomic_load(&sn->peak)) atomic_store(&sn->peak, held);
     if (held > sn->most)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
@@ -201,7 +204,6 @@ static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
         if (blob != NULL) c[n - 1]->blob = blob_hold(blob);
         if (w->out.n > 0) c[0]->b = w->out;
         else buf_free(&w->out);
-        atomic_fetch_sub(&sn->held, w->out.n);
         memset(&w->out, 0, sizeof w->out);
         w->out_db = -1;
         for (size_t i = 0; i < n; i++) {
@@ -303,6 +305,16 @@ static bool walk__lend(struct shard *s, size_t n) {
     return true;
 }
 
+/* Hold a string until it is written; or a copy, if values are not shared. */
+static struct blob *walk__hold(const struct shard *s, struct blob *b) {
+    struct blob *copy;
+
+    if (s->ks->opt.shared_values) return blob_hold(b);
+    copy = blob_try(b->n, b->n);
+    if (copy != NULL) memcpy(copy->bytes, b->bytes, b->n);
+    return copy;
+}
+
 /* Begin the aside of an old collection that is too large to write at once. */
 static COLD void walk__begin_aside(struct shard *s, struct space *sp,
                                    struct entry *e, bool walking) {
@@ -318,7 +330,8 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         a->count = ((struct blob *)entry_object(e))->n;
         if (!walking && !walk__lend(s, a->count)) goto dropped;
         a->lent = !walking;
-        a->blob = blob_hold(entry_object(e));
+        a->blob = walk__hold(s, entry_object(e));
+        if (a->blob == NULL) goto refused;
     } else if (a->shape == SHAPE_LIST_QUICK) {
         struct quick *q = &((struct big_list *)b)->q;
 
@@ -640,6 +653,7 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
     pthread_cond_init(&sn->more, NULL);
     atomic_init(&sn->queued, 0);
     atomic_init(&sn->held, 0);
+    atomic_init(&sn->peak, 0);
     atomic_init(&sn->lent, 0);
     atomic_init(&sn->busy, false);
     atomic_init(&sn->failed, false);
@@ -688,7 +702,9 @@ static inline struct str snapshot_bytes(const struct walk_chunk *c) {
 }
 
 /* A piece is written. */
-static inline void snapshot_written(struct walk_chunk *c) {
+static inline void snapshot_written(struct snapshot *sn,
+                                    struct walk_chunk *c) {
+    atomic_fetch_sub(&sn->held, c->b.n);
     walk__chunk_free(c);
 }
 

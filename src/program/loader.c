@@ -287,6 +287,11 @@ static bool loader__aux(struct loader *l) {
     if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
     if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
+    if (str_eq(key, STR("used-mem")) && num_parse_int(value, &n) && n > 0) {
+        pthread_mutex_lock(&l->k->lock);
+        l->k->persist.load_used_mem = (uint64_t)n;
+        pthread_mutex_unlock(&l->k->lock);
+    }
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
     if (!str_eq(key, STR(SAVE_DUES))) return true;

@@ -392,6 +392,7 @@ struct persist {
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves, failures;
+    size_t kept;                /* most bytes that the last one needed */
     int asker;                  /* socket that waits for one, or -1 */
     uint64_t bytes;             /* of the last file that was saved */
     uint64_t save_keys;         /* there were when this one began */
@@ -402,6 +403,7 @@ struct persist {
     int64_t load_began_ms;
     uint64_t load_total, load_done;     /* bytes */
     uint64_t load_keys, load_expired;
+    uint64_t load_used_mem;     /* of the server that wrote it, by its word */
 };
 
 struct kvns {

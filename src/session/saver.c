@@ -170,7 +170,7 @@ static bool saver__pieces(struct saver *s) {
             for (uint32_t i = 0; i < s->k->nlanes; i++)
                 lane_wake(s->k->lanes + i);
         saver__write(s, snapshot_bytes(c));
-        snapshot_written(c);
+        snapshot_written(s->sn, c);
     } while (!end);
     return true;
 }
@@ -365,6 +365,7 @@ static void saver__settle(struct kvns *k) {
     k->saver = NULL;            /* saver_turn looks no longer */
     k->persist.saving = false;
     took = now - k->persist.began_ms;
+    k->persist.kept = atomic_load(&s->sn->peak);
     if (ours) {
         k->persist.took_ms = took;
         k->persist.last_ok = ok;
