@@ -13631,8 +13631,8 @@ static void save_payload(struct buf *out, const struct entry *e,
  *   walk_keep -> out, or side while an aside streams
  *   big_keep --> aside of that collection
  *
- * A long string is not copied but held, and goes out by reference: also an
- * aside, of one piece.
+ * A long string is not copied but held (unless shared-values is off), and goes
+ * out by reference: also an aside, of one piece.
  *
  * Namespaces are walked by their number in the shard, which stays when
  * databases are swapped.  One that is detached (DROP, FLUSHALL) while its
@@ -13704,7 +13704,9 @@ struct snapshot {
     size_t most;                /* for `held` and for `lent`; constant */
     /* not under the lock: */
     atomic_size_t queued;       /* bytes waiting for the writer */
-    atomic_size_t held;         /* bytes of the shards' buffers */
+    atomic_size_t held;         /* bytes of the shards' buffers, and of pieces
+                                   until they are written */
+    atomic_size_t peak;         /* most of `held`, nearly */
     atomic_size_t lent;         /* bytes of strings held for their old value */
     atomic_bool busy;           /* some shard is streaming */
     atomic_bool failed;
@@ -13731,6 +13733,7 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
         return;
     }
     held = atomic_fetch_add(&sn->held, b->n - was);
+    if (held > atomic_load(&sn->peak)) atomic_store(&sn->peak, held);
     if (held > sn->most)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
@@ -13806,7 +13809,6 @@ static bool walk__give(struct shard *s, bool streams, struct blob *blob) {
         if (blob != NULL) c[n - 1]->blob = blob_hold(blob);
         if (w->out.n > 0) c[0]->b = w->out;
         else buf_free(&w->out);
-        atomic_fetch_sub(&sn->held, w->out.n);
         memset(&w->out, 0, sizeof w->out);
         w->out_db = -1;
         for (size_t i = 0; i < n; i++) {
@@ -13908,6 +13910,16 @@ static bool walk__lend(struct shard *s, size_t n) {
     return true;
 }
 
+/* Hold a string until it is written; or a copy, if values are not shared. */
+static struct blob *walk__hold(const struct shard *s, struct blob *b) {
+    struct blob *copy;
+
+    if (s->ks->opt.shared_values) return blob_hold(b);
+    copy = blob_try(b->n, b->n);
+    if (copy != NULL) memcpy(copy->bytes, b->bytes, b->n);
+    return copy;
+}
+
 /* Begin the aside of an old collection that is too large to write at once. */
 static COLD void walk__begin_aside(struct shard *s, struct space *sp,
                                    struct entry *e, bool walking) {
@@ -13923,7 +13935,8 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         a->count = ((struct blob *)entry_object(e))->n;
         if (!walking && !walk__lend(s, a->count)) goto dropped;
         a->lent = !walking;
-        a->blob = blob_hold(entry_object(e));
+        a->blob = walk__hold(s, entry_object(e));
+        if (a->blob == NULL) goto refused;
     } else if (a->shape == SHAPE_LIST_QUICK) {
         struct quick *q = &((struct big_list *)b)->q;
 
@@ -14245,6 +14258,7 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
     pthread_cond_init(&sn->more, NULL);
     atomic_init(&sn->queued, 0);
     atomic_init(&sn->held, 0);
+    atomic_init(&sn->peak, 0);
     atomic_init(&sn->lent, 0);
     atomic_init(&sn->busy, false);
     atomic_init(&sn->failed, false);
@@ -14293,7 +14307,9 @@ static inline struct str snapshot_bytes(const struct walk_chunk *c) {
 }
 
 /* A piece is written. */
-static inline void snapshot_written(struct walk_chunk *c) {
+static inline void snapshot_written(struct snapshot *sn,
+                                    struct walk_chunk *c) {
+    atomic_fetch_sub(&sn->held, c->b.n);
     walk__chunk_free(c);
 }
 
@@ -23624,6 +23640,7 @@ struct persist {
     uint64_t dirty_then;        /* changes when the last success began */
     uint64_t dirty_begun;       /* changes when this one began */
     uint64_t saves, failures;
+    size_t kept;                /* most bytes that the last one needed */
     int asker;                  /* socket that waits for one, or -1 */
     uint64_t bytes;             /* of the last file that was saved */
     uint64_t save_keys;         /* there were when this one began */
@@ -23634,6 +23651,7 @@ struct persist {
     int64_t load_began_ms;
     uint64_t load_total, load_done;     /* bytes */
     uint64_t load_keys, load_expired;
+    uint64_t load_used_mem;     /* of the server that wrote it, by its word */
 };
 
 struct kvns {
@@ -24461,7 +24479,7 @@ static bool saver__pieces(struct saver *s) {
             for (uint32_t i = 0; i < s->k->nlanes; i++)
                 lane_wake(s->k->lanes + i);
         saver__write(s, snapshot_bytes(c));
-        snapshot_written(c);
+        snapshot_written(s->sn, c);
     } while (!end);
     return true;
 }
@@ -24656,6 +24674,7 @@ static void saver__settle(struct kvns *k) {
     k->saver = NULL;            /* saver_turn looks no longer */
     k->persist.saving = false;
     took = now - k->persist.began_ms;
+    k->persist.kept = atomic_load(&s->sn->peak);
     if (ours) {
         k->persist.took_ms = took;
         k->persist.last_ok = ok;
@@ -40724,8 +40743,8 @@ static void info_sum_all(struct kvns *k, const struct client *who,
     s->persist = k->persist;
     pthread_mutex_unlock(&k->lock);
     if (sn != NULL)
-        s->snapshot_bytes = atomic_load(&sn->queued) +
-                            atomic_load(&sn->held) + atomic_load(&sn->lent);
+        s->snapshot_bytes = atomic_load(&sn->held) +
+                            atomic_load(&sn->lent);
     for (uint32_t i = 0; i < k->nlanes; i++) {
         const struct lane *l = k->lanes + i;
         struct lane_sample rate = measure_rate(l);
@@ -40943,12 +40962,13 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 
     buf_printf(t->b, "loading_start_time:%lld\r\n"
                      "loading_total_bytes:%llu\r\n"
-                     "loading_rdb_used_mem:0\r\n"
+                     "loading_rdb_used_mem:%llu\r\n"
                      "loading_loaded_bytes:%llu\r\n"
                      "loading_loaded_perc:%.2f\r\n"
                      "loading_eta_seconds:%lld\r\n",
                (long long)(p->load_began_ms / 1000),
                (unsigned long long)p->load_total,
+               (unsigned long long)p->load_used_mem,
                (unsigned long long)p->load_done, done * 100 / total,
                (long long)(took * (total - done) / done));
 }
@@ -40976,13 +40996,13 @@ static void info__persistence(struct info__to *t) {
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
     buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
                      "rdb_current_bgsave_time_sec:%lld\r\nrdb_saves:%llu\r\n"
-                     "rdb_last_cow_size:0\r\n"
+                     "rdb_last_cow_size:%zu\r\n"
                      "rdb_last_load_keys_expired:%llu\r\n"
                      "rdb_last_load_keys_loaded:%llu\r\n",
                p.began_ms == 0 ? -1LL : (long long)(p.took_ms / 1000),
                p.saving ? (long long)((clock_wall_us() / 1000 - p.began_ms) /
                                       1000) : -1LL,
-               (unsigned long long)p.saves,
+               (unsigned long long)p.saves, p.kept,
                (unsigned long long)p.load_expired,
                (unsigned long long)p.load_keys);
     buf_printf(t->b, "aof_enabled:0\r\naof_rewrite_in_progress:0\r\n"
@@ -47702,6 +47722,11 @@ static bool loader__aux(struct loader *l) {
     if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
     if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
     if (str_eq(key, STR("kvns-ver"))) l->ours = true;
+    if (str_eq(key, STR("used-mem")) && num_parse_int(value, &n) && n > 0) {
+        pthread_mutex_lock(&l->k->lock);
+        l->k->persist.load_used_mem = (uint64_t)n;
+        pthread_mutex_unlock(&l->k->lock);
+    }
     if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
         loader__expect(l, (uint64_t)n);
     if (!str_eq(key, STR(SAVE_DUES))) return true;
