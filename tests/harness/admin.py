@@ -22,6 +22,8 @@ test_client.py::test_switches                           CLIENT NO-EVICT
 test_config.py                                          CONFIG SET
 test_connection.py::test_auth_without_a_password        there is one
 test_connection.py::test_reset                          RESET leaves
+test_accounting.py                                      the process
+test_eviction.py                                        NAMESPACE
 test_hostile.py::test_a_byte_at_a_time                  the process
 test_hostile.py::test_fewer_descriptors_than_clients    the process
 test_hostile.py::test_keepalive_is_on                   the process
