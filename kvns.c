@@ -40725,6 +40725,7 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->hits = sum.tally.hits;
     s->misses = sum.tally.misses;
     s->expired = sum.tally.expired;
+    s->fields_expired = 0;      /* not known by namespace */
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
     s->blocked = s->waiting;
     s->data = sum.bytes;
