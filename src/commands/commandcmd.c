@@ -302,7 +302,7 @@ static void command__reply_info(struct call *x, const struct command *row,
     const struct command *end = command__end(x->k, row);
     int first = row->first, last = row->last, step = row->step;
     const char *specs, *at;
-    struct command_keys s;
+    struct command_keys s = { 0 };
     char made[64];
 
     at = specs = command__specs(row, made);

@@ -278,7 +278,8 @@ static void info__memory(struct info__to *t) {
 
 /* How far the snapshot is loaded that the server begins with. */
 static void info__loading(struct info__to *t, const struct persist *p) {
-    double took = (double)(clock_wall_us() / 1000 - p->load_began_ms) / 1000;
+    double took = (double)clock_wall_us() / 1e6 -
+                  (double)p->load_began_ms / 1e3;
     double done = p->load_done > 0 ? (double)p->load_done : 1;
     double total = p->load_total > 0 ? (double)p->load_total : 1;
 
@@ -636,8 +637,8 @@ static void info__namespaces(struct info__to *t) {
                          "\r\n", s->keys, s->expiring, s->bytes,
                    (unsigned long long)s->tally.hits,
                    (unsigned long long)s->tally.misses,
-                   (unsigned long long)(s->tally.evicted +
-                                        s->tally.ear_evicted),
+                   (unsigned long long)s->tally.evicted +
+                       (unsigned long long)s->tally.ear_evicted,
                    (unsigned long long)s->tally.expired,
                    option_policy_text(s->policy, false));
     }

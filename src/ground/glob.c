@@ -22,10 +22,10 @@
 static bool glob__class(struct str p, size_t *at, char c, bool nocase) {
     const char *s = p.p;
     size_t i = *at;
-    bool not = i < p.n && (s[i] == '^' || s[i] == '!');
+    bool except = i < p.n && (s[i] == '^' || s[i] == '!');
     bool hit = false;
 
-    for (i += not; i < p.n && s[i] != ']'; i++) {
+    for (i += except; i < p.n && s[i] != ']'; i++) {
         if (s[i] == '\\' && p.n - i >= 2) {
             i++;
             hit = hit || s[i] == c;
@@ -51,7 +51,7 @@ static bool glob__class(struct str p, size_t *at, char c, bool nocase) {
         }
     }
     *at = i < p.n ? i + 1 : i;
-    return hit != not;
+    return hit != except;
 }
 
 /* Does the piece of the pattern at *at, not a star, stand for c?  Moves *at

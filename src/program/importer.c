@@ -232,7 +232,8 @@ static bool importer__reply(struct importer *im, size_t *at, bool *there) {
         fprintf(stderr, "': %s\n", line + 1);
     }
     if (im->keys > 0) im->keys--;
-    return strncmp(line, "-LOADING", 8) != 0 && strncmp(line, "-NOAUTH", 7);
+    return strncmp(line, "-LOADING", 8) != 0 &&
+           strncmp(line, "-NOAUTH", 7) != 0;
 }
 
 /* Send what is ready and read what it is answered.  *there: the last answer
