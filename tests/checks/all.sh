@@ -2,7 +2,7 @@
 # Run every check, go on after one that fails, and say so at the end.
 cd "$(dirname "$0")" || exit 2
 failed=
-for check in style floors symbols amalgam build docs; do
+for check in style floors symbols amalgam build docs calls; do
     sh "./$check.sh" || failed="$failed $check"
 done
 [ -z "$failed" ] || {
