@@ -52,6 +52,7 @@ cross() {
     wrapper=build/$1 elf=$1.elf source=$2 cc=$3 emulator=$4
     shift 4
     make "$elf" "$source" -static "$@"
+    # shellcheck disable=SC2016
     printf '#!/bin/sh\nexec %s -0 "$0" "${0%%/*}/%s" "$@"\n' \
         "$emulator" "$elf" >"$wrapper"
     chmod +x "$wrapper"

@@ -44,14 +44,13 @@ if "$python" -c 'import xdist' 2>/dev/null; then
     spread="-n $jobs --dist worksteal"
 fi
 
-step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
-suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
-    tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
-    tests/test_docs.py tests/test_packaging.py \
-    tests/test_makefile.py "$@"
-
 case $what in
 test)
+    step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
+    suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
+        tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
+        tests/test_docs.py tests/test_packaging.py \
+        tests/test_makefile.py "$@"
     for config in classic shards7 shards7x2; do
         suite 900 "integration, $config" KVNS_BIN=build/kvns-test \
             tests/integration --config $config "$@"
@@ -61,17 +60,28 @@ test)
     suite 600 "tools and browsers" KVNS_BIN=build/kvns-test tests/tools "$@"
     ;;
 gates)
-    step 1200 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
-        kvns-tsan unit-plain
+    step 1800 "build" sh tests/build.sh kvns-bench kvns-plain kvns-asan \
+        kvns-tsan kvns-s390x kvns-aarch64 kvns-32 unit-plain unit-s390x \
+        unit-aarch64 unit-32
+    step 600 "static analysis" sh tests/checks/static.sh
     if command -v clang >/dev/null 2>&1; then
         for target in tests/fuzz/fuzz_*.c; do
             name=$(basename "$target" .c)
             name=${name#fuzz_}
-            step 300 "fuzz $name" sh tests/fuzz/run.sh "$name" 60
+            step 300 "fuzz $name" sh tests/fuzz/run.sh "$name" 30
         done
     fi
-    suite 300 "unit tests, KVNS_PLAIN" KVNS_UNITS=unit-plain \
-        tests/test_unit.py "$@"
+    for unit in unit-plain unit-s390x unit-aarch64 unit-32; do
+        suite 600 "$unit" KVNS_UNITS=$unit tests/test_unit.py "$@"
+    done
+    suite 300 "snapshots between processors" KVNS_BIN=build/kvns-bench \
+        tests/test_portable.py "$@"
+    # Under emulation what touches bytes, not what measures or waits.
+    # shellcheck disable=SC2046
+    suite 900 "integration, kvns-s390x" KVNS_BIN=build/kvns-s390x \
+        $(for family in strings keys lists hashes sets zsets streams bits \
+            hyperloglog geo sort dump snapshot transactions; do
+            echo "tests/integration/test_$family.py"; done) "$@"
     for program in kvns-bench kvns-plain kvns-asan; do
         suite 600 "integration, $program" KVNS_BIN=build/$program \
             tests/integration "$@"

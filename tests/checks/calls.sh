@@ -13,6 +13,7 @@ nm -u "$work/a.o" | awk '{ print $2 }' |
     sed 's/^__ctype_toupper_loc$/toupper/; s/^__ctype_.*$/isalpha/
         s/^__sysv_signal$/signal/
         /^environ$/d; /^std\(err\|in\|out\)$/d' | sort -u >"$work/called"
+# shellcheck disable=SC2016
 sed -n 's/^| `\([a-z0-9_]*\)` |.*/\1/p' docs/portability.md | sort -u \
     >"$work/listed"
 comm -23 "$work/called" "$work/listed" |
