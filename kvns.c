@@ -1817,10 +1817,10 @@ static bool num_parse_size(struct str s, uint64_t *bytes) {
 static bool glob__class(struct str p, size_t *at, char c, bool nocase) {
     const char *s = p.p;
     size_t i = *at;
-    bool not = i < p.n && (s[i] == '^' || s[i] == '!');
+    bool except = i < p.n && (s[i] == '^' || s[i] == '!');
     bool hit = false;
 
-    for (i += not; i < p.n && s[i] != ']'; i++) {
+    for (i += except; i < p.n && s[i] != ']'; i++) {
         if (s[i] == '\\' && p.n - i >= 2) {
             i++;
             hit = hit || s[i] == c;
@@ -1846,7 +1846,7 @@ static bool glob__class(struct str p, size_t *at, char c, bool nocase) {
         }
     }
     *at = i < p.n ? i + 1 : i;
-    return hit != not;
+    return hit != except;
 }
 
 /* Does the piece of the pattern at *at, not a star, stand for c?  Moves *at
@@ -40180,7 +40180,7 @@ static void command__reply_info(struct call *x, const struct command *row,
     const struct command *end = command__end(x->k, row);
     int first = row->first, last = row->last, step = row->step;
     const char *specs, *at;
-    struct command_keys s;
+    struct command_keys s = { 0 };
     char made[64];
 
     at = specs = command__specs(row, made);
@@ -40957,7 +40957,8 @@ static void info__memory(struct info__to *t) {
 
 /* How far the snapshot is loaded that the server begins with. */
 static void info__loading(struct info__to *t, const struct persist *p) {
-    double took = (double)(clock_wall_us() / 1000 - p->load_began_ms) / 1000;
+    double took = (double)clock_wall_us() / 1e6 -
+                  (double)p->load_began_ms / 1e3;
     double done = p->load_done > 0 ? (double)p->load_done : 1;
     double total = p->load_total > 0 ? (double)p->load_total : 1;
 
@@ -41315,8 +41316,8 @@ static void info__namespaces(struct info__to *t) {
                          "\r\n", s->keys, s->expiring, s->bytes,
                    (unsigned long long)s->tally.hits,
                    (unsigned long long)s->tally.misses,
-                   (unsigned long long)(s->tally.evicted +
-                                        s->tally.ear_evicted),
+                   (unsigned long long)s->tally.evicted +
+                       (unsigned long long)s->tally.ear_evicted,
                    (unsigned long long)s->tally.expired,
                    option_policy_text(s->policy, false));
     }
@@ -48600,7 +48601,8 @@ static bool importer__reply(struct importer *im, size_t *at, bool *there) {
         fprintf(stderr, "': %s\n", line + 1);
     }
     if (im->keys > 0) im->keys--;
-    return strncmp(line, "-LOADING", 8) != 0 && strncmp(line, "-NOAUTH", 7);
+    return strncmp(line, "-LOADING", 8) != 0 &&
+           strncmp(line, "-NOAUTH", 7) != 0;
 }
 
 /* Send what is ready and read what it is answered.  *there: the last answer
