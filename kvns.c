@@ -6550,7 +6550,7 @@ enum {
 struct hll {
     uint8_t *p;
     size_t n;
-    /* where to look for a register beyond `last`, that of the last change */
+    /* where to look for a register beyond `last`, which was raised last */
     size_t near;                /* offset of a run; 0: from the beginning */
     uint32_t near_reg, last;    /* the run's first register */
 };
@@ -6684,22 +6684,32 @@ struct hll__place {
  * register `first` is; false: there is none. */
 static bool hll__seek(const uint8_t *p, size_t n, uint32_t reg, size_t from,
                       uint32_t first, struct hll__place *w) {
-    uint32_t prev_reg = first;
+    size_t at = from, prev = from, near = from;
+    uint32_t prev_reg = first, near_reg = first;
 
-    w->at = w->prev = w->near = from;
-    w->first = w->near_reg = first;
-    while (w->at < n) {
-        w->run = hll_run(p + w->at, p + n);
-        if (w->run.bytes == 0) return false;
-        if (reg - w->first < w->run.len) return true;
-        w->near = w->prev;
-        w->near_reg = prev_reg;
-        w->prev = w->at;
-        prev_reg = w->first;
-        w->at += w->run.bytes;
-        w->first += w->run.len;
+    while (at + 1 < n) {
+        uint32_t b = p[at], len = 1, bytes = 1;
+
+        if (b & 0x80) {
+            len += b & 3;
+        } else if (LIKELY(b & 0x40)) {
+            len += (b & 63) << 8 | p[at + 1];
+            bytes = 2;
+        } else {
+            len += b;
+        }
+        if (reg - first < len) break;
+        near = prev;
+        near_reg = prev_reg;
+        prev = at;
+        prev_reg = first;
+        at += bytes;
+        first += len;
     }
-    return false;
+    *w = (struct hll__place){ { 0, 0, 0 }, at, prev, first, near, near_reg };
+    if (at >= n) return false;
+    w->run = hll_run(p + at, p + n);
+    return w->run.bytes > 0 && reg - first < w->run.len;
 }
 
 /* Join neighbours of the same value among the five runs from offset at on. */
@@ -6788,6 +6798,9 @@ static int hll_raise(struct hll *h, uint32_t reg, unsigned value,
     if (!hll__seek(h->p, h->n, reg, near ? h->near : HLL_HEAD,
                    near ? h->near_reg : 0, &w))
         return -1;
+    h->near = w.near;           /* before all that may change now */
+    h->near_reg = w.near_reg;
+    h->last = reg;
     if (w.run.value >= value) return 0;
     if (reg > w.first)
         end = hll__put_run(end, w.run.value, reg - w.first);
@@ -6806,9 +6819,6 @@ static int hll_raise(struct hll *h, uint32_t reg, unsigned value,
     memcpy(h->p + w.at, seq, len);
     h->n = h->n + len - w.run.bytes;
     hll__join(h, w.prev);
-    h->near = w.near;           /* before all that may have changed */
-    h->near_reg = w.near_reg;
-    h->last = reg;
     return 1;
 dense:
     if (!hll_to_dense(h)) return -1;
@@ -6915,8 +6925,10 @@ static uint64_t hll__estimate(const uint32_t of[64]) {
 static uint64_t hll_count_registers(const uint8_t max[HLL_REGISTERS]) {
     uint32_t of[4][64] = { { 0 } };
 
-    for (size_t i = 0; i < HLL_REGISTERS; i += 4)
-        for (size_t k = 0; k < 4; k++) of[k][max[i + k] & 63]++;
+    for (size_t i = 0; i < HLL_REGISTERS; i += 8) {
+        if (load64(max + i) == 0) of[0][0] += 8;
+        else for (size_t k = 0; k < 8; k++) of[k & 3][max[i + k] & 63]++;
+    }
     for (size_t v = 0; v < 64; v++)
         of[0][v] += of[1][v] + of[2][v] + of[3][v];
     return hll__estimate(of[0]);
