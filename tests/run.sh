@@ -49,7 +49,7 @@ test)
     step 1200 "build" sh tests/build.sh kvns-test unit unit-malloc
     suite 1500 "checks and unit tests" KVNS_BIN=build/kvns-test \
         tests/test_checks.py tests/test_unit.py tests/test_fuzz.py \
-        tests/test_docs.py tests/test_packaging.py \
+        tests/test_docs.py tests/test_guide.py tests/test_packaging.py \
         tests/test_makefile.py "$@"
     for config in classic shards7 shards7x2; do
         suite 900 "integration, $config" KVNS_BIN=build/kvns-test \
