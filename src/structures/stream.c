@@ -577,6 +577,13 @@ static struct stream_id stream__node_last(struct ids_at at) {
     return stream__step(&w) ? w.id : w.base;
 }
 
+/* The ID of the last entry that is kept, deleted or not: `last` may not be
+ * below.  0-0: there is none. */
+static struct stream_id stream_floor(const struct stream *s) {
+    if (s->nodes.count == 0) return (struct stream_id){ 0, 0 };
+    return stream__node_last(ids_last(&s->nodes));
+}
+
 /* Delete entries from the front of a node, up to what the trim says.  False:
  * no memory, nothing changed. */
 static bool stream__trim_node(struct stream *s, struct mem *m,

@@ -36,6 +36,26 @@ const other = c.duplicate();
 const waiting = other.brpop('jobs', 5);
 await c.lpush('jobs', 'job');
 assert.deepEqual(await waiting, ['jobs', 'job']);
+// two workers of a group; what one leaves undone the other takes over
+await c.xgroup('CREATE', 'x', 'workers', '$', 'MKSTREAM');
+const first = other.xreadgroup('GROUP', 'workers', 'a', 'COUNT', 10, 'BLOCK',
+                               5000, 'STREAMS', 'x', '>');
+const jobs = [];
+for (let i = 0; i < 20; i++) jobs.push(await c.xadd('x', '*', 'n', i));
+const had = (await first)[0][1];
+assert.deepEqual(had[0], [jobs[0], ['n', '0']]);
+const rest = await c.xreadgroup('GROUP', 'workers', 'b', 'STREAMS', 'x', '>');
+assert.equal(had.length + rest[0][1].length, 20);
+assert.equal(await c.xack('x', 'workers', ...rest[0][1].map((e) => e[0])),
+             rest[0][1].length);
+const [at, taken, lost] = await c.xautoclaim('x', 'workers', 'b', 0, '0');
+assert.deepEqual([at, taken, lost], ['0-0', had, []]);
+assert.equal(await c.xack('x', 'workers', ...taken.map((e) => e[0])),
+             taken.length);
+assert.deepEqual(await c.xpending('x', 'workers'), [0, null, null, null]);
+assert.equal((await c.xinfo('STREAM', 'x')).length, 20);
+assert.equal(await c.xtrim('x', 'MAXLEN', 5), 15);
+assert.equal((await c.xrange('x', '-', '+')).length, 5);
 await assert.rejects(c.call('NOSUCH', 'x'), /unknown command/);
 await sub.quit();
 await other.quit();

@@ -47,6 +47,25 @@ for (const RESP of [2, 3]) {
     const waiting = other.blPop('jobs', 5);
     await c.rPush('jobs', 'job');
     assert.deepEqual({ ...await waiting }, { key: 'jobs', element: 'job' });
+    await c.xGroupCreate('x', 'workers', '$', { MKSTREAM: true });
+    const first = other.xReadGroup('workers', 'a', { key: 'x', id: '>' },
+                                   { COUNT: 10, BLOCK: 5000 });
+    const jobs = [];
+    for (let i = 0; i < 20; i++)
+        jobs.push(await c.xAdd('x', '*', { n: String(i) }));
+    const had = (await first)[0].messages;
+    assert.equal(had[0].id, jobs[0]);
+    assert.deepEqual({ ...had[0].message }, { n: '0' });
+    const rest = await c.xReadGroup('workers', 'b', { key: 'x', id: '>' });
+    assert.equal(had.length + rest[0].messages.length, 20);
+    assert.equal(await c.xAck('x', 'workers', rest[0].messages.map(
+        (m) => m.id)), rest[0].messages.length);
+    const taken = await c.xAutoClaim('x', 'workers', 'b', 0, '0');
+    assert.deepEqual(taken.messages.map((m) => m.id), had.map((m) => m.id));
+    await c.xAck('x', 'workers', taken.messages.map((m) => m.id));
+    assert.equal((await c.xPending('x', 'workers')).pending, 0);
+    assert.equal((await c.xInfoGroups('x'))[0].lag, 0);
+    assert.equal((await c.xRange('x', '-', '+')).length, 20);
     await assert.rejects(c.lPush('k', 'x'), /WRONGTYPE/);
     await sub.close();
     await other.close();
