@@ -8877,6 +8877,13 @@ static struct stream_id stream__node_last(struct ids_at at) {
     return stream__step(&w) ? w.id : w.base;
 }
 
+/* The ID of the last entry that is kept, deleted or not: `last` may not be
+ * below.  0-0: there is none. */
+static struct stream_id stream_floor(const struct stream *s) {
+    if (s->nodes.count == 0) return (struct stream_id){ 0, 0 };
+    return stream__node_last(ids_last(&s->nodes));
+}
+
 /* Delete entries from the front of a node, up to what the trim says.  False:
  * no memory, nothing changed. */
 static bool stream__trim_node(struct stream *s, struct mem *m,
@@ -36055,7 +36062,8 @@ static const char *streams__setid_refused(const struct stream *s,
     if (s->len > 0 && added != -1 && s->len > (uint64_t)added)
         return "ERR The entries_added specified in XSETID is smaller than the "
                "target stream length";
-    if (stream_id_cmp(id, s->deleted) < 0)
+    if (stream_id_cmp(id, s->deleted) < 0 ||
+        stream_id_cmp(id, stream_floor(s)) < 0)
         return "ERR The ID specified in XSETID is smaller than current "
                "max_deleted_entry_id";
     return NULL;
