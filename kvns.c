@@ -46061,7 +46061,7 @@ static bool webs_listen(struct webs *w, int fd) {
 }
 
 #else
-enum { WEBS_FDS = 0 };
+enum { WEBS_FDS = 1 };         /* the loop makes room by it */
 
 struct webs;
 
