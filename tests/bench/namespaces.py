@@ -105,7 +105,7 @@ def drop(keys, sharded):
     raw.ok("NAMESPACE", "DROP", "big")
     took = time.monotonic() - begun
     assert raw.call("DBSIZE")[1] == 0
-    while resident(server.pid) > full / 5 and time.monotonic() - begun < 60:
+    while resident(server.pid) > full / 3 and time.monotonic() - begun < 60:
         time.sleep(0.05)
     back = time.monotonic() - begun
     worst = pinger.end()
