@@ -111,14 +111,20 @@ kvns-plain: ## build/kvns-plain: strict POSIX.1-2008 alone
 bench: ## CPU per operation against redis-server, a short run
 	$(PYTHON) tests/bench/bench.py --quick $(ARGS)
 
-benchmark: ## the same at length
+bench-all: ## the same at length, and with more kinds of work
 	$(PYTHON) tests/bench/bench.py $(ARGS)
 
-benchmark-sharded: ## the same with shards
-	$(PYTHON) tests/bench/bench.py --servers sharded,redis,null $(ARGS)
+benchmark: ## operations per second and mean times, direct and pipelined
+	$(PYTHON) tests/bench/profiles.py --servers kvns $(ARGS)
 
-benchmark-compare: ## classic against sharded, with a table of ratios
-	$(PYTHON) tests/bench/bench.py --servers kvns,sharded $(ARGS)
+benchmark-sharded: ## the same with shards and two loops
+	$(PYTHON) tests/bench/profiles.py --servers sharded2 $(ARGS)
+
+benchmark-compare: ## classic against sharded, with a column of ratios
+	$(PYTHON) tests/bench/profiles.py --servers kvns,sharded2 $(ARGS)
+
+benchmark-latency: ## waits at fixed rates
+	$(PYTHON) tests/bench/latency.py $(ARGS)
 
 benchmark-memory: ## resident bytes per key
 	$(PYTHON) tests/bench/memory.py $(ARGS)
@@ -130,6 +136,9 @@ benchmark-persist: ## what a snapshot costs: stalls, memory, time, a load
 	$(PYTHON) tests/bench/persist.py $(ARGS)
 benchmark-instructions: ## callgrind's instructions per command
 	$(PYTHON) tests/bench/instructions.py $(ARGS)
+
+performance: ## the tables of docs/performance.md, from BENCH_DIR
+	$(PYTHON) tests/bench/report.py $(ARGS)
 
 # The format is docker's, as OCI's has no place for the HEALTHCHECK.
 podman-build: ## build the container image IMAGE
@@ -168,7 +177,9 @@ clean: ## remove what was built, the venv of the tests included
 
 .PHONY: all build help run release install uninstall amalgamation docs test \
     gates kill-rounds unit checks lint fmt fmt-check kvns-asan kvns-tsan \
-    kvns-plain bench benchmark benchmark-persist benchmark-sharded benchmark-compare benchmark-memory \
+    kvns-plain bench bench-all benchmark benchmark-persist \
+    benchmark-sharded benchmark-compare benchmark-memory \
+    benchmark-latency performance \
     benchmark-stalls benchmark-instructions podman-build podman-run \
     podman-compose-up podman-compose-logs podman-compose-down \
     podman-login-ghcr podman-push-ghcr clean

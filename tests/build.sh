@@ -97,7 +97,7 @@ build() {
         make "$1" "tests/fuzz/fuzz_${1#libfuzzer_}.c" $checked \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
             -DKVNS_MALLOC ;;
-    nullserver | prober) make "$1" "tests/bench/$1.c" -O2 ;;
+    nullserver | prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
     *)
         echo "tests/build.sh: nothing is called $1" >&2
         return 2

@@ -92,6 +92,8 @@ gates)
         tests/integration --config shards7x2 "$@"
     suite 600 "clients and frameworks of others" KVNS_BIN=build/kvns-bench \
         tests/foreign --timeout 300 "$@"
+    step 900 "instructions per command" \
+        "$python" tests/bench/instructions.py --check
     for config in classic shards7x2; do
         suite 3600 "100 kills, $config" KVNS_BIN=build/kvns-bench \
             tests/integration/test_kill.py --config $config \

@@ -10,11 +10,14 @@ server's CPU time per operation (threads summed): throughput depends on the
 client and the neighbours.  "x null" is the ratio to a server that does
 nothing (nullserver.c) in the same run, and what the design aims at.
 
-BENCH_OTHERS="name=command with {port};..." adds servers by --servers name.
+Servers: kvns, sharded (7 shards, one loop), sharded2 (two loops), copied
+(KVNS_SHARED_VALUES=false), redis, null.  BENCH_OTHERS adds others, as in
+BENCH_OTHERS="name=command with {port};...", for --servers name.
 """
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -29,10 +32,10 @@ VALUE = "v" * 32
 KEY = "key:__rand_int__"
 
 
-def strings(n, value=VALUE):
+def strings(n, value=VALUE, prefix=""):
     def fill():
         for i in range(n):
-            yield "SET", "key:%012d" % i, value
+            yield "SET", "%skey:%012d" % (prefix, i), value
     return fill
 
 
@@ -63,7 +66,7 @@ class Work:
 
     def __init__(self, name, command, pipeline=16, n=1000000, keys=100000,
                  fill=None, aim=None, clients=50, idle=0, quick=True,
-                 beside=None):
+                 beside=None, share=1.0):
         self.name = name
         self.command = command      # for redis-benchmark
         self.pipeline = pipeline
@@ -75,6 +78,7 @@ class Work:
         self.idle = idle            # further connections that say nothing
         self.quick = quick          # part of --quick
         self.beside = beside        # a second load at the same time
+        self.share = share          # and how large it is to the first
 
 
 def works():
@@ -87,7 +91,10 @@ def works():
     yield Work("set_p16", set_, fill=few, aim=1.3)
     yield Work("get_p100", get, 100, 2000000, fill=few, aim=1.6)
     yield Work("set_p100", set_, 100, 2000000, fill=few, aim=1.6)
-    yield Work("mix_p16", get, fill=few, beside=set_)
+    yield Work("mix_p16", get, fill=strings(100000, "v" * 256),
+               beside=["SET", KEY, "v" * 256], share=0.1, quick=False)
+    yield Work("get_ns_p16", ["GET", "ns1/" + KEY],
+               fill=strings(100000, prefix="ns1/"), quick=False)
     yield Work("incr_p16", ["INCR", "counter:__rand_int__"], aim=1.3)
     yield Work("mset10_p16", mset, n=200000, aim=3)
     yield Work("lpush_p16", ["LPUSH", "list", VALUE], aim=1.4)
@@ -106,12 +113,28 @@ def works():
         yield Work("lrange%d" % n, ["LRANGE", "mylist", "0", str(n - 1)], 1,
                    100000 if n == 100 else 50000, fill=elements(600),
                    aim=1.2, quick=n == 100)
-    yield Work("get_64k", get, 1, 50000, keys=100,
-               fill=strings(100, "v" * 65536), aim=1.1, quick=False)
+    for size, n, aim in (("64k", 50000, 1.1), ("1m", 4000, None)):
+        value = "v" * (65536 if size == "64k" else 1 << 20)
+        yield Work("get_" + size, get, 1, n, 100, strings(100, value),
+                   aim=aim, quick=False)
+        yield Work("set_" + size, ["SET", KEY, value], 1, n // 2, 100,
+                   quick=False)
+    for size in (256, 65536):       # for KVNS_SHARED_VALUES
+        value = "v" * size
+        for pipeline in (1, 16):
+            n = (200000 if size == 256 else 20000) * (1 + (pipeline > 1))
+            name = "%%s_%d_p%d" % (size, pipeline)
+            yield Work(name % "vget", get, pipeline, n, 100,
+                       strings(100, value), quick=False)
+            yield Work(name % "vset", ["SET", KEY, value], pipeline, n, 100,
+                       quick=False)
     yield Work("zadd_1m_p16", ["ZADD", "myzset", "__rand_int__",
                                "e:__rand_int__"], n=500000, keys=1000000,
                fill=members(1000000), quick=False)
     yield Work("zrank_1m_p16", ["ZRANK", "myzset", "e:__rand_int__"],
+               n=500000, keys=1000000, fill=members(1000000), quick=False)
+    yield Work("zrange_1m_p16", ["ZRANGEBYSCORE", "myzset", "__rand_int__",
+                                 "+inf", "LIMIT", "0", "10"],
                n=500000, keys=1000000, fill=members(1000000), quick=False)
     yield Work("get_2m_p100", get, 100, 2000000, 2000000, many, aim=1.8,
                quick=False)
@@ -139,7 +162,8 @@ def measure(server, work, scale):
     used, began = cpu_ns(server.pid), time.monotonic()
     runs = [benchmark(server, work, work.command, n)]
     if work.beside:
-        runs.append(benchmark(server, work, work.beside, n))
+        runs.append(benchmark(server, work, work.beside,
+                              int(n * work.share)))
     for run in runs:
         if run.wait() != 0:
             return None
@@ -147,7 +171,8 @@ def measure(server, work, scale):
     used = cpu_ns(server.pid) - used
     for c in idle:
         c.close()
-    n *= len(runs)
+    if work.beside:
+        n += int(n * work.share)
     return used / n, n / took / 1000
 
 
@@ -155,12 +180,18 @@ def prepare(server, name, work):
     """Fill the server; false when it cannot do this."""
     if name.startswith("null"):
         return True
+    if work.fill and getattr(server, "filled", None) is work.fill:
+        return True                 # as the work before has left it
+    server.filled = None
     with Raw(server.address) as raw:
         raw.call("FLUSHALL")
     probe = [x.replace("__rand_int__", "000000000001") for x in work.command]
     if not knows(server.address, *probe):
         return False
-    return not work.fill or pipe(server.address, work.fill()) == 0
+    if work.fill and pipe(server.address, work.fill()) != 0:
+        return False
+    server.filled = work.fill
+    return True
 
 
 def run_work(servers, work, rounds, scale, middle):
@@ -187,7 +218,8 @@ def run_work(servers, work, rounds, scale, middle):
 def show(results, servers):
     heading = ["ns of CPU"] + list(servers)
     ratios = "null" in servers
-    ours = [s for s in servers if s in ("kvns", "sharded", "sharded2")]
+    ours = [s for s in servers
+            if s in ("kvns", "copied", "sharded", "sharded2")]
     if ratios:
         heading += ["%s x null" % s for s in ours] + ["aim"]
     if "redis" in servers:
@@ -236,8 +268,10 @@ def main():
     args = parser.parse_args()
     if shutil.which("redis-benchmark") is None:
         sys.exit("bench.py: redis-benchmark is not installed")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     rounds = args.rounds or (3 if args.quick else 5)
-    scale = args.scale or (0.25 if args.quick else 1)
+    scale = args.scale or (0.1 if args.quick else 1)
     only = tuple(args.only.split(",")) if args.only else ()
     chosen = [w for w in works()
               if (w.name.startswith(only) if only

@@ -74,6 +74,9 @@ def start(name):
     big = {"memory_limit": str(16 << 30)}
     if name == "kvns":
         return Server(kvns_binary(), "classic", **big).start()
+    if name == "copied":
+        return Server(kvns_binary(), "classic", shared_values=False,
+                      **big).start()
     if name == "sharded":
         return Server(kvns_binary(), "shards7", **big).start()
     if name == "sharded2":

@@ -8,7 +8,9 @@ program against becoming slower unnoticed.  One connection sends 32 commands
 at a time and reads their replies; what the server executed in user space is
 divided by the commands.  The counts that hold are in instructions.txt, with
 the compiler they were made with: --check compares with them, where that is
-the compiler here, and fails beyond 3 %; --update writes them anew.
+the compiler here, and fails beyond 3 %; --update writes them anew.  Tables lie
+a little differently under each run's secret hash, so the least of a few runs
+counts.
 
 --profile NAME leaves callgrind's file of one work in build/, for
 callgrind_annotate.
@@ -19,7 +21,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -162,7 +163,7 @@ class Counted:
 
     def stop(self):
         self.raw.close()
-        self.server.stop(signal.SIGKILL) if False else self.server.kill()
+        self.server.kill()
         self.server.discard()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -225,10 +226,16 @@ def write_baseline(got):
                     % (work, *(got[c][work] for c in CONFIGS)))
 
 
+def again(got, more):
+    """The smaller figures of two runs."""
+    for config, works in more.items():
+        for work, n in works.items():
+            got[config][work] = min(got[config][work], n)
+
+
 def check(got, counts):
     """The works that take more than they did."""
-    return ["%s, %s: %.0f instructions, %.0f before"
-            % (work, config, n, counts[config, work])
+    return [(config, work, n, counts[config, work])
             for config, works in got.items() for work, n in works.items()
             if (config, work) in counts
             and n > counts[config, work] * (1 + TOLERANCE)]
@@ -254,8 +261,18 @@ def main():
         return 0
     binary = os.environ.get("KVNS_BIN") or build("kvns-bench")
     only = [w for w in (args.only or args.profile).split(",") if w]
-    got = {config: measure(binary, config, only, args.requests, args.profile)
-           for config in args.config.split(",")}
+    def run(which):
+        return {config: measure(binary, config, which, args.requests,
+                                args.profile)
+                for config in args.config.split(",")}
+
+    got = run(only)
+    for _ in range(3):
+        if args.update:
+            again(got, run(only))
+        worse = check(got, counts) if args.check else []
+        if worse:
+            again(got, run([work for _, work, _, _ in worse]))
     rows = [["instructions"] + list(got) + ["before"] * bool(counts)]
     first = next(iter(got))
     for work in got[first]:
@@ -265,8 +282,9 @@ def main():
     if args.update:
         write_baseline(got)
     worse = check(got, counts) if args.check else []
-    for line in worse:
-        print("more than before: " + line)
+    for config, work, n, before in worse:
+        print("%s, %s: %.0f instructions, %.0f before"
+              % (work, config, n, before))
     return 1 if worse else 0
 
 
