@@ -47,6 +47,7 @@
 #include "test_measure.c"
 #include "test_labels.c"
 #include "test_usage.c"
+#include "test_refusals.c"
 
 #define T(test) { #test, test },
 static const struct unit_test {
@@ -89,6 +90,7 @@ static const struct unit_test {
     TESTS_MEASURE
     TESTS_LABELS
     TESTS_USAGE
+    TESTS_REFUSALS
 };
 #undef T
 
