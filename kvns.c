@@ -13098,19 +13098,27 @@ static void stream_rdb__leaves(struct stream_rdb__to *to, const struct ids *t,
     }
 }
 
+static void stream_rdb__nodes(struct stream_rdb__to *to,
+                              const struct ids *nodes) {
+    for (struct ids_at at = ids_first(nodes); at.leaf != NULL;
+         ids_next(&at)) {
+        struct stream_slot slot = stream__slot(at);
+        struct stream_rdb_part part = { STREAM_RDB_NODE, slot.id, { 0 } };
+
+        /* to pin nodes means to fetch them: some at a time */
+        if (at.i + 8 < at.leaf->n)
+            PREFETCH(stream__slot((struct ids_at){ at.leaf, at.i + 8 }).node);
+        part.is.node = slot.node;
+        stream_rdb__part(to, part);
+    }
+}
+
 static void stream_rdb__all(struct stream_rdb__to *to,
                             const struct stream *s) {
     struct buf *b = to->out;
 
     rdb_put_len(b, s->nodes.count);
-    for (struct ids_at at = ids_first(&s->nodes); at.leaf != NULL;
-         ids_next(&at)) {
-        struct stream_slot slot = stream__slot(at);
-        struct stream_rdb_part part = { STREAM_RDB_NODE, slot.id, { 0 } };
-
-        part.is.node = slot.node;
-        stream_rdb__part(to, part);
-    }
+    stream_rdb__nodes(to, &s->nodes);
     rdb_put_len(b, s->len);
     stream_rdb__put_lens(b, s->last);
     stream_rdb__put_lens(b, s->first);
