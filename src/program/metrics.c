@@ -23,6 +23,7 @@ static const struct {
     { METRIC_SPACE_EXPIRED, offsetof(struct name, tally.expired) },
     { METRIC_SPACE_HITS, offsetof(struct name, tally.hits) },
     { METRIC_SPACE_MISSES, offsetof(struct name, tally.misses) },
+    { METRIC_SPACE_COMMANDS, offsetof(struct name, tally.commands) },
 };
 
 static void metrics__namespaces(const struct names *m, struct buf *b) {

@@ -35,7 +35,7 @@ static void status__name(struct buf *b, struct str label) {
 }
 
 /* Namespaces: [name, keys, bytes, limit, hits, misses, evicted, expired,
- * policy] each. */
+ * policy, commands] each. */
 static void status__spaces(const struct names *m, struct buf *b) {
     const char *comma = "";
 
@@ -49,10 +49,11 @@ static void status__spaces(const struct names *m, struct buf *b) {
         if (t->limit == UINT64_MAX) buf_put_str(b, STR(",null"));
         else buf_printf(b, ",%" PRIu64, t->limit);
         buf_printf(b, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-                   ",\"%s\"]", t->tally.hits, t->tally.misses,
+                   ",\"%s\",%" PRIu64 "]", t->tally.hits, t->tally.misses,
                    t->tally.evicted + t->tally.ear_evicted, t->tally.expired,
                    t->policy == POLICY_COUNT ? "" :
-                       option_policy_text((enum policy)t->policy, false));
+                       option_policy_text((enum policy)t->policy, false),
+                   t->tally.commands);
     }
     buf_put_char(b, ']');
 }

@@ -347,7 +347,7 @@ def test_what_the_status_page_asks_for(watched):
     got = json.loads(body)
     spaces = {n[0]: n[1:] for n in got["namespaces"]}
     assert spaces["shop"][0] == 100 and spaces["shop"][2] == 5 << 20
-    assert spaces["shop"][3:] == [1, 1, 0, 0, "lru"]
+    assert spaces["shop"][3:] == [1, 1, 0, 0, "lru", 102]
     assert spaces['<script>\x01"\ufffd\\'][0] == 1
     assert got["hits"] == 1 and got["misses"] == 1
     assert got["memory"]["limit"] == 1 << 30
