@@ -44190,7 +44190,7 @@ enum metric {
     METRIC_BUILD,
     METRIC_KEYS, METRIC_EXPIRING, METRIC_BYTES, METRIC_SPACE_LIMIT,
     METRIC_EVICTED, METRIC_EAR, METRIC_SPACE_EXPIRED, METRIC_SPACE_HITS,
-    METRIC_SPACE_MISSES,
+    METRIC_SPACE_MISSES, METRIC_SPACE_COMMANDS,
     METRIC_USED, METRIC_LIMIT, METRIC_PEAK, METRIC_MEMORY,
     METRIC_ARENA_USED, METRIC_ARENA_HELD,
     METRIC_DB_KEYS, METRIC_HITS, METRIC_MISSES, METRIC_EXPIRED,
@@ -44230,6 +44230,8 @@ static const struct metric_row {
         "namespace", "Reads that found their key." },
     [METRIC_SPACE_MISSES] = { "kvns_namespace_misses_total", "counter",
         "namespace", "Reads that found none in a namespace that has keys." },
+    [METRIC_SPACE_COMMANDS] = { "kvns_namespace_commands_total", "counter",
+        "namespace", "Commands, by each key that they named." },
     [METRIC_USED] = { "kvns_memory_used_bytes_total", "gauge", "",
         "Bytes of keys, values and their index in all namespaces." },
     [METRIC_LIMIT] = { "kvns_memory_limit_bytes", "gauge", "",
@@ -44635,6 +44637,7 @@ static const struct {
     { METRIC_SPACE_EXPIRED, offsetof(struct name, tally.expired) },
     { METRIC_SPACE_HITS, offsetof(struct name, tally.hits) },
     { METRIC_SPACE_MISSES, offsetof(struct name, tally.misses) },
+    { METRIC_SPACE_COMMANDS, offsetof(struct name, tally.commands) },
 };
 
 static void metrics__namespaces(const struct names *m, struct buf *b) {
@@ -45181,7 +45184,7 @@ static const char *const page_lines[] = {
     "/* The table of namespaces: a row stays while its namespace does. */\n",
     "const columns = [\n",
     "  ['name', 'Namespace'], ['keys', 'Keys'], ['bytes', 'Memory'],\n",
-    "  ['full', 'Of its limit'], ['reads', 'Reads/s'],\n",
+    "  ['full', 'Of its limit'], ['rate', 'Commands/s'],\n",
     "  [null, 'Last minute'], ['ratio', 'Hit ratio'], ['evicted', 'Evicte",
     "d'],\n",
     "  ['expired', 'Expired'], ['policy', 'Eviction']\n",
@@ -45225,7 +45228,7 @@ static const char *const page_lines[] = {
     "  text(c[2], bytes(s.bytes));\n",
     "  text(c[3], s.limit === null \? '' : percent(s.full) + ' of '\n",
     "    + bytes(s.limit));\n",
-    "  text(c[4], num(s.reads));\n",
+    "  text(c[4], num(s.rate));\n",
     "  s.chart.draw(s.past);\n",
     "  text(c[6], s.ratio < 0 \? '' : percent(s.ratio));\n",
     "  text(c[7], num(s.evicted));\n",
@@ -45360,17 +45363,18 @@ static const char *const page_lines[] = {
     "  const seen = new Set();\n",
     "  for (const [name, keys, size, limit, hits, misses, evicted, expire",
     "d,\n",
-    "    policy] of d.namespaces) {\n",
+    "    policy, calls] of d.namespaces) {\n",
     "    let s = spaces.get(name);\n",
-    "    if (!s) spaces.set(name, s = { name, past: [], hits, misses });\n",
+    "    if (!s) spaces.set(name, s = { name, past: [], calls });\n",
     "    seen.add(name);\n",
-    "    const reads = rate(hits + misses, s.hits + s.misses, dt);\n",
+    "    const now = rate(calls, s.calls, dt);\n",
     "    const all = hits + misses;\n",
     "    Object.assign(s, { keys, bytes: size, limit, hits, misses, evict",
     "ed,\n",
-    "      expired, policy, reads, ratio: all > 0 \? hits / all : -1,\n",
+    "      expired, policy, calls, rate: now, ratio: all > 0 \? hits / al",
+    "l : -1,\n",
     "      full: limit === null \? -1 : size / Math.max(1, limit) });\n",
-    "    s.past = s.past.concat(reads).slice(-KEEP);\n",
+    "    s.past = s.past.concat(now).slice(-KEEP);\n",
     "  }\n",
     "  for (const name of spaces.keys()) if (!seen.has(name)) spaces.dele",
     "te(name);\n",
@@ -45477,7 +45481,7 @@ static void status__name(struct buf *b, struct str label) {
 }
 
 /* Namespaces: [name, keys, bytes, limit, hits, misses, evicted, expired,
- * policy] each. */
+ * policy, commands] each. */
 static void status__spaces(const struct names *m, struct buf *b) {
     const char *comma = "";
 
@@ -45491,10 +45495,11 @@ static void status__spaces(const struct names *m, struct buf *b) {
         if (t->limit == UINT64_MAX) buf_put_str(b, STR(",null"));
         else buf_printf(b, ",%" PRIu64, t->limit);
         buf_printf(b, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-                   ",\"%s\"]", t->tally.hits, t->tally.misses,
+                   ",\"%s\",%" PRIu64 "]", t->tally.hits, t->tally.misses,
                    t->tally.evicted + t->tally.ear_evicted, t->tally.expired,
                    t->policy == POLICY_COUNT ? "" :
-                       option_policy_text((enum policy)t->policy, false));
+                       option_policy_text((enum policy)t->policy, false),
+                   t->tally.commands);
     }
     buf_put_char(b, ']');
 }
