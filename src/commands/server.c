@@ -39,8 +39,8 @@ static bool server__how_or_reply(struct call *x, enum stop_how *how,
         reply_err(x, ERR_SYNTAX);
         return false;
     }
-    *how = nosave ? STOP_NOSAVE : force ? STOP_FORCE :
-           save ? STOP_SAVE : STOP_DEFAULT;
+    *how = nosave ? STOP_NOSAVE : save && force ? STOP_SAVE_FORCE :
+           force ? STOP_FORCE : save ? STOP_SAVE : STOP_DEFAULT;
     return true;
 }
 
@@ -56,7 +56,7 @@ static enum outcome cmd_shutdown(struct call *x) {
     }
     log_line(&k->log, KLOG_NOTICE, "%s asked for a shutdown",
              x->c->addr[0] == '\0' ? "the program" : x->c->addr);
-    if (!saver_last(k, how) && how != STOP_FORCE) {
+    if (!saver_last(k, how) && how != STOP_FORCE && how != STOP_SAVE_FORCE) {
         reply_error(x->r, "ERR Errors trying to SHUTDOWN. Check logs.");
         return FAILED;
     }

@@ -452,7 +452,8 @@ struct kvns {
     struct client *embedded;    /* who kvns_exec speaks for */
 };
 
-enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE };
+enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE,
+                STOP_SAVE_FORCE };
 
 static inline struct client *lane_client(const struct lane *l, uint64_t id) {
     struct client *c = l->by_id[id % LANE_IDS];

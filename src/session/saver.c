@@ -459,7 +459,8 @@ static bool saver_save(struct kvns *k) {
  * What has been saved already is not saved again. */
 static bool saver_last(struct kvns *k, enum stop_how how) {
     struct persist *p = &k->persist;
-    bool want = how == STOP_SAVE || (how != STOP_NOSAVE && k->opt.save.at_exit);
+    bool want = how == STOP_SAVE || how == STOP_SAVE_FORCE ||
+                (how != STOP_NOSAVE && k->opt.save.at_exit);
 
     if (k->saver != NULL) {
         snapshot_fail(k->saver->sn, "the server ends");

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import connect_py
 from harness.data import contents, differences, fill
+from harness.resp import encode
 
 ROUNDS = int(os.environ.get("KVNS_TEST_ROUNDS", "2"))
 
@@ -111,12 +112,12 @@ def test_signals_save(fresh_server, tmp_path, sig):
 
 @pytest.mark.parametrize("how, saved", [
     ((), True), (("SAVE",), True), (("NOSAVE",), False), (("NOW",), True),
-    (("FORCE",), True)])
+    (("FORCE",), True), (("SAVE", "FORCE"), True),
+    (("NOSAVE", "FORCE"), False)])
 def test_shutdown(fresh_server, tmp_path, how, saved):
     s, r = start(fresh_server, tmp_path / "x.rdb")
     r.set("k", "v")
     with s.raw() as c:
-        from harness.resp import encode
         c.send(encode("SHUTDOWN", *how))
         c.expect_closed()
     s.process.wait(20)
@@ -137,6 +138,33 @@ def test_shutdown_that_cannot_save(fresh_server, tmp_path):
         (path / "in the way").unlink()
         path.rmdir()
         assert c.call("SAVE") == ("+", b"OK")
+
+
+def test_shutdown_by_force(fresh_server, tmp_path):
+    """What cannot be saved is lost then; without a rule nothing is saved
+    unless SAVE says so."""
+    path = tmp_path / "x.rdb"
+    s = fresh_server(args=["--redis", "--save", ""], persist_path=path)
+    with s.raw() as c:
+        c.ok("SET", "k", "v")
+        assert c.call("SHUTDOWN", "ABORT") == (
+            "-", b"ERR No shutdown in progress.")
+        assert c.call("SHUTDOWN", "SAVE", "NOSAVE") == (
+            "-", b"ERR syntax error")
+        path.mkdir()
+        (path / "in the way").write_text("")
+        c.send(encode("SHUTDOWN", "SAVE", "FORCE"))
+        c.expect_closed()
+    assert s.process.wait(20) == 1
+    assert b"is lost" in s.log()
+    (path / "in the way").unlink()
+    path.rmdir()
+    s = fresh_server(args=["--redis", "--save", ""], persist_path=path)
+    with s.raw() as c:
+        c.ok("SET", "k", "v")
+        c.send(encode("SHUTDOWN", "SAVE", "FORCE"))
+        c.expect_closed()
+    assert s.process.wait(20) == 0 and path.exists()
 
 
 def changes(rand, n):
