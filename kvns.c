@@ -23727,7 +23727,8 @@ struct kvns {
     struct client *embedded;    /* who kvns_exec speaks for */
 };
 
-enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE };
+enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE,
+                STOP_SAVE_FORCE };
 
 static inline struct client *lane_client(const struct lane *l, uint64_t id) {
     struct client *c = l->by_id[id % LANE_IDS];
@@ -24795,7 +24796,8 @@ static bool saver_save(struct kvns *k) {
  * What has been saved already is not saved again. */
 static bool saver_last(struct kvns *k, enum stop_how how) {
     struct persist *p = &k->persist;
-    bool want = how == STOP_SAVE || (how != STOP_NOSAVE && k->opt.save.at_exit);
+    bool want = how == STOP_SAVE || how == STOP_SAVE_FORCE ||
+                (how != STOP_NOSAVE && k->opt.save.at_exit);
 
     if (k->saver != NULL) {
         snapshot_fail(k->saver->sn, "the server ends");
@@ -42352,8 +42354,8 @@ static bool server__how_or_reply(struct call *x, enum stop_how *how,
         reply_err(x, ERR_SYNTAX);
         return false;
     }
-    *how = nosave ? STOP_NOSAVE : force ? STOP_FORCE :
-           save ? STOP_SAVE : STOP_DEFAULT;
+    *how = nosave ? STOP_NOSAVE : save && force ? STOP_SAVE_FORCE :
+           force ? STOP_FORCE : save ? STOP_SAVE : STOP_DEFAULT;
     return true;
 }
 
@@ -42369,7 +42371,7 @@ static enum outcome cmd_shutdown(struct call *x) {
     }
     log_line(&k->log, KLOG_NOTICE, "%s asked for a shutdown",
              x->c->addr[0] == '\0' ? "the program" : x->c->addr);
-    if (!saver_last(k, how) && how != STOP_FORCE) {
+    if (!saver_last(k, how) && how != STOP_FORCE && how != STOP_SAVE_FORCE) {
         reply_error(x->r, "ERR Errors trying to SHUTDOWN. Check logs.");
         return FAILED;
     }
