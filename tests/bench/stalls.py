@@ -5,6 +5,9 @@
 
     quiet     nobody else is there
     del       DEL of a set of n members
+    over      SET over a set of n members
+    pexpire   a set of n members expires
+    flush     FLUSHALL of n keys
     expire    n keys expire within one second
     keys      KEYS * over n keys
     random    SRANDMEMBER with a count that asks for 60 MB
@@ -92,6 +95,26 @@ def delete(server, n):
         return during(server, lambda: raw.call("DEL", "s") and None, 2)
 
 
+def overwrite(server, n):
+    fill_set(server, n)
+    with Raw(server.address) as raw:
+        return during(server, lambda: raw.call("SET", "s", "x") and None, 2)
+
+
+def expire_large(server, n):
+    fill_set(server, n)
+    with Raw(server.address) as raw:
+        return during(server,
+                      lambda: raw.call("PEXPIRE", "s", "100") and None, 2)
+
+
+def flush(server, n):
+    pipe(server.address, (["SET", "key:%08d" % i, "x"] for i in range(n)))
+    with Raw(server.address) as raw:
+        return during(server, lambda: raw.call("FLUSHALL", "ASYNC") and None,
+                      2)
+
+
 def expire(server, n):
     """All gone when, CPU for it."""
     at = int(time.time() * 1000) + 3000 + n // 33
@@ -175,9 +198,10 @@ def idle(server, n):
     return with_crowd(server, 9900, b"")
 
 
-WORKS = {"quiet": quiet, "del": delete, "expire": expire, "keys": keys,
-         "random": random, "alone": nobody, "blocked": blocked,
-         "idle": idle}
+WORKS = {"quiet": quiet, "del": delete, "over": overwrite,
+         "pexpire": expire_large, "flush": flush, "expire": expire,
+         "keys": keys, "random": random, "alone": nobody,
+         "blocked": blocked, "idle": idle}
 
 
 def main():
