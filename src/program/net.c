@@ -589,25 +589,38 @@ static void net__resume(struct loop *l, struct client *c) {
     else buf_drop_front(&c->in, took);
 }
 
-/* Read what a socket has. */
+/* Input came for a client that has kept some: put it behind that, unless it
+ * was read there, and carry on. */
+static void net__more(struct loop *l, struct client *c, const char *p,
+                      size_t n) {
+    if (p == NULL) c->in.n += n;
+    else if (!buf_put(&c->in, p, n)) {
+        client_cut(c);
+        return;
+    }
+    net__resume(l, c);
+}
+
+/* Read what a socket has.  Most of it goes to the shared input, from where
+ * little is kept of those who send slowly; what a long argument still lacks
+ * is read to where it stays. */
 static void net__read(struct loop *l, struct client *c) {
-    size_t room, want, took;
+    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
+    size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
+    uint64_t most = l->k->opt.client_query_buffer_limit;
     char *p;
     ssize_t n;
 
-    if (c->in.n > 0 || c->state == CLIENT_BLOCKED) {
-        want = size_max(resp_want(&c->resp), NET_ROOM);
-        want = size_min(want, 1 << 20);
-        if (c->in.n + want > l->k->opt.client_query_buffer_limit &&
-            l->k->opt.client_query_buffer_limit != 0) {
-            log_line(&l->k->log, KLOG_WARNING,
-                     "closing %s: its input passed the query buffer limit",
-                     c->addr);
-            client_cut(c);
-            return;
-        }
-        p = buf_room(&c->in, want);
-        room = want;
+    direct = kept && room >= NET_ROOM;
+    if (kept && most != 0 && c->in.n + size_max(room, NET_ROOM) > most) {
+        log_line(&l->k->log, KLOG_WARNING,
+                 "closing %s: its input passed the query buffer limit",
+                 c->addr);
+        client_cut(c);
+        return;
+    }
+    if (direct) {
+        p = buf_room(&c->in, room);
         if (p == NULL) {
             client_cut(c);
             return;
@@ -630,17 +643,15 @@ static void net__read(struct loop *l, struct client *c) {
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
     l->lane->nreads++;
-    if (p >= l->in && p < l->in + NET_IN) {
-        took = net__parse(l, c, p, (size_t)n);
-        if (took < (size_t)n &&
-            !buf_put(&c->in, p + took, (size_t)n - took))
-            client_cut(c);
-        if (l->nbatch > 0) l->in_at += (size_t)n;
-        else l->in_at = 0;
+    if (kept) {
+        net__more(l, c, direct ? NULL : p, (size_t)n);
         return;
     }
-    c->in.n += (size_t)n;
-    net__resume(l, c);
+    took = net__parse(l, c, p, (size_t)n);
+    if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
+        client_cut(c);
+    if (l->nbatch > 0) l->in_at += (size_t)n;
+    else l->in_at = 0;
 }
 
 /* ---- clients come and go ------------------------------------------------- */
