@@ -2,7 +2,7 @@
  *
  * What there is to say of commands, out of their rows and of facts.
  *
- * floor 6 - uses: base glob reply instance arg help usage facts
+ * floor 6 - uses: base num glob reply instance arg help usage facts
  */
 
 /* ---- rows and facts ------------------------------------------------------ */
@@ -569,22 +569,13 @@ static struct str command__use(const struct command *row,
     return s->flags;
 }
 
-/* A count of keys as atoi reads it, for so does Redis here; 0: it is none. */
-static size_t command__keys_count(struct str s) {
-    char digits[24];
-    long n;
-
-    snprintf(digits, sizeof digits, "%.*s", (int)size_min(s.n, 20), s.p);
-    n = strtol(digits, NULL, 10);
-    return n > 0 && n < INT_MAX ? (size_t)n : 0;
-}
-
 /* Where a specification's keys are in a call: every *step from the result on,
  * before *end.  0: nowhere. */
 static size_t command__range(const struct command_keys *s, size_t argc,
                              const struct str *argv, size_t *end,
                              size_t *step) {
-    size_t at = (size_t)s->index, found = 0, count;
+    size_t at = (size_t)s->index, found = 0;
+    int64_t count;
 
     *step = 1;
     if (s->index == 0) return 0;
@@ -602,9 +593,10 @@ static size_t command__range(const struct command_keys *s, size_t argc,
         at = found;
     }
     if (s->counted) {
-        count = at < argc ? command__keys_count(argv[at]) : 0;
-        if (count == 0 || count > argc - at - 1) return 0;
-        *end = at + 1 + count;
+        if (at >= argc || !num_parse_int(argv[at], &count) || count < 1 ||
+            (uint64_t)count > argc - at - 1)
+            return 0;
+        *end = at + 1 + (size_t)count;
         return at + 1;
     }
     *step = (size_t)s->step;

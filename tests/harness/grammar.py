@@ -94,6 +94,11 @@ def one(*parts):
     return lambda d: labelled(d, d.pick(parts))
 
 
+def among(*words):
+    """One of these, which are values and no options."""
+    return lambda d: d.pick(words)
+
+
 def some(part, lo=1, hi=4):
     def make(d):
         return [a for _ in range(lo + d.below(hi - lo + 1))
@@ -454,9 +459,12 @@ row("time", compare="shape", weight=2)
 row("wait", "0", natural, weight=2)
 row("publish", word, value, weight=2)
 row("spublish", word, value, weight=2)
-row("command getkeys", "mset", some((word, value)), weight=2)
-row("command getkeys", "zunionstore", word, numkeys("z"), weight=2)
-row("command getkeysandflags", "lmove", word, word, "LEFT", "RIGHT", weight=2)
+# Not altered: a count of "1.5", which the command would refuse, is 1 here.
+row("command getkeys", "mset", some((word, value)), weight=2, alter=False)
+row("command getkeys", "zunionstore", word, numkeys("z"), weight=2,
+    alter=False)
+row("command getkeysandflags", "lmove", word, word, "LEFT", "RIGHT", weight=2,
+    alter=False)
 gets = maybe(one(("GET", one("#", "s*", "h*->a"))))
 order = (maybe(one("ASC", "DESC")), maybe("ALPHA", percent=80))
 elements = one(K("l"), K("e"), K("z"))
@@ -468,14 +476,20 @@ def gone(args):
     return [["DEL", args[1]]]
 
 
+def no_overflow(args):
+    """SORT of Redis takes an overflow that an earlier command met for one of
+    its own; reading a timeout makes it forget that."""
+    return [["BLPOP", args[1], "x"]]
+
+
 for name in ("sort", "sort_ro"):
     row(name, elements, maybe("LIMIT", index, count), gets, *order,
-        weight=16, after=gone)
+        weight=16, before=no_overflow, after=gone)
     # Elements of the same weight come in any order.
     row(name, elements, "BY", one("n*", "h*->b"), gets, *order,
-        compare="unordered", weight=16, after=gone)
+        compare="unordered", weight=16, before=no_overflow, after=gone)
 row("sort", elements, maybe("BY", "nosort"), *order, "STORE", K("l"),
-    weight=6, after=gone)
+    weight=6, before=no_overflow, after=gone)
 
 # Lists.
 side = one("LEFT", "RIGHT")
@@ -678,13 +692,13 @@ def range_end(d):
         [stream_id(d), str(d.below(1000)), new_id(d).replace("*", "1")])
 
 
-group = one("g1", "g1", "g2")
-consumer = one("alice", "bob", "carol")
+group = among("g1", "g1", "g2")
+consumer = among("alice", "bob", "carol")
 some_ids = some(one(stream_id, range_end, new_id), 1, 4)
 stream_fields = one(("f", value), ("f", value, "g", value),
                     some((word, value)))
 # Idle for so long, or for no time: the clocks differ by little.
-idle_time = one("0", "0", "0", "10000000", "-5", "x")
+idle_time = among("0", "0", "0", "10000000", "-5", "x")
 trim_mark = maybe(one("=", "~"), percent=50)
 trimmed = one(("MAXLEN", trim_mark, natural),
               ("MINID", trim_mark, one(stream_id, new_id)),
@@ -731,11 +745,11 @@ row("xreadgroup", "GROUP", group, consumer, entry_count, maybe("NOACK"),
 row("xack", K("x"), group, some_ids, weight=10)
 row("xpending", K("x"), group, weight=6)
 row("xpending", K("x"), group,
-    maybe("IDLE", one("0", "10000000", "x"), percent=30),
+    maybe("IDLE", among("0", "10000000", "x"), percent=30),
     range_end, range_end, count, maybe(named("consumer", consumer)),
     compare="pending", weight=10)
 claim_options = (maybe("IDLE", one("0", "100", "-1")),
-                 maybe("TIME", one("1", "0", "99999999999999")),
+                 maybe("TIME", among("1", "0", "99999999999999")),
                  maybe("RETRYCOUNT", natural), maybe("FORCE"),
                  maybe("JUSTID"), maybe("LASTID", stream_id))
 row("xclaim", K("x"), group, consumer, idle_time, some_ids, *claim_options,
