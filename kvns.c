@@ -39910,7 +39910,7 @@ static const struct {
  *
  * What there is to say of commands, out of their rows and of facts.
  *
- * floor 6 - uses: base glob reply instance arg help usage facts
+ * floor 6 - uses: base num glob reply instance arg help usage facts
  */
 
 /* ---- rows and facts ------------------------------------------------------ */
@@ -40477,22 +40477,13 @@ static struct str command__use(const struct command *row,
     return s->flags;
 }
 
-/* A count of keys as atoi reads it, for so does Redis here; 0: it is none. */
-static size_t command__keys_count(struct str s) {
-    char digits[24];
-    long n;
-
-    snprintf(digits, sizeof digits, "%.*s", (int)size_min(s.n, 20), s.p);
-    n = strtol(digits, NULL, 10);
-    return n > 0 && n < INT_MAX ? (size_t)n : 0;
-}
-
 /* Where a specification's keys are in a call: every *step from the result on,
  * before *end.  0: nowhere. */
 static size_t command__range(const struct command_keys *s, size_t argc,
                              const struct str *argv, size_t *end,
                              size_t *step) {
-    size_t at = (size_t)s->index, found = 0, count;
+    size_t at = (size_t)s->index, found = 0;
+    int64_t count;
 
     *step = 1;
     if (s->index == 0) return 0;
@@ -40510,9 +40501,10 @@ static size_t command__range(const struct command_keys *s, size_t argc,
         at = found;
     }
     if (s->counted) {
-        count = at < argc ? command__keys_count(argv[at]) : 0;
-        if (count == 0 || count > argc - at - 1) return 0;
-        *end = at + 1 + count;
+        if (at >= argc || !num_parse_int(argv[at], &count) || count < 1 ||
+            (uint64_t)count > argc - at - 1)
+            return 0;
+        *end = at + 1 + (size_t)count;
         return at + 1;
     }
     *step = (size_t)s->step;
@@ -46703,25 +46695,38 @@ static void net__resume(struct loop *l, struct client *c) {
     else buf_drop_front(&c->in, took);
 }
 
-/* Read what a socket has. */
+/* Input came for a client that has kept some: put it behind that, unless it
+ * was read there, and carry on. */
+static void net__more(struct loop *l, struct client *c, const char *p,
+                      size_t n) {
+    if (p == NULL) c->in.n += n;
+    else if (!buf_put(&c->in, p, n)) {
+        client_cut(c);
+        return;
+    }
+    net__resume(l, c);
+}
+
+/* Read what a socket has.  Most of it goes to the shared input, from where
+ * little is kept of those who send slowly; what a long argument still lacks
+ * is read to where it stays. */
 static void net__read(struct loop *l, struct client *c) {
-    size_t room, want, took;
+    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
+    size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
+    uint64_t most = l->k->opt.client_query_buffer_limit;
     char *p;
     ssize_t n;
 
-    if (c->in.n > 0 || c->state == CLIENT_BLOCKED) {
-        want = size_max(resp_want(&c->resp), NET_ROOM);
-        want = size_min(want, 1 << 20);
-        if (c->in.n + want > l->k->opt.client_query_buffer_limit &&
-            l->k->opt.client_query_buffer_limit != 0) {
-            log_line(&l->k->log, KLOG_WARNING,
-                     "closing %s: its input passed the query buffer limit",
-                     c->addr);
-            client_cut(c);
-            return;
-        }
-        p = buf_room(&c->in, want);
-        room = want;
+    direct = kept && room >= NET_ROOM;
+    if (kept && most != 0 && c->in.n + size_max(room, NET_ROOM) > most) {
+        log_line(&l->k->log, KLOG_WARNING,
+                 "closing %s: its input passed the query buffer limit",
+                 c->addr);
+        client_cut(c);
+        return;
+    }
+    if (direct) {
+        p = buf_room(&c->in, room);
         if (p == NULL) {
             client_cut(c);
             return;
@@ -46744,17 +46749,15 @@ static void net__read(struct loop *l, struct client *c) {
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
     l->lane->nreads++;
-    if (p >= l->in && p < l->in + NET_IN) {
-        took = net__parse(l, c, p, (size_t)n);
-        if (took < (size_t)n &&
-            !buf_put(&c->in, p + took, (size_t)n - took))
-            client_cut(c);
-        if (l->nbatch > 0) l->in_at += (size_t)n;
-        else l->in_at = 0;
+    if (kept) {
+        net__more(l, c, direct ? NULL : p, (size_t)n);
         return;
     }
-    c->in.n += (size_t)n;
-    net__resume(l, c);
+    took = net__parse(l, c, p, (size_t)n);
+    if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
+        client_cut(c);
+    if (l->nbatch > 0) l->in_at += (size_t)n;
+    else l->in_at = 0;
 }
 
 /* ---- clients come and go ------------------------------------------------- */
