@@ -19,6 +19,10 @@ class Side:
         self.ids = {}
         self.asked = None       # who has said CLIENT GETREDIR
         self.slept = False
+        # two that come one after the other are served by different loops:
+        # when they are answered, each loop has had its turn
+        self.client("one loop's")
+        self.client("other loop's")
 
     def client(self, name):
         if name not in self.clients:
@@ -45,7 +49,7 @@ class Side:
                 return "id", name
         return frame
 
-    def sent(self, rounds=3):
+    def sent(self, rounds=5):
         """All that came, by client.  More than one round, since what one loop
         tells another is under way when the answer is there."""
         got = {name: [] for name in self.clients}
