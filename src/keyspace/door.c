@@ -123,16 +123,11 @@ static inline void door__forget(struct edit *ed, const struct entry *e) {
     ed->ref.shard->fielded--;
 }
 
-/* Note whether fields of an open hash have deadlines, and have the wheel look
- * at it in time. */
-static void door__fields(struct edit *ed) {
+static COLD void door__note_fields(struct edit *ed, struct big_due *d) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
-    struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
     bool had = entry_has(ed->e, ENTRY_FIELDS);
 
-    due_verify(entry_object(ed->e));
-    if (LIKELY(d == NULL && !had)) return;
     if (had != (d != NULL)) {
         entry_flag(ed->e, ENTRY_FIELDS, !had);
         sp->fielded += had ? UINT32_MAX : 1;
@@ -145,6 +140,16 @@ static void door__fields(struct edit *ed) {
     wheel_add(s, sp->id,
               space_hash(ed->w->ks, sp, ed->ref.local, ed->ref.hash),
               d->filed, ed->w->now);
+}
+
+/* Note whether fields of an open hash have deadlines, and have the wheel look
+ * at it in time. */
+static inline void door__fields(struct edit *ed) {
+    struct big_hash *h = entry_object(ed->e);
+
+    due_verify(h);
+    if (UNLIKELY(h->due != NULL || entry_has(ed->e, ENTRY_FIELDS)))
+        door__note_fields(ed, h->due);
 }
 
 /* Take the key out of the index, and say whose entry it was. */

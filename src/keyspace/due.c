@@ -90,15 +90,11 @@ static void due__see_order(void *ctx, void *item) {
         x->ok = skip_put(x->order, x->m, (double)item_deadline(item), item);
 }
 
-/* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
- * is complete. */
-static void due_settle(struct big_hash *h, struct mem *m) {
+static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
     struct due__order x = { m, NULL, true };
     uint32_t cursor = 0;
 
-    if (LIKELY(h->due == NULL) || h->due->order != NULL ||
-        h->fields.count <= DUE_INDEX)
-        return;
+    if (h->due->order != NULL || h->fields.count <= DUE_INDEX) return;
     x.order = h->due->order = mem_try(m, sizeof *x.order);
     if (x.order == NULL) return;
     skip_init(x.order, (uint64_t)(uintptr_t)h);
@@ -106,6 +102,12 @@ static void due_settle(struct big_hash *h, struct mem *m) {
         cursor = table_scan(&h->fields, cursor, due__see_order, &x);
     } while (cursor != 0);
     if (!x.ok) due__free_order(h->due, m);
+}
+
+/* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
+ * is complete. */
+static inline void due_settle(struct big_hash *h, struct mem *m) {
+    if (UNLIKELY(h->due != NULL)) due__begin_order(h, m);
 }
 
 static bool due__begin(struct big_hash *h, struct mem *m) {
@@ -140,8 +142,8 @@ static void due__look(struct big_due *d) {
 }
 
 /* Forget an item that has a deadline. */
-static void due_drop(struct big_hash *h, struct mem *m,
-                     const struct item *it) {
+static COLD void due_drop(struct big_hash *h, struct mem *m,
+                          const struct item *it) {
     struct big_due *d = h->due;
 
     if (d->order != NULL)

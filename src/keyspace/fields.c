@@ -99,7 +99,7 @@ refused:
 
 /* Put a new item, of this value and deadline (0: none), in the place of an old
  * one that has a deadline or gets one.  False: no memory, nothing changed. */
-static bool fields__remake(struct edit *ed, struct table_at *at,
+static COLD bool fields__remake(struct edit *ed, struct table_at *at,
                            struct item *old, struct str value, int64_t ms) {
     struct mem *m = &ed->ref.shard->mem;
     struct big_hash *h = entry_object(ed->e);
