@@ -12812,15 +12812,11 @@ static void due__see_order(void *ctx, void *item) {
         x->ok = skip_put(x->order, x->m, (double)item_deadline(item), item);
 }
 
-/* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
- * is complete. */
-static void due_settle(struct big_hash *h, struct mem *m) {
+static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
     struct due__order x = { m, NULL, true };
     uint32_t cursor = 0;
 
-    if (LIKELY(h->due == NULL) || h->due->order != NULL ||
-        h->fields.count <= DUE_INDEX)
-        return;
+    if (h->due->order != NULL || h->fields.count <= DUE_INDEX) return;
     x.order = h->due->order = mem_try(m, sizeof *x.order);
     if (x.order == NULL) return;
     skip_init(x.order, (uint64_t)(uintptr_t)h);
@@ -12828,6 +12824,12 @@ static void due_settle(struct big_hash *h, struct mem *m) {
         cursor = table_scan(&h->fields, cursor, due__see_order, &x);
     } while (cursor != 0);
     if (!x.ok) due__free_order(h->due, m);
+}
+
+/* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
+ * is complete. */
+static inline void due_settle(struct big_hash *h, struct mem *m) {
+    if (UNLIKELY(h->due != NULL)) due__begin_order(h, m);
 }
 
 static bool due__begin(struct big_hash *h, struct mem *m) {
@@ -12862,8 +12864,8 @@ static void due__look(struct big_due *d) {
 }
 
 /* Forget an item that has a deadline. */
-static void due_drop(struct big_hash *h, struct mem *m,
-                     const struct item *it) {
+static COLD void due_drop(struct big_hash *h, struct mem *m,
+                          const struct item *it) {
     struct big_due *d = h->due;
 
     if (d->order != NULL)
@@ -14644,16 +14646,11 @@ static inline void door__forget(struct edit *ed, const struct entry *e) {
     ed->ref.shard->fielded--;
 }
 
-/* Note whether fields of an open hash have deadlines, and have the wheel look
- * at it in time. */
-static void door__fields(struct edit *ed) {
+static COLD void door__note_fields(struct edit *ed, struct big_due *d) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
-    struct big_due *d = ((struct big_hash *)entry_object(ed->e))->due;
     bool had = entry_has(ed->e, ENTRY_FIELDS);
 
-    due_verify(entry_object(ed->e));
-    if (LIKELY(d == NULL && !had)) return;
     if (had != (d != NULL)) {
         entry_flag(ed->e, ENTRY_FIELDS, !had);
         sp->fielded += had ? UINT32_MAX : 1;
@@ -14666,6 +14663,16 @@ static void door__fields(struct edit *ed) {
     wheel_add(s, sp->id,
               space_hash(ed->w->ks, sp, ed->ref.local, ed->ref.hash),
               d->filed, ed->w->now);
+}
+
+/* Note whether fields of an open hash have deadlines, and have the wheel look
+ * at it in time. */
+static inline void door__fields(struct edit *ed) {
+    struct big_hash *h = entry_object(ed->e);
+
+    due_verify(h);
+    if (UNLIKELY(h->due != NULL || entry_has(ed->e, ENTRY_FIELDS)))
+        door__note_fields(ed, h->due);
 }
 
 /* Take the key out of the index, and say whose entry it was. */
@@ -16024,7 +16031,7 @@ refused:
 
 /* Put a new item, of this value and deadline (0: none), in the place of an old
  * one that has a deadline or gets one.  False: no memory, nothing changed. */
-static bool fields__remake(struct edit *ed, struct table_at *at,
+static COLD bool fields__remake(struct edit *ed, struct table_at *at,
                            struct item *old, struct str value, int64_t ms) {
     struct mem *m = &ed->ref.shard->mem;
     struct big_hash *h = entry_object(ed->e);
