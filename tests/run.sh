@@ -64,6 +64,7 @@ gates)
         kvns-tsan kvns-s390x kvns-aarch64 kvns-32 unit-plain unit-s390x \
         unit-aarch64 unit-32
     step 600 "static analysis" sh tests/checks/static.sh
+    step 900 "headers of other systems" sh tests/checks/elsewhere.sh
     if command -v clang >/dev/null 2>&1; then
         for target in tests/fuzz/fuzz_*.c; do
             name=$(basename "$target" .c)

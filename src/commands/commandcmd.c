@@ -445,7 +445,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
                                bool subs) {
     const struct command *end = command__end(x->k, row);
     size_t n = 4, mark;
-    struct usage u;
+    struct usage u = { 0 };
     int keys = 0;
 
     reply_bulk(x->r, str_c(row->name));

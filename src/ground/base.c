@@ -293,3 +293,18 @@ static uint64_t base_physical_memory(void) {
     return 0;
 #endif
 }
+
+/* Give up what a server that serves does not need, where the system lets us
+ * (OpenBSD): of files it sees what lies in these directories and nothing else,
+ * and it starts no programs.  False with errno set. */
+static bool base_confine(const char *const *dirs, size_t n) {
+#if defined(__OpenBSD__) && !defined(KVNS_PLAIN)
+    for (size_t i = 0; i < n; i++)
+        if (unveil(dirs[i], "rwc") == -1) return false;
+    return pledge("stdio rpath wpath cpath fattr inet unix", NULL) == 0;
+#else
+    (void)dirs;
+    (void)n;
+    return true;
+#endif
+}
