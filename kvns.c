@@ -306,6 +306,21 @@ static uint64_t base_physical_memory(void) {
     return 0;
 #endif
 }
+
+/* Give up what a server that serves does not need, where the system lets us
+ * (OpenBSD): of files it sees what lies in these directories and nothing else,
+ * and it starts no programs.  False with errno set. */
+static bool base_confine(const char *const *dirs, size_t n) {
+#if defined(__OpenBSD__) && !defined(KVNS_PLAIN)
+    for (size_t i = 0; i < n; i++)
+        if (unveil(dirs[i], "rwc") == -1) return false;
+    return pledge("stdio rpath wpath cpath fattr inet unix", NULL) == 0;
+#else
+    (void)dirs;
+    (void)n;
+    return true;
+#endif
+}
 /* ---- end ground/base.c ---------------------------------------------- */
 /* what the world may call */
 /* ---- begin kvns.h --------------------------------------------------- */
@@ -40360,7 +40375,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
                                bool subs) {
     const struct command *end = command__end(x->k, row);
     size_t n = 4, mark;
-    struct usage u;
+    struct usage u = { 0 };
     int keys = 0;
 
     reply_bulk(x->r, str_c(row->name));
@@ -48917,8 +48932,8 @@ static int importer_run(const struct options *o, const char *file,
  * What concerns the process as a whole - signals, limits, umask, arguments -
  * is done here and nowhere else, so that servers can share a process.
  *
- * floor 8 - uses: base num buf log shard options manual config instance users
- *   world apply saver booklet metric net listen loader instances probe
+ * floor 8 - uses: base num buf files log shard options manual config instance
+ *   users world apply saver booklet metric net listen loader instances probe
  *   importer
  */
 #if !defined(KVNS_NO_MAIN)
@@ -49125,6 +49140,29 @@ static int main__serve(struct kvns *k, struct loop **loops) {
     return main__save(k);
 }
 
+/* From here on only files beside those of the options are touched. */
+static void main__confine(struct kvns *k) {
+    const struct str paths[] = {
+        k->opt.persist_path, k->opt.log_file, k->opt.pidfile,
+        k->opt.unixsocket, str_c(k->config_file == NULL ? "" : k->config_file)
+    };
+    char names[ROWS(paths)][1024];
+    const char *dirs[ROWS(paths)];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ROWS(paths); i++) {
+        struct str dir = file_dir(paths[i]);
+
+        if (paths[i].n == 0 || dir.n >= sizeof names[n]) continue;
+        snprintf(names[n], sizeof names[n], "%.*s", (int)dir.n, dir.p);
+        dirs[n] = names[n];
+        n++;
+    }
+    if (!base_confine(dirs, n))
+        log_line(&k->log, KLOG_WARNING, "cannot confine the process: %s",
+                 strerror(errno));
+}
+
 static int main__run(struct options *opt, struct config_result *cfg) {
     struct kvns *k = instances_new(opt);
     struct loop **loops;
@@ -49177,6 +49215,7 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     }
     if (listen_all(k, loops[0], main__handed(), getenv("LISTEN_FDNAMES"))) {
         main__pidfile(k);
+        main__confine(k);
         status = main__serve(k, loops);
         if (k->opt.pidfile.n > 0) unlink(k->opt.pidfile.p);
         if (k->opt.unixsocket.n > 0) unlink(k->opt.unixsocket.p);
