@@ -43078,8 +43078,9 @@ static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
         if (++at == ks->nshards) at = 0;
         shard_lock(s);
         for (uint32_t d = 0; d < ks->opt.databases; d++) {
-            struct space *sp = ns.p == NULL ? s->dbs[d]->plain :
-                                   space_find(s, s->dbs[d], ns, &where);
+            struct db *db = s->dbs[d];
+            struct space *sp = db->keys == 0 ? NULL : ns.p == NULL ? db->plain :
+                                   space_find(s, db, ns, &where);
 
             if (sp == NULL) continue;
             freed = space_evict(&x->w, s, sp, (struct str){ NULL, 0 });
