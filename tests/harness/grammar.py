@@ -385,7 +385,8 @@ row("get", K("p"), weight=2)
 row("pfcount", some(K("p"), 1, 3))
 row("pfmerge", K("p"), some(K("p"), 0, 2))
 row("pfdebug", one("ENCODING", "DECODE", "GETREG", "TODENSE"), K("p"),
-    weight=1)
+    weight=4, before=lambda args: [["PFADD", args[2], "a", "b"]],
+    alter=False)
 
 # Keys.
 row("del", some(any_key, 1, 2), weight=3)
@@ -739,7 +740,8 @@ row("xgroup destroy", K("x"), group, weight=2)
 row("xgroup createconsumer", K("x"), group, consumer)
 row("xgroup delconsumer", K("x"), group, consumer, weight=3)
 row("xreadgroup", "GROUP", group, consumer, entry_count, maybe("NOACK"),
-    "STREAMS", one((K("x"), one(">", ">", "0", stream_id, "$")),
+    "STREAMS", one((K("x"), one(">", ">", "0", stream_id,
+                                lambda d: "$")),        # is refused
                    (K("x"), K("x"), ">", one(">", "0"))),
     weight=40, alter=False)
 row("xack", K("x"), group, some_ids, weight=10)
