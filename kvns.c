@@ -13907,7 +13907,6 @@ static COLD void walk__give_dues(struct shard *s, struct walk_aside *a) {
     pthread_mutex_lock(&sn->lock);
     for (struct walk_chunk *c = a->told; c != NULL; c = c->next) {
         atomic_fetch_add(&sn->queued, c->b.n);
-        atomic_fetch_sub(&sn->held, c->b.n);
         if (sn->last != NULL) sn->last->next = c;
         else sn->first = c;
         sn->last = c;
