@@ -193,6 +193,38 @@ static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
     return true;
 }
 
+/* Copy n bytes, mostly few, and return where they end at p: two loads that
+ * overlap spare the call, which is dear with some libcs. */
+static inline char *bytes_copy(char *p, const char *s, size_t n) {
+    char a[16], b[16];
+
+    if (n > 32) {
+        memcpy(p, s, n);
+    } else if (n >= 16) {
+        memcpy(a, s, 16);
+        memcpy(b, s + n - 16, 16);
+        memcpy(p, a, 16);
+        memcpy(p + n - 16, b, 16);
+    } else if (n >= 8) {
+        memcpy(a, s, 8);
+        memcpy(b, s + n - 8, 8);
+        memcpy(p, a, 8);
+        memcpy(p + n - 8, b, 8);
+    } else if (n >= 4) {
+        memcpy(a, s, 4);
+        memcpy(b, s + n - 4, 4);
+        memcpy(p, a, 4);
+        memcpy(p + n - 4, b, 4);
+    } else if (n > 0) {
+        a[0] = s[0];
+        a[1] = s[n / 2];
+        p[n - 1] = s[n - 1];
+        p[n / 2] = a[1];
+        p[0] = a[0];
+    }
+    return p + n;
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;

@@ -37,7 +37,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
 fits:
-    memcpy((char *)e + head, v.p, v.n);
+    bytes_copy((char *)e + head, v.p, v.n);
     return true;
 }
 

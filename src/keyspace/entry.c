@@ -228,7 +228,7 @@ static inline void entry__write(struct entry *e, struct str key,
         store32(p, (uint32_t)vlen);
         p += 4;
     }
-    memcpy(p, key.p, key.n);
+    bytes_copy(p, key.p, key.n);
 }
 
 /* A new entry with room for a value of vlen bytes, or NULL. */

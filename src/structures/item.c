@@ -159,7 +159,7 @@ static inline struct item *item__block(struct mem *m, unsigned parts,
 }
 
 static inline void item__copy(uint8_t *dst, struct str s) {
-    if (s.n > 0) memcpy(dst, s.p, s.n);
+    bytes_copy((char *)dst, s.p, s.n);
 }
 
 /* A new item of key and whatever else is not NULL, its mark clear.  NULL when

@@ -136,35 +136,6 @@ static inline char *reply__head(char *p, char type, size_t n) {
     return reply__crlf(p + 1 + num_put_int(p + 1, (int64_t)n));
 }
 
-/* Copy n bytes, mostly few: two loads that overlap spare the call. */
-static inline char *reply__copy(char *p, const char *s, size_t n) {
-    char a[16], b[16];
-
-    if (n > 32) {
-        memcpy(p, s, n);
-    } else if (n >= 16) {
-        memcpy(a, s, 16);
-        memcpy(b, s + n - 16, 16);
-        memcpy(p, a, 16);
-        memcpy(p + n - 16, b, 16);
-    } else if (n >= 8) {
-        memcpy(a, s, 8);
-        memcpy(b, s + n - 8, 8);
-        memcpy(p, a, 8);
-        memcpy(p + n - 8, b, 8);
-    } else if (n >= 4) {
-        memcpy(a, s, 4);
-        memcpy(b, s + n - 4, 4);
-        memcpy(p, a, 4);
-        memcpy(p + n - 4, b, 4);
-    } else if (n > 0) {
-        p[0] = s[0];
-        p[n / 2] = s[n / 2];
-        p[n - 1] = s[n - 1];
-    }
-    return p + n;
-}
-
 /* Bytes that are a reply already. */
 static inline void reply_raw(struct reply *r, struct str s) {
     if (s.n == 0 || !reply_room(r, s.n)) return;
@@ -198,7 +169,7 @@ static inline void reply_int(struct reply *r, int64_t v) {
 static inline void reply_bulk(struct reply *r, struct str s) {
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
     r->p = reply__head(r->p, '$', s.n);
-    r->p = reply__crlf(reply__copy(r->p, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p, s.p, s.n));
 }
 
 /* Put the frame of a bulk around the n bytes at r->p + 5, of which there are
@@ -231,7 +202,7 @@ static inline void reply_null_array(struct reply *r) {
 static inline void reply__line(struct reply *r, char type, struct str s) {
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
     *r->p = type;
-    r->p = reply__crlf(reply__copy(r->p + 1, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p + 1, s.p, s.n));
 }
 
 /* A status.  Ours to choose: a client's bytes go into bulks. */
@@ -393,7 +364,7 @@ static void reply_verbatim(struct reply *r, struct str s, const char *kind) {
     r->p = reply__head(r->p, '=', s.n + 4);
     memcpy(r->p, kind, 3);
     r->p[3] = ':';
-    r->p = reply__crlf(reply__copy(r->p + 4, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p + 4, s.p, s.n));
 }
 
 /* Note that the n bytes at p, of a blob, belong here.  False: no memory. */
