@@ -206,6 +206,38 @@ static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
     return true;
 }
 
+/* Copy n bytes, mostly few, and return where they end at p: two loads that
+ * overlap spare the call, which is dear with some libcs. */
+static inline char *bytes_copy(char *p, const char *s, size_t n) {
+    char a[16], b[16];
+
+    if (n > 32) {
+        memcpy(p, s, n);
+    } else if (n >= 16) {
+        memcpy(a, s, 16);
+        memcpy(b, s + n - 16, 16);
+        memcpy(p, a, 16);
+        memcpy(p + n - 16, b, 16);
+    } else if (n >= 8) {
+        memcpy(a, s, 8);
+        memcpy(b, s + n - 8, 8);
+        memcpy(p, a, 8);
+        memcpy(p + n - 8, b, 8);
+    } else if (n >= 4) {
+        memcpy(a, s, 4);
+        memcpy(b, s + n - 4, 4);
+        memcpy(p, a, 4);
+        memcpy(p + n - 4, b, 4);
+    } else if (n > 0) {
+        a[0] = s[0];
+        a[1] = s[n / 2];
+        p[n - 1] = s[n - 1];
+        p[n / 2] = a[1];
+        p[0] = a[0];
+    }
+    return p + n;
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -4280,7 +4312,7 @@ static inline struct item *item__block(struct mem *m, unsigned parts,
 }
 
 static inline void item__copy(uint8_t *dst, struct str s) {
-    if (s.n > 0) memcpy(dst, s.p, s.n);
+    bytes_copy((char *)dst, s.p, s.n);
 }
 
 /* A new item of key and whatever else is not NULL, its mark clear.  NULL when
@@ -11474,7 +11506,7 @@ static inline void entry__write(struct entry *e, struct str key,
         store32(p, (uint32_t)vlen);
         p += 4;
     }
-    memcpy(p, key.p, key.n);
+    bytes_copy(p, key.p, key.n);
 }
 
 /* A new entry with room for a value of vlen bytes, or NULL. */
@@ -15441,7 +15473,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
 fits:
-    memcpy((char *)e + head, v.p, v.n);
+    bytes_copy((char *)e + head, v.p, v.n);
     return true;
 }
 
@@ -19752,35 +19784,6 @@ static inline char *reply__head(char *p, char type, size_t n) {
     return reply__crlf(p + 1 + num_put_int(p + 1, (int64_t)n));
 }
 
-/* Copy n bytes, mostly few: two loads that overlap spare the call. */
-static inline char *reply__copy(char *p, const char *s, size_t n) {
-    char a[16], b[16];
-
-    if (n > 32) {
-        memcpy(p, s, n);
-    } else if (n >= 16) {
-        memcpy(a, s, 16);
-        memcpy(b, s + n - 16, 16);
-        memcpy(p, a, 16);
-        memcpy(p + n - 16, b, 16);
-    } else if (n >= 8) {
-        memcpy(a, s, 8);
-        memcpy(b, s + n - 8, 8);
-        memcpy(p, a, 8);
-        memcpy(p + n - 8, b, 8);
-    } else if (n >= 4) {
-        memcpy(a, s, 4);
-        memcpy(b, s + n - 4, 4);
-        memcpy(p, a, 4);
-        memcpy(p + n - 4, b, 4);
-    } else if (n > 0) {
-        p[0] = s[0];
-        p[n / 2] = s[n / 2];
-        p[n - 1] = s[n - 1];
-    }
-    return p + n;
-}
-
 /* Bytes that are a reply already. */
 static inline void reply_raw(struct reply *r, struct str s) {
     if (s.n == 0 || !reply_room(r, s.n)) return;
@@ -19814,7 +19817,7 @@ static inline void reply_int(struct reply *r, int64_t v) {
 static inline void reply_bulk(struct reply *r, struct str s) {
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
     r->p = reply__head(r->p, '$', s.n);
-    r->p = reply__crlf(reply__copy(r->p, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p, s.p, s.n));
 }
 
 /* Put the frame of a bulk around the n bytes at r->p + 5, of which there are
@@ -19847,7 +19850,7 @@ static inline void reply_null_array(struct reply *r) {
 static inline void reply__line(struct reply *r, char type, struct str s) {
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
     *r->p = type;
-    r->p = reply__crlf(reply__copy(r->p + 1, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p + 1, s.p, s.n));
 }
 
 /* A status.  Ours to choose: a client's bytes go into bulks. */
@@ -20009,7 +20012,7 @@ static void reply_verbatim(struct reply *r, struct str s, const char *kind) {
     r->p = reply__head(r->p, '=', s.n + 4);
     memcpy(r->p, kind, 3);
     r->p[3] = ':';
-    r->p = reply__crlf(reply__copy(r->p + 4, s.p, s.n));
+    r->p = reply__crlf(bytes_copy(r->p + 4, s.p, s.n));
 }
 
 /* Note that the n bytes at p, of a blob, belong here.  False: no memory. */
