@@ -45,6 +45,7 @@ int main(int argc, char **argv) {
     size_t n = 0, room = 1 << 22;
     float *us = malloc(room * sizeof *us);
     struct timespec pause = { 0, 200000 };
+    struct sigaction sa;
     double end;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     char reply[64];
@@ -55,7 +56,10 @@ int main(int argc, char **argv) {
     if (connect(fd, (struct sockaddr *)&in, sizeof in) == -1) return 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     end = now() + atof(argv[2]) * 1e6;
-    signal(SIGINT, end_now);
+    memset(&sa, 0, sizeof sa);
+    sa.sa_handler = end_now;
+    sa.sa_flags = SA_RESTART;       /* what is under way is finished */
+    sigaction(SIGINT, &sa, NULL);
     while (n < room && !over) {
         double begun = now();
 
