@@ -28,6 +28,13 @@ test_hostile.py::test_a_byte_at_a_time                  the process
 test_hostile.py::test_fewer_descriptors_than_clients    the process
 test_hostile.py::test_keepalive_is_on                   the process
 test_hostile.py::test_the_limit_of_descriptors_is_raised
+test_compatibility.py::test_acl_whoami_and_users        who is default
+test_compatibility.py::test_failover                    FAILOVER
+test_field_ttl.py::test_a_watched_hash_loses_a_field    DEBUG
+test_hyperloglog.py::test_damaged_bytes                 PFDEBUG
+test_hyperloglog.py::test_pfdebug_and_selftest
+test_hyperloglog.py::test_the_bytes_are_redis           PFDEBUG
+test_hyperloglog.py::test_what_is_none                  PFDEBUG
 test_info.py                                            all of the server
 test_keys.py::test_default_is_the_same_key              prefixes
 test_keys.py::test_default_namespace                    prefixes
@@ -41,6 +48,17 @@ test_pubsub.py::test_a_slow_subscriber_is_cut_off       CONFIG SET
 test_pubsub.py::test_not_while_subscribed               RESET leaves
 test_scan.py::test_patterns[big1/*                      many namespaces
 test_server_commands.py::test_config_get_patterns       CONFIG GET
+test_safety.py::test_paths_are_not_for_clients          CONFIG SET
+test_starting.py                                        the process
+test_streams.py::test_a_group_reader_hears_of_the_end   SWAPDB
+test_streams.py::test_options                           CONFIG SET
+test_sync.py                                            SYNC
+test_tracking.py::test_as_redis_server                  a server without users
+test_tracking.py::test_names                            prefixes
+test_tracking.py::test_records_go_with_the_last_tracker INFO of all
+test_tracking.py::test_redis_py_keeps_values            commandstats
+test_tracking.py::test_the_table_is_bounded             CONFIG SET
+test_tracking.py::test_what_is_told_of_clients          INFO of all
 test_tx.py::test_quit_and_reset_inside                  RESET leaves
 test_tx.py::test_reset_unwatches                        RESET leaves
 test_tx.py::test_spoilt[bad4-                           SHUTDOWN
@@ -49,7 +67,7 @@ test_tx.py::test_watch[                                 SWAPDB
 test_users.py                                           NAMESPACE USER
 """
 
-NAMES = tuple(line.split("  ")[0].strip()
+NAMES = tuple(line.split("  ")[0].split(" INFO")[0].strip()
               for line in ADMIN.splitlines() if line)
 
 
