@@ -40740,6 +40740,7 @@ struct info_sums {
     uint64_t nreads, nwrites;   /* calls of the system */
     struct lane_sample rate;
     size_t blocked, waiting;    /* of all; of those the client may see */
+    size_t tracking;
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t hits, misses, expired, fields_expired, evicted;
     size_t used, held;          /* of the arenas */
@@ -40754,6 +40755,7 @@ struct info_sums {
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
     s->clients++;
+    s->tracking += (c->flags & CLIENT_TRACKING) != 0;
     s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
@@ -40938,7 +40940,7 @@ static void info__clients(struct info__to *t) {
                      "blocked_clients:%zu\r\ntracking_clients:%zu\r\n"
                      "clients_in_timeout_table:%zu\r\npubsub_clients:%zu\r\n",
                t->s.clients, (int)t->k->opt.max_clients, t->s.in_max,
-               t->s.out_max, t->s.blocked, track_count(t->k->track).clients,
+               t->s.out_max, t->s.blocked, t->s.tracking,
                t->s.timed, t->s.pubsub);
 }
 
@@ -41071,6 +41073,8 @@ static void info__stats(struct info__to *t) {
     struct track_counts tracked = track_count(t->k->track);
     size_t counts[CHANNEL_KINDS];
 
+    if (t->x->w.bound.p != NULL)
+        memset(&tracked, 0, sizeof tracked);    /* known of all alone */
     pthread_mutex_lock(&h->lock);
     memcpy(counts, h->counts, sizeof counts);
     pthread_mutex_unlock(&h->lock);
