@@ -75,6 +75,7 @@ static struct pack_item ranks__score_item(double score,
     if (score >= -most && score <= most && score == (double)(int64_t)score)
         return pack_item_of_int((int64_t)score);
     it.s.n = num_put_double(tmp, score);
+    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
     return it;
 }
 

@@ -192,7 +192,7 @@ static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
     for (size_t at = 0; at < n; at += BITS_STRETCH) {
         size_t all = size_min(BITS_STRETCH, n - at), next = 1, had, have;
         uint8_t *to = dst + at;
-        const uint8_t *p, *q;
+        const uint8_t *p, *q = NULL;
 
         had = bits__part(src[0], at, all, &p);
         have = count < 2 ? 0 : bits__part(src[1], at, all, &q);
