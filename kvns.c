@@ -6532,7 +6532,7 @@ static void bits_combine(uint8_t *dst, size_t n, enum bits_op op,
     for (size_t at = 0; at < n; at += BITS_STRETCH) {
         size_t all = size_min(BITS_STRETCH, n - at), next = 1, had, have;
         uint8_t *to = dst + at;
-        const uint8_t *p, *q;
+        const uint8_t *p, *q = NULL;
 
         had = bits__part(src[0], at, all, &p);
         have = count < 2 ? 0 : bits__part(src[1], at, all, &q);
@@ -17144,6 +17144,7 @@ static struct pack_item ranks__score_item(double score,
     if (score >= -most && score <= most && score == (double)(int64_t)score)
         return pack_item_of_int((int64_t)score);
     it.s.n = num_put_double(tmp, score);
+    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
     return it;
 }
 
