@@ -80,7 +80,6 @@ class Works:
             "set_new": ([], lambda i: ["SET", "key:%012d" % i, VALUE]),
             "set_ex": (keys(), lambda i: ["SET", self.key(), VALUE,
                                           "EX", "100"]),
-            "del_new": ([], lambda i: ["DEL", self.key()]),
             "incr": ([], lambda i: ["INCR", self.key()]),
             "mget10": (keys(), lambda i: ["MGET"] + [
                 self.key() for _ in range(10)]),
