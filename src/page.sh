@@ -3,15 +3,24 @@
 #
 #     sh src/page.sh > src/program/page.c
 #
-# A string for each line of page.html, since C11 promises no string longer than
-# 4095 bytes, and lines can be read and merged.
+# A literal for each line of page.html, so that lines can be read and merged;
+# together they are strings of almost 4095 bytes, the longest that C11 promises.
 set -eu
 LC_ALL=C
 export LC_ALL
 cd "$(dirname "$0")"
 
 awk '
-function put(s) { print "    \"" s "\"," }
+function put(s) {
+    if (total + length(s) > 4095) {
+        print ","
+        total = 0
+    } else if (total > 0) {
+        print ""
+    }
+    printf "    \"%s\"", s
+    total += length(s)
+}
 BEGIN {
     print "/* ==== page - the status page, as page.html has it" \
         " =========================="
@@ -21,9 +30,10 @@ BEGIN {
     print " * floor 8 - uses: -"
     print " */"
     print "#if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)"
-    print "static const char *const page_lines[] = {"
+    print "static const char *const page_pieces[] = {"
 }
 {
+    sub(/^ +/, "")          # what only the reader of page.html needs
     piece = ""
     for (i = 1; i <= length($0); i++) {
         c = substr($0, i, 1)
@@ -37,6 +47,7 @@ BEGIN {
     put(piece "\\n")
 }
 END {
+    print ""
     print "};"
     print "#endif"
 }

@@ -67,7 +67,8 @@ build() {
         cc=musl-gcc
         make "$1" src/kvns.c -Os -static -s -DNDEBUG -fno-pie -no-pie \
             -fno-asynchronous-unwind-tables -ffunction-sections \
-            -fdata-sections -Wl,--gc-sections -Wl,-z,noseparate-code ;;
+            -fdata-sections -Wl,--gc-sections -Wl,-z,noseparate-code \
+            -Wl,-z,norelro -Wl,--build-id=none ;;
     kvns-s390x) cross "$1" src/kvns.c s390x-linux-gnu-gcc qemu-s390x -O1 ;;
     kvns-aarch64)
         cross "$1" src/kvns.c aarch64-linux-gnu-gcc qemu-aarch64 -O1 ;;

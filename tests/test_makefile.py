@@ -19,8 +19,8 @@ TARGETS = """all build help run release install uninstall amalgamation docs
 def make(*args, path=None):
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    return subprocess.run(["make", "-C", TOP, *args], env=env, text=True,
-                          capture_output=True, timeout=60)
+    return subprocess.run(["make", "--no-print-directory", "-C", TOP, *args],
+                          env=env, text=True, capture_output=True, timeout=60)
 
 
 def test_help_names_every_target():

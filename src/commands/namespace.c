@@ -165,7 +165,7 @@ static enum outcome cmd_namespace_info(struct call *x) {
     reply_int(x->r, (int64_t)sum.bytes);
     reply_bulk(x->r, STR("limit"));
     if (t == NULL || !t->has_limit) reply_null(x->r);
-    else reply_int(x->r, (int64_t)size_min(t->limit, INT64_MAX));
+    else reply_int(x->r, (int64_t)t->limit);
     reply_bulk(x->r, STR("policy"));
     reply_bulk(x->r, str_c(option_policy_text(namespace_policy(x->k, ns),
                                               false)));

@@ -107,9 +107,15 @@
 /* Count the elements of an array. */
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Our own mistake: stop at once rather than go on with broken data. */
+/* Our own mistake: stop at once rather than go on with broken data.  Where
+ * size counts the line has to say enough. */
+#if defined(__OPTIMIZE_SIZE__)
+#define KVNS_ASSERT(x) \
+    ((x) ? (void)0 : base_fail("assertion", __FILE__, __LINE__))
+#else
 #define KVNS_ASSERT(x) \
     ((x) ? (void)0 : base_fail(#x, __FILE__, __LINE__))
+#endif
 
 /* True where it cannot be; survived in release, stopped in development. */
 #if defined(NDEBUG)

@@ -114,10 +114,12 @@ static void host__cgroups(struct host_memory *m, const char *root) {
 static void host__granted(struct host_memory *m, int which,
                           const char *name) {
     struct rlimit r;
+    uint64_t n;
 
     if (getrlimit(which, &r) == -1 || r.rlim_cur == RLIM_INFINITY) return;
-    if ((uint64_t)r.rlim_cur >= (uint64_t)INT64_MAX - (1 << 20)) return;
-    host__least(m, (uint64_t)r.rlim_cur, "%s", name);
+    n = (uint64_t)r.rlim_cur;
+    if (n >= (uint64_t)INT64_MAX - (1 << 20)) return;
+    host__least(m, n, "%s", name);
 }
 
 /* How much memory this process may use, and who says so. */

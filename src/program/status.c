@@ -17,8 +17,8 @@ enum { STATUS_SLOW = 16 };      /* slow commands shown */
 
 /* Write the page.  False: no memory. */
 static bool status_page(struct buf *b) {
-    for (size_t i = 0; i < ROWS(page_lines); i++)
-        buf_put_str(b, str_c(page_lines[i]));
+    for (size_t i = 0; i < ROWS(page_pieces); i++)
+        buf_put_str(b, str_c(page_pieces[i]));
     return !b->failed;
 }
 

@@ -86,8 +86,9 @@ def test_info(raw, config_name):
     assert c.call("NAMESPACE", "INFO")[0] == "-"
 
 
-def test_info_keeps_what_it_counted(raw):
-    c = raw()
+def test_info_keeps_what_it_counted(fresh_server):
+    """A server of its own: what is kept of names that are gone is bounded."""
+    c = fresh_server().raw()
     c.ok("SET", "nk/a", "1")
     assert call(c, "GET", "nk/a") == b"1"
     assert call(c, "DEL", "nk/a") == 1
