@@ -120,9 +120,15 @@
 /* Count the elements of an array. */
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Our own mistake: stop at once rather than go on with broken data. */
+/* Our own mistake: stop at once rather than go on with broken data.  Where
+ * size counts the line has to say enough. */
+#if defined(__OPTIMIZE_SIZE__)
+#define KVNS_ASSERT(x) \
+    ((x) ? (void)0 : base_fail("assertion", __FILE__, __LINE__))
+#else
 #define KVNS_ASSERT(x) \
     ((x) ? (void)0 : base_fail(#x, __FILE__, __LINE__))
+#endif
 
 /* True where it cannot be; survived in release, stopped in development. */
 #if defined(NDEBUG)
@@ -2883,10 +2889,12 @@ static void host__cgroups(struct host_memory *m, const char *root) {
 static void host__granted(struct host_memory *m, int which,
                           const char *name) {
     struct rlimit r;
+    uint64_t n;
 
     if (getrlimit(which, &r) == -1 || r.rlim_cur == RLIM_INFINITY) return;
-    if ((uint64_t)r.rlim_cur >= (uint64_t)INT64_MAX - (1 << 20)) return;
-    host__least(m, (uint64_t)r.rlim_cur, "%s", name);
+    n = (uint64_t)r.rlim_cur;
+    if (n >= (uint64_t)INT64_MAX - (1 << 20)) return;
+    host__least(m, n, "%s", name);
 }
 
 /* How much memory this process may use, and who says so. */
@@ -38122,7 +38130,7 @@ static enum outcome cmd_namespace_info(struct call *x) {
     reply_int(x->r, (int64_t)sum.bytes);
     reply_bulk(x->r, STR("limit"));
     if (t == NULL || !t->has_limit) reply_null(x->r);
-    else reply_int(x->r, (int64_t)size_min(t->limit, INT64_MAX));
+    else reply_int(x->r, (int64_t)t->limit);
     reply_bulk(x->r, STR("policy"));
     reply_bulk(x->r, str_c(option_policy_text(namespace_policy(x->k, ns),
                                               false)));
@@ -44935,534 +44943,524 @@ static bool metrics_page(struct names *m, struct lane *l, struct buf *b) {
  * floor 8 - uses: -
  */
 #if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
-static const char *const page_lines[] = {
-    "<!doctype html>\n",
-    "<html lang=\"en\">\n",
-    "<head>\n",
-    "<meta charset=\"utf-8\">\n",
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=",
-    "1\">\n",
-    "<meta name=\"color-scheme\" content=\"light dark\">\n",
-    "<title>kvns</title>\n",
-    "<link rel=\"icon\" href=\"data:,\">\n",
-    "<style>\n",
-    ":root {\n",
-    "  --page: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2733;\n",
-    "  --dim: #566472; --mark: #0b62c4; --soft: #dcebfd; --good: #0a6b3d;\n",
-    "  --warn: #8a5a00; --bad: #b3261e; --track: #e6eaef;\n",
-    "}\n",
-    "@media (prefers-color-scheme: dark) {\n",
-    "  :root {\n",
-    "    --page: #11161c; --card: #1a2129; --line: #303a45; --text: #e6eb",
-    "f0;\n",
-    "    --dim: #9fadba; --mark: #6cb2ff; --soft: #1c3450; --good: #5fd49",
-    "a;\n",
-    "    --warn: #f0b94d; --bad: #ff8a80; --track: #2a333d;\n",
-    "  }\n",
-    "}\n",
-    "* { box-sizing: border-box; }\n",
-    "body {\n",
-    "  margin: 0; background: var(--page); color: var(--text);\n",
-    "  font: 15px/1.45 system-ui, -apple-system, \"Segoe UI\", Roboto,\n",
-    "    \"Liberation Sans\", sans-serif;\n",
-    "}\n",
-    ".skip { position: absolute; left: -99em; }\n",
-    ".skip:focus { left: 8px; top: 8px; padding: 6px 10px; z-index: 2;\n",
-    "  background: var(--card); }\n",
-    "header, main { max-width: 1180px; margin: 0 auto; padding: 0 20px; }\n",
-    "header { display: flex; flex-wrap: wrap; gap: 4px 14px;\n",
-    "  align-items: baseline; padding-top: 18px; padding-bottom: 6px; }\n",
-    "h1 { font-size: 24px; margin: 0; letter-spacing: -.02em; }\n",
-    "h2 { font-size: 16px; margin: 0; }\n",
-    ".dim, small { color: var(--dim); }\n",
-    "#state { margin-left: auto; font-weight: 600; display: flex; gap: 7p",
-    "x;\n",
-    "  align-items: center; }\n",
-    "#state::before { content: \"\"; width: 9px; height: 9px; border-radi",
-    "us: 50%;\n",
-    "  background: currentColor; }\n",
-    ".good { color: var(--good); } .warn { color: var(--warn); }\n",
-    ".bad { color: var(--bad); }\n",
-    ".cards { display: grid; gap: 12px; margin: 10px 0 12px; padding: 0;\n",
-    "  grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }\n",
-    ".card { background: var(--card); border: 1px solid var(--line);\n",
-    "  border-radius: 10px; padding: 13px 15px; min-width: 0; }\n",
-    ".card h2 { font-size: 13px; font-weight: 600; color: var(--dim); }\n",
-    ".big { font-size: 29px; font-weight: 650; letter-spacing: -.02em;\n",
-    "  line-height: 1.25; font-variant-numeric: tabular-nums; }\n",
-    ".sub { font-size: 13px; color: var(--dim); min-height: 1.45em;\n",
-    "  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n",
-    ".bar { height: 7px; border-radius: 4px; background: var(--track);\n",
-    "  overflow: hidden; margin: 7px 0 5px; }\n",
-    ".bar i { display: block; height: 100%; width: 0; background: var(--m",
-    "ark); }\n",
-    ".bar.full i { background: var(--bad); }\n",
-    "svg { display: block; }\n",
-    "svg path.l { fill: none; stroke: var(--mark); stroke-width: 1.5;\n",
-    "  vector-effect: non-scaling-stroke; stroke-linejoin: round; }\n",
-    "svg path.a { fill: var(--soft); }\n",
-    ".wide svg { width: 100%; height: 46px; }\n",
-    "td svg { width: 104px; height: 22px; }\n",
-    "section { margin: 0 0 14px; }\n",
-    ".tools { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items:",
-    " center;\n",
-    "  margin-bottom: 8px; }\n",
-    ".tools label { margin-left: auto; font-size: 13px; color: var(--dim)",
-    "; }\n",
-    "input { font: inherit; color: inherit; background: var(--page);\n",
-    "  border: 1px solid var(--dim); border-radius: 7px; padding: 5px 9px",
-    ";\n",
-    "  width: 15em; max-width: 100%; margin-left: 6px; }\n",
-    ".scroll { overflow-x: auto; }\n",
-    "table { border-collapse: collapse; width: 100%; font-size: 14px; }\n",
-    "th, td { padding: 5px 9px; text-align: right; white-space: nowrap;\n",
-    "  border-bottom: 1px solid var(--line);\n",
-    "  font-variant-numeric: tabular-nums; }\n",
-    "tbody tr:last-child td, tbody tr:last-child th { border-bottom: 0; }\n",
-    "th:first-child, td:first-child { text-align: left; padding-left: 2px",
-    "; }\n",
-    "tbody th { font-weight: 500; max-width: 22em; overflow: hidden;\n",
-    "  text-overflow: ellipsis; }\n",
-    "thead th { color: var(--dim); font-weight: 600; font-size: 13px; }\n",
-    "th button { all: unset; cursor: pointer; }\n",
-    "th button:hover { color: var(--text); text-decoration: underline; }\n",
-    ":focus-visible, th button:focus-visible { outline: 2px solid var(--m",
-    "ark);\n",
-    "  outline-offset: 2px; border-radius: 3px; }\n",
-    "th[aria-sort] button::after { content: \" \\2195\"; opacity: .35; }\n",
-    "th[aria-sort=ascending] button::after { content: \" \\2191\"; opacit",
+static const char *const page_pieces[] = {
+    "<!doctype html>\n"
+    "<html lang=\"en\">\n"
+    "<head>\n"
+    "<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale="
+    "1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<title>kvns</title>\n"
+    "<link rel=\"icon\" href=\"data:,\">\n"
+    "<style>\n"
+    ":root {\n"
+    "--page: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2733;\n"
+    "--dim: #566472; --mark: #0b62c4; --soft: #dcebfd; --good: #0a6b3d;\n"
+    "--warn: #8a5a00; --bad: #b3261e; --track: #e6eaef;\n"
+    "}\n"
+    "@media (prefers-color-scheme: dark) {\n"
+    ":root {\n"
+    "--page: #11161c; --card: #1a2129; --line: #303a45; --text: #e6ebf0;\n"
+    "--dim: #9fadba; --mark: #6cb2ff; --soft: #1c3450; --good: #5fd49a;\n"
+    "--warn: #f0b94d; --bad: #ff8a80; --track: #2a333d;\n"
+    "}\n"
+    "}\n"
+    "* { box-sizing: border-box; }\n"
+    "body {\n"
+    "margin: 0; background: var(--page); color: var(--text);\n"
+    "font: 15px/1.45 system-ui, -apple-system, \"Segoe UI\", Roboto,\n"
+    "\"Liberation Sans\", sans-serif;\n"
+    "}\n"
+    ".skip { position: absolute; left: -99em; }\n"
+    ".skip:focus { left: 8px; top: 8px; padding: 6px 10px; z-index: 2;\n"
+    "background: var(--card); }\n"
+    "header, main { max-width: 1180px; margin: 0 auto; padding: 0 20px; }\n"
+    "header { display: flex; flex-wrap: wrap; gap: 4px 14px;\n"
+    "align-items: baseline; padding-top: 18px; padding-bottom: 6px; }\n"
+    "h1 { font-size: 24px; margin: 0; letter-spacing: -.02em; }\n"
+    "h2 { font-size: 16px; margin: 0; }\n"
+    ".dim, small { color: var(--dim); }\n"
+    "#state { margin-left: auto; font-weight: 600; display: flex; gap: 7p"
+    "x;\n"
+    "align-items: center; }\n"
+    "#state::before { content: \"\"; width: 9px; height: 9px; border-radi"
+    "us: 50%;\n"
+    "background: currentColor; }\n"
+    ".good { color: var(--good); } .warn { color: var(--warn); }\n"
+    ".bad { color: var(--bad); }\n"
+    ".cards { display: grid; gap: 12px; margin: 10px 0 12px; padding: 0;\n"
+    "grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }\n"
+    ".card { background: var(--card); border: 1px solid var(--line);\n"
+    "border-radius: 10px; padding: 13px 15px; min-width: 0; }\n"
+    ".card h2 { font-size: 13px; font-weight: 600; color: var(--dim); }\n"
+    ".big { font-size: 29px; font-weight: 650; letter-spacing: -.02em;\n"
+    "line-height: 1.25; font-variant-numeric: tabular-nums; }\n"
+    ".sub { font-size: 13px; color: var(--dim); min-height: 1.45em;\n"
+    "font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n"
+    ".bar { height: 7px; border-radius: 4px; background: var(--track);\n"
+    "overflow: hidden; margin: 7px 0 5px; }\n"
+    ".bar i { display: block; height: 100%; width: 0; background: var(--m"
+    "ark); }\n"
+    ".bar.full i { background: var(--bad); }\n"
+    "svg { display: block; }\n"
+    "svg path.l { fill: none; stroke: var(--mark); stroke-width: 1.5;\n"
+    "vector-effect: non-scaling-stroke; stroke-linejoin: round; }\n"
+    "svg path.a { fill: var(--soft); }\n"
+    ".wide svg { width: 100%; height: 46px; }\n"
+    "td svg { width: 104px; height: 22px; }\n"
+    "section { margin: 0 0 14px; }\n"
+    ".tools { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items:"
+    " center;\n"
+    "margin-bottom: 8px; }\n"
+    ".tools label { margin-left: auto; font-size: 13px; color: var(--dim)"
+    "; }\n"
+    "input { font: inherit; color: inherit; background: var(--page);\n"
+    "border: 1px solid var(--dim); border-radius: 7px; padding: 5px 9px;\n"
+    "width: 15em; max-width: 100%; margin-left: 6px; }\n"
+    ".scroll { overflow-x: auto; }\n"
+    "table { border-collapse: collapse; width: 100%; font-size: 14px; }\n"
+    "th, td { padding: 5px 9px; text-align: right; white-space: nowrap;\n"
+    "border-bottom: 1px solid var(--line);\n"
+    "font-variant-numeric: tabular-nums; }\n"
+    "tbody tr:last-child td, tbody tr:last-child th { border-bottom: 0; }\n"
+    "th:first-child, td:first-child { text-align: left; padding-left: 2px"
+    "; }\n"
+    "tbody th { font-weight: 500; max-width: 22em; overflow: hidden;\n"
+    "text-overflow: ellipsis; }\n"
+    "thead th { color: var(--dim); font-weight: 600; font-size: 13px; }\n"
+    "th button { all: unset; cursor: pointer; }\n"
+    "th button:hover { color: var(--text); text-decoration: underline; }\n"
+    ":focus-visible, th button:focus-visible { outline: 2px solid var(--m"
+    "ark);\n"
+    "outline-offset: 2px; border-radius: 3px; }\n"
+    "th[aria-sort] button::after { content: \" \\2195\"; opacity: .35; }\n"
+    "th[aria-sort=ascending] button::after { content: \" \\2191\"; opacit"
     "y: 1; }\n",
-    "th[aria-sort=descending] button::after { content: \" \\2193\"; opaci",
-    "ty: 1; }\n",
-    ".pair { display: grid; gap: 12px; align-items: start;\n",
-    "  grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }\n",
-    "td .bar { width: 84px; margin: 0 0 0 auto; }\n",
-    "footer { color: var(--dim); font-size: 13px; padding: 2px 0 26px; }\n",
-    "a { color: var(--mark); }\n",
-    "@media (max-width: 560px) {\n",
-    "  header, main { padding-left: 12px; padding-right: 12px; }\n",
-    "  .cards { grid-template-columns: 1fr 1fr; gap: 8px; }\n",
-    "  .cards .wide, .cards .card:last-child { grid-column: 1 / -1; }\n",
-    "  .card { padding: 10px 11px; } .big { font-size: 23px; }\n",
-    "  .tools label { margin-left: 0; width: 100%; }\n",
-    "  input { width: 100%; margin: 3px 0 0; }\n",
-    "  .pair { grid-template-columns: minmax(0, 1fr); }\n",
-    "  #state { margin-left: 0; width: 100%; }\n",
-    "}\n",
-    "</style>\n",
-    "</head>\n",
-    "<body>\n",
-    "<a class=\"skip\" href=\"#spaces\">To the namespaces</a>\n",
-    "<header>\n",
-    "<h1>kvns</h1><span class=\"dim\" id=\"about\"></span>\n",
-    "<span id=\"state\" class=\"dim\" role=\"status\">connecting</span>\n",
-    "</header>\n",
-    "<main>\n",
-    "<div class=\"cards\">\n",
-    "<div class=\"card wide\"><h2>Operations per second</h2>\n",
-    "<div class=\"big\" id=\"ops\">-</div><div id=\"opsline\"></div>\n",
-    "<div class=\"sub\" id=\"opssub\"></div></div>\n",
-    "<div class=\"card\"><h2>Latency, median</h2><div class=\"big\" id=\"",
-    "p50\">-</div>\n",
-    "<div class=\"sub\" id=\"tail\"></div><div class=\"sub\" id=\"worst\"",
-    "></div></div>\n",
-    "<div class=\"card\"><h2>Hit ratio</h2><div class=\"big\" id=\"hit\">",
-    "-</div>\n",
-    "<div class=\"sub\" id=\"hits\"></div><div class=\"sub\" id=\"gone\">",
-    "</div></div>\n",
-    "<div class=\"card\"><h2>Memory</h2><div class=\"big\" id=\"used\">-<",
-    "/div>\n",
-    "<div class=\"bar\" id=\"membar\" role=\"meter\" aria-label=\"Memory ",
-    "of the limit\"\n",
-    " aria-valuemin=\"0\" aria-valuemax=\"100\" aria-valuenow=\"0\"><i></",
-    "i></div>\n",
-    "<div class=\"sub\" id=\"limit\"></div><div class=\"sub\" id=\"rss\">",
-    "</div></div>\n",
-    "<div class=\"card\"><h2>Clients</h2><div class=\"big\" id=\"clients",
-    "\">-</div>\n",
-    "<div class=\"sub\" id=\"clientsub\"></div><div class=\"sub\" id=\"ne",
-    "t\"></div></div>\n",
-    "<div class=\"card\"><h2>Snapshot</h2><div class=\"big\" id=\"snap\">",
-    "-</div>\n",
-    "<div class=\"bar\" id=\"snapbar\" hidden role=\"meter\"\n",
-    " aria-label=\"Progress\" aria-valuemin=\"0\" aria-valuemax=\"100\"\n",
-    " aria-valuenow=\"0\"><i></i></div>\n",
-    "<div class=\"sub\" id=\"snapsub\"></div><div class=\"sub\" id=\"work",
-    "\"></div></div>\n",
-    "</div>\n",
-    "<section class=\"card\" id=\"spaces\" aria-labelledby=\"spacesh\" ta",
-    "bindex=\"-1\">\n",
-    "<div class=\"tools\"><h2 id=\"spacesh\">Namespaces</h2>\n",
-    "<span class=\"dim\" id=\"count\"></span>\n",
-    "<label>Search<input id=\"search\" type=\"search\" autocomplete=\"off",
-    "\"\n",
-    " spellcheck=\"false\"></label></div>\n",
-    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby",
-    "=\"spacesh\">\n",
-    "<table id=\"ns\"><thead><tr></tr></thead><tbody></tbody></table></di",
-    "v>\n",
-    "</section>\n",
-    "<div class=\"pair\">\n",
-    "<section class=\"card\"><div class=\"tools\"><h2 id=\"busyh\">Comman",
-    "ds</h2>\n",
-    "<span class=\"dim\">busiest now</span></div><div class=\"scroll\" ta",
-    "bindex=\"0\"\n",
-    " role=\"region\" aria-labelledby=\"busyh\"><table id=\"busy\"><thead",
-    "><tr>\n",
-    "<th scope=\"col\">Command</th><th scope=\"col\">Per second</th>\n",
-    "<th scope=\"col\">Mean</th><th scope=\"col\">Calls</th></tr></thead>\n",
-    "<tbody></tbody></table></div></section>\n",
-    "<section class=\"card\"><div class=\"tools\"><h2 id=\"slowh\">Slow c",
-    "ommands</h2>\n",
-    "<span class=\"dim\" id=\"slowsub\"></span></div><div class=\"scroll",
-    "\" tabindex=\"0\"\n",
-    " role=\"region\" aria-labelledby=\"slowh\"><table id=\"slow\"><thead",
-    "><tr>\n",
-    "<th scope=\"col\">Command</th><th scope=\"col\">Took</th>\n",
-    "<th scope=\"col\">When</th></tr></thead><tbody></tbody></table></div",
-    "></section>\n",
-    "</div>\n",
-    "<footer>Read only, once a second. Prometheus reads\n",
-    "<a href=\"metrics\">/metrics</a>.</footer>\n",
-    "</main>\n",
-    "<script>\n",
-    "'use strict';\n",
-    "const $ = id => document.getElementById(id);\n",
-    "const KEEP = 60, SHOWN = 100;\n",
-    "const spaces = new Map();\n",
-    "let last = null, opsPast = [], sortBy = 'bytes', sortDown = true;\n",
-    "\n",
-    "/* Numbers as people read them. */\n",
-    "const num = n => Math.round(n).toLocaleString('en');\n",
+    "th[aria-sort=descending] button::after { content: \" \\2193\"; opaci"
+    "ty: 1; }\n"
+    ".pair { display: grid; gap: 12px; align-items: start;\n"
+    "grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }\n"
+    "td .bar { width: 84px; margin: 0 0 0 auto; }\n"
+    "footer { color: var(--dim); font-size: 13px; padding: 2px 0 26px; }\n"
+    "a { color: var(--mark); }\n"
+    "@media (max-width: 560px) {\n"
+    "header, main { padding-left: 12px; padding-right: 12px; }\n"
+    ".cards { grid-template-columns: 1fr 1fr; gap: 8px; }\n"
+    ".cards .wide, .cards .card:last-child { grid-column: 1 / -1; }\n"
+    ".card { padding: 10px 11px; } .big { font-size: 23px; }\n"
+    ".tools label { margin-left: 0; width: 100%; }\n"
+    "input { width: 100%; margin: 3px 0 0; }\n"
+    ".pair { grid-template-columns: minmax(0, 1fr); }\n"
+    "#state { margin-left: 0; width: 100%; }\n"
+    "}\n"
+    "</style>\n"
+    "</head>\n"
+    "<body>\n"
+    "<a class=\"skip\" href=\"#spaces\">To the namespaces</a>\n"
+    "<header>\n"
+    "<h1>kvns</h1><span class=\"dim\" id=\"about\"></span>\n"
+    "<span id=\"state\" class=\"dim\" role=\"status\">connecting</span>\n"
+    "</header>\n"
+    "<main>\n"
+    "<div class=\"cards\">\n"
+    "<div class=\"card wide\"><h2>Operations per second</h2>\n"
+    "<div class=\"big\" id=\"ops\">-</div><div id=\"opsline\"></div>\n"
+    "<div class=\"sub\" id=\"opssub\"></div></div>\n"
+    "<div class=\"card\"><h2>Latency, median</h2><div class=\"big\" id=\""
+    "p50\">-</div>\n"
+    "<div class=\"sub\" id=\"tail\"></div><div class=\"sub\" id=\"worst\""
+    "></div></div>\n"
+    "<div class=\"card\"><h2>Hit ratio</h2><div class=\"big\" id=\"hit\">"
+    "-</div>\n"
+    "<div class=\"sub\" id=\"hits\"></div><div class=\"sub\" id=\"gone\">"
+    "</div></div>\n"
+    "<div class=\"card\"><h2>Memory</h2><div class=\"big\" id=\"used\">-<"
+    "/div>\n"
+    "<div class=\"bar\" id=\"membar\" role=\"meter\" aria-label=\"Memory "
+    "of the limit\"\n"
+    "aria-valuemin=\"0\" aria-valuemax=\"100\" aria-valuenow=\"0\"><i></i"
+    "></div>\n"
+    "<div class=\"sub\" id=\"limit\"></div><div class=\"sub\" id=\"rss\">"
+    "</div></div>\n"
+    "<div class=\"card\"><h2>Clients</h2><div class=\"big\" id=\"clients"
+    "\">-</div>\n"
+    "<div class=\"sub\" id=\"clientsub\"></div><div class=\"sub\" id=\"ne"
+    "t\"></div></div>\n"
+    "<div class=\"card\"><h2>Snapshot</h2><div class=\"big\" id=\"snap\">"
+    "-</div>\n"
+    "<div class=\"bar\" id=\"snapbar\" hidden role=\"meter\"\n"
+    "aria-label=\"Progress\" aria-valuemin=\"0\" aria-valuemax=\"100\"\n"
+    "aria-valuenow=\"0\"><i></i></div>\n"
+    "<div class=\"sub\" id=\"snapsub\"></div><div class=\"sub\" id=\"work"
+    "\"></div></div>\n"
+    "</div>\n"
+    "<section class=\"card\" id=\"spaces\" aria-labelledby=\"spacesh\" ta"
+    "bindex=\"-1\">\n"
+    "<div class=\"tools\"><h2 id=\"spacesh\">Namespaces</h2>\n"
+    "<span class=\"dim\" id=\"count\"></span>\n"
+    "<label>Search<input id=\"search\" type=\"search\" autocomplete=\"off"
+    "\"\n"
+    "spellcheck=\"false\"></label></div>\n"
+    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby"
+    "=\"spacesh\">\n"
+    "<table id=\"ns\"><thead><tr></tr></thead><tbody></tbody></table></di"
+    "v>\n"
+    "</section>\n"
+    "<div class=\"pair\">\n"
+    "<section class=\"card\"><div class=\"tools\"><h2 id=\"busyh\">Comman"
+    "ds</h2>\n"
+    "<span class=\"dim\">busiest now</span></div><div class=\"scroll\" ta"
+    "bindex=\"0\"\n"
+    "role=\"region\" aria-labelledby=\"busyh\"><table id=\"busy\"><thead>"
+    "<tr>\n"
+    "<th scope=\"col\">Command</th><th scope=\"col\">Per second</th>\n"
+    "<th scope=\"col\">Mean</th><th scope=\"col\">Calls</th></tr></thead>\n"
+    "<tbody></tbody></table></div></section>\n"
+    "<section class=\"card\"><div class=\"tools\"><h2 id=\"slowh\">Slow c"
+    "ommands</h2>\n"
+    "<span class=\"dim\" id=\"slowsub\"></span></div><div class=\"scroll"
+    "\" tabindex=\"0\"\n"
+    "role=\"region\" aria-labelledby=\"slowh\"><table id=\"slow\"><thead>"
+    "<tr>\n"
+    "<th scope=\"col\">Command</th><th scope=\"col\">Took</th>\n"
+    "<th scope=\"col\">When</th></tr></thead><tbody></tbody></table></div"
+    "></section>\n"
+    "</div>\n"
+    "<footer>Read only, once a second. Prometheus reads\n"
+    "<a href=\"metrics\">/metrics</a>.</footer>\n"
+    "</main>\n"
+    "<script>\n"
+    "'use strict';\n"
+    "const $ = id => document.getElementById(id);\n"
+    "const KEEP = 60, SHOWN = 100;\n"
+    "const spaces = new Map();\n"
+    "let last = null, opsPast = [], sortBy = 'bytes', sortDown = true;\n"
+    "\n"
+    "/* Numbers as people read them. */\n"
+    "const num = n => Math.round(n).toLocaleString('en');\n"
     "const short = n => n < 10000 \? num(n) : n < 1e6 \? (n / 1e3).toFixe",
-    "d(1) + ' k'\n",
-    "  : n < 1e9 \? (n / 1e6).toFixed(2) + ' M' : (n / 1e9).toFixed(2) + ",
-    "' G';\n",
-    "function bytes(n) {\n",
-    "  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];\n",
-    "  let i = 0;\n",
-    "  while (n >= 1024 && i < 4) { n /= 1024; i++; }\n",
-    "  return (i && n < 100 \? n.toFixed(1) : Math.round(n)) + ' ' + unit",
-    "s[i];\n",
-    "}\n",
-    "const took = ns => ns < 1e3 \? Math.round(ns) + ' ns'\n",
-    "  : ns < 1e6 \? (ns / 1e3).toFixed(ns < 1e4 \? 1 : 0) + ' \\u00b5s'\n",
-    "  : ns < 1e9 \? (ns / 1e6).toFixed(ns < 1e7 \? 1 : 0) + ' ms'\n",
-    "  : (ns / 1e9).toFixed(1) + ' s';\n",
-    "function span(s) {\n",
-    "  s = Math.max(0, Math.round(s));\n",
-    "  if (s < 60) return s + ' s';\n",
-    "  if (s < 3600) return Math.floor(s / 60) + ' min';\n",
-    "  if (s < 172800) return Math.floor(s / 3600) + ' h '\n",
-    "    + Math.floor(s % 3600 / 60) + ' min';\n",
-    "  return Math.floor(s / 86400) + ' days';\n",
-    "}\n",
-    "const percent = x => (x * 100).toFixed(x < 1 && x > .995 \? 2 : 1) +",
-    " ' %';\n",
-    "\n",
-    "/* Text only: nothing a client chose is ever taken for HTML. */\n",
-    "function text(e, s) {\n",
-    "  if (typeof e === 'string') e = $(e);\n",
-    "  if (e.textContent !== s) e.textContent = s;\n",
-    "}\n",
-    "function bar(e, part) {\n",
-    "  const p = Math.min(100, Math.max(0, part * 100));\n",
-    "  e.firstElementChild.style.width = p + '%';\n",
-    "  e.classList.toggle('full', p > 95);\n",
-    "  e.setAttribute('aria-valuenow', Math.round(p));\n",
-    "}\n",
-    "\n",
-    "/* A line of what was, drawn into an SVG. */\n",
-    "function line(values, w, h, area) {\n",
-    "  const most = Math.max(1, ...values), step = w / (KEEP - 1);\n",
-    "  const x = i => (w - (values.length - 1 - i) * step).toFixed(1);\n",
-    "  const y = v => (h - 2 - v / most * (h - 4)).toFixed(1);\n",
-    "  const d = values.map((v, i) => (i \? 'L' : 'M') + x(i) + ' ' + y(v",
-    ")).join('');\n",
-    "  return { d, area: area && values.length \? d + 'L' + w + ' ' + h +",
-    " 'L' + x(0)\n",
-    "    + ' ' + h + 'Z' : '' };\n",
-    "}\n",
-    "function chart(w, h) {\n",
-    "  const ns = 'http://www.w3.org/2000/svg';\n",
-    "  const svg = document.createElementNS(ns, 'svg');\n",
-    "  svg.setAttribute('viewBox', '0 0 ' + w + ' ' + h);\n",
-    "  svg.setAttribute('preserveAspectRatio', 'none');\n",
-    "  svg.setAttribute('aria-hidden', 'true');\n",
-    "  const paths = ['a', 'l'].map(c => {\n",
-    "    const p = document.createElementNS(ns, 'path');\n",
-    "    p.setAttribute('class', c);\n",
-    "    svg.append(p);\n",
-    "    return p;\n",
-    "  });\n",
-    "  svg.draw = values => {\n",
-    "    const l = line(values, w, h, true);\n",
-    "    paths[0].setAttribute('d', l.area);\n",
-    "    paths[1].setAttribute('d', l.d);\n",
-    "  };\n",
-    "  return svg;\n",
-    "}\n",
-    "const opsChart = chart(600, 46);\n",
-    "$('opsline').append(opsChart);\n",
-    "\n",
-    "/* The table of namespaces: a row stays while its namespace does. */\n",
-    "const columns = [\n",
-    "  ['name', 'Namespace'], ['keys', 'Keys'], ['bytes', 'Memory'],\n",
-    "  ['full', 'Of its limit'], ['rate', 'Commands/s'],\n",
-    "  [null, 'Last minute'], ['ratio', 'Hit ratio'], ['evicted', 'Evicte",
-    "d'],\n",
-    "  ['expired', 'Expired'], ['policy', 'Eviction']\n",
-    "];\n",
-    "function heads() {\n",
-    "  const tr = $('ns').tHead.rows[0];\n",
-    "  for (const [key, title] of columns) {\n",
-    "    const th = document.createElement('th');\n",
-    "    th.scope = 'col';\n",
-    "    if (key) {\n",
-    "      const b = document.createElement('button');\n",
-    "      b.type = 'button';\n",
-    "      b.textContent = title;\n",
-    "      b.onclick = () => {\n",
-    "        sortDown = sortBy === key \? !sortDown : key !== 'name'\n",
-    "          && key !== 'policy';\n",
-    "        sortBy = key;\n",
-    "        table();\n",
-    "      };\n",
-    "      th.dataset.key = key;\n",
-    "      th.append(b);\n",
-    "    } else th.textContent = title;\n",
-    "    tr.append(th);\n",
-    "  }\n",
-    "}\n",
-    "function makeRow(s) {\n",
-    "  const tr = document.createElement('tr');\n",
-    "  columns.forEach((c, i) => {\n",
-    "    const td = document.createElement(i \? 'td' : 'th');\n",
-    "    if (!i) { td.scope = 'row'; td.title = s.name; }\n",
-    "    tr.append(td);\n",
-    "  });\n",
-    "  s.chart = chart(104, 22);\n",
-    "  tr.cells[5].append(s.chart);\n",
-    "  s.row = tr;\n",
-    "}\n",
-    "function fill(s) {\n",
-    "  const c = s.row.cells;\n",
-    "  text(c[0], s.name === '' \? '(empty)' : s.name);\n",
-    "  text(c[1], num(s.keys));\n",
-    "  text(c[2], bytes(s.bytes));\n",
-    "  text(c[3], s.limit === null \? '' : percent(s.full) + ' of '\n",
-    "    + bytes(s.limit));\n",
-    "  text(c[4], num(s.rate));\n",
-    "  s.chart.draw(s.past);\n",
-    "  text(c[6], s.ratio < 0 \? '' : percent(s.ratio));\n",
-    "  text(c[7], num(s.evicted));\n",
-    "  text(c[8], num(s.expired));\n",
-    "  text(c[9], s.policy);\n",
-    "}\n",
-    "function table() {\n",
-    "  const want = $('search').value.toLowerCase();\n",
-    "  const order = (a, b) => {\n",
-    "    const x = a[sortBy], y = b[sortBy];\n",
-    "    const d = typeof x === 'string' \? (x < y \? -1 : x > y) : x - y",
-    ";\n",
-    "    return (sortDown \? -d : d) || (a.name < b.name \? -1 : 1);\n",
-    "  };\n",
-    "  const found = [...spaces.values()]\n",
-    "    .filter(s => s.name.toLowerCase().includes(want)).sort(order);\n",
-    "  const body = $('ns').tBodies[0], show = found.slice(0, SHOWN);\n",
-    "  show.forEach((s, i) => {\n",
-    "    if (!s.row) makeRow(s);\n",
-    "    fill(s);\n",
-    "    if (body.rows[i] !== s.row) body.insertBefore(s.row, body.rows[i",
-    "] || null);\n",
-    "  });\n",
-    "  while (body.rows.length > show.length) body.lastElementChild.remov",
-    "e();\n",
-    "  for (const th of $('ns').tHead.rows[0].cells) {\n",
-    "    if (!th.dataset.key) continue;\n",
-    "    th.setAttribute('aria-sort', th.dataset.key !== sortBy \? 'none'\n",
-    "      : sortDown \? 'descending' : 'ascending');\n",
-    "  }\n",
-    "  text('count', found.length === spaces.size \? num(spaces.size)\n",
-    "    : num(found.length) + ' of ' + num(spaces.size));\n",
-    "  if (found.length > SHOWN)\n",
-    "    text('count', $('count').textContent + ', the first ' + SHOWN + ",
-    "' shown');\n",
-    "}\n",
-    "\n",
-    "function cell(tr, first) {\n",
-    "  const e = document.createElement(first \? 'th' : 'td');\n",
-    "  if (first) e.scope = 'row';\n",
-    "  tr.append(e);\n",
-    "  return e;\n",
-    "}\n",
-    "/* Plain tables: cells of each row, made anew only where they change",
-    "d. */\n",
-    "function rows(id, all) {\n",
-    "  const body = $(id).tBodies[0];\n",
-    "  all.forEach((cells, i) => {\n",
-    "    const tr = body.rows[i] || body.insertRow();\n",
-    "    cells.forEach((s, j) => text(tr.cells[j] || cell(tr, !j), s));\n",
-    "  });\n",
-    "  while (body.rows.length > all.length) body.deleteRow(-1);\n",
-    "}\n",
-    "\n",
-    "/* What counters did since the last look, per second. */\n",
-    "function rate(now, was, seconds) {\n",
-    "  return seconds > 0 && now >= was \? (now - was) / seconds : 0;\n",
-    "}\n",
-    "function quantile(hist, share) {\n",
-    "  let total = 0, seen = 0;\n",
-    "  for (const [, n] of hist) total += n;\n",
-    "  for (const [ns, n] of hist) {\n",
-    "    seen += n;\n",
-    "    if (seen >= total * share && n > 0) return ns;\n",
-    "  }\n",
-    "  return 0;\n",
-    "}\n",
-    "function latency(now, was) {\n",
-    "  const before = new Map(was \? was.latency : []);\n",
-    "  let hist = now.latency.map(([ns, n]) => [ns, n - (before.get(ns) |",
-    "| 0)]);\n",
-    "  if (!hist.some(h => h[1] > 0) || hist.some(h => h[1] < 0))\n",
-    "    hist = now.latency;\n",
-    "  if (!hist.length) return;\n",
-    "  const top = hist.filter(h => h[1] > 0).pop();\n",
-    "  text('p50', took(quantile(hist, .5)));\n",
-    "  text('tail', '99 %: ' + took(quantile(hist, .99)) + ', 99.9 %: '\n",
-    "    + took(quantile(hist, .999)));\n",
-    "  text('worst', 'slowest: ' + took(top \? top[0] : 0));\n",
-    "}\n",
-    "function work(d) {\n",
-    "  const s = d.snapshot, l = d.loading;\n",
-    "  const part = l \? l.done / Math.max(1, l.total)\n",
-    "    : s.saving \? s.done / Math.max(1, s.total) : -1;\n",
-    "  $('snapbar').hidden = part < 0;\n",
-    "  if (part >= 0) bar($('snapbar'), part);\n",
-    "  text('snap', l \? 'loading' : s.saving \? 'saving' : !s.on \? 'off",
-    "'\n",
-    "    : s.ok \? 'good' : 'failed');\n",
-    "  $('snap').className = 'big ' + (l || s.saving \? 'warn' : !s.on \?",
-    " 'dim'\n",
-    "    : s.ok \? 'good' : 'bad');\n",
-    "  text('snapsub', part >= 0 \? percent(part) + ', ' + num(l \? l.key",
-    "s : s.done)\n",
-    "    + ' keys' : !s.on \? 'no persist-path' : (s.count \? span(s.age)\n",
-    "    + ' ago, ' + bytes(s.bytes) : 'none yet'));\n",
-    "  text('work', d.freeing > 0 \? 'freeing ' + bytes(d.freeing)\n",
-    "    : s.on \? num(s.unsaved) + ' changes since' : '');\n",
-    "}\n",
-    "function cards(d, was, dt) {\n",
-    "  const ops = was \? rate(d.commands, was.commands, dt) : d.rate;\n",
-    "  const reads = was \? (d.hits - was.hits) + (d.misses - was.misses)",
-    " : 0;\n",
-    "  const ratio = reads > 0 \? (d.hits - was.hits) / reads\n",
-    "    : d.hits + d.misses > 0 \? d.hits / (d.hits + d.misses) : -1;\n",
-    "  opsPast = opsPast.concat(ops).slice(-KEEP);\n",
-    "  text('ops', short(ops));\n",
-    "  opsChart.draw(opsPast);\n",
-    "  text('opssub', short(d.commands) + ' in all, ' + num(d.errors)\n",
-    "    + (d.errors === 1 \? ' error' : ' errors'));\n",
-    "  text('hit', ratio < 0 \? '-' : percent(ratio));\n",
-    "  text('hits', short(d.hits) + ' hits, ' + short(d.misses) + ' misse",
-    "s');\n",
-    "  text('gone', short(d.evicted) + ' evicted, ' + short(d.expired)\n",
-    "    + ' expired');\n",
-    "  const m = d.memory;\n",
-    "  text('used', bytes(m.used));\n",
-    "  bar($('membar'), m.limit \? m.used / m.limit : 0);\n",
-    "  text('limit', m.limit \? percent(m.used / m.limit) + ' of '\n",
-    "    + bytes(m.limit) : 'no limit');\n",
-    "  text('rss', bytes(m.rss) + ' resident');\n",
-    "  text('clients', num(d.clients.now));\n",
-    "  text('clientsub', num(d.clients.blocked) + ' waiting, '\n",
-    "    + num(d.clients.most) + ' at most');\n",
-    "  if (was) text('net', bytes(rate(d.in, was.in, dt)) + '/s in, '\n",
-    "    + bytes(rate(d.out, was.out, dt)) + '/s out');\n",
-    "  text('about', d.version + ', up ' + span(d.uptime) + ', '\n",
-    "    + d.loops + (d.loops === 1 \? ' loop, ' : ' loops, ') + d.shards\n",
-    "    + (d.shards === 1 \? ' shard' : ' shards'));\n",
-    "}\n",
-    "function names(d, dt) {\n",
-    "  const seen = new Set();\n",
-    "  for (const [name, keys, size, limit, hits, misses, evicted, expire",
-    "d,\n",
-    "    policy, calls] of d.namespaces) {\n",
-    "    let s = spaces.get(name);\n",
-    "    if (!s) spaces.set(name, s = { name, past: [], calls });\n",
-    "    seen.add(name);\n",
-    "    const now = rate(calls, s.calls, dt);\n",
-    "    const all = hits + misses;\n",
-    "    Object.assign(s, { keys, bytes: size, limit, hits, misses, evict",
-    "ed,\n",
-    "      expired, policy, calls, rate: now, ratio: all > 0 \? hits / al",
-    "l : -1,\n",
-    "      full: limit === null \? -1 : size / Math.max(1, limit) });\n",
-    "    s.past = s.past.concat(now).slice(-KEEP);\n",
-    "  }\n",
-    "  for (const name of spaces.keys()) if (!seen.has(name)) spaces.dele",
-    "te(name);\n",
-    "  table();\n",
-    "}\n",
-    "function commands(d, was, dt) {\n",
-    "  const before = new Map(was \? was.busy.map(c => [c[0], c]) : []);\n",
-    "  const all = d.busy.map(([name, calls, ns]) => {\n",
-    "    const b = before.get(name) || [name, 0, 0], n = calls - b[1];\n",
-    "    return { name, calls, per: was \? rate(calls, b[1], dt) : 0,\n",
-    "      mean: n > 0 \? (ns - b[2]) / n : ns / Math.max(1, calls) };\n",
-    "  });\n",
-    "  all.sort((a, b) => b.per - a.per || b.calls - a.calls);\n",
-    "  rows('busy', all.slice(0, 10).map(c => [c.name, num(c.per), took(c",
-    ".mean),\n",
-    "    short(c.calls)]));\n",
-    "  rows('slow', d.slow.map(([at, us, name]) => [name, took(us * 1000)",
-    ",\n",
-    "    span(d.time / 1000 - at) + ' ago']));\n",
-    "  text('slowsub', d.slowsince < 0 \? 'not kept' : d.slow.length \? '",
-    "newest first'\n",
-    "    : 'none over ' + took(d.slowsince * 1000));\n",
-    "}\n",
-    "function show(d) {\n",
-    "  const was = last && d.run === last.run && d.commands >= last.comma",
-    "nds\n",
-    "    \? last : null;\n",
-    "  const dt = was \? (d.time - was.time) / 1000 : 0;\n",
-    "  cards(d, was, dt);\n",
-    "  latency(d, was);\n",
-    "  work(d);\n",
-    "  names(d, dt);\n",
-    "  commands(d, was, dt);\n",
-    "  const bad = d.snapshot.on && !d.snapshot.ok;\n",
-    "  text('state', d.loading \? 'loading' : bad \? 'the last snapshot f",
-    "ailed'\n",
-    "    : 'running');\n",
-    "  $('state').className = d.loading \? 'warn' : bad \? 'bad' : 'good'",
-    ";\n",
-    "  last = d;\n",
-    "}\n",
-    "async function look() {\n",
-    "  let wait = 1000;\n",
-    "  if (!document.hidden) {\n",
-    "    try {\n",
-    "      const r = await fetch('status.json', { cache: 'no-store',\n",
-    "        signal: AbortSignal.timeout(8000) });\n",
-    "      if (!r.ok) throw new Error(r.status + ' ' + await r.text());\n",
-    "      show(await r.json());\n",
-    "    } catch (e) {\n",
-    "      text('state', 'no answer: ' + String(e.message || e).slice(0, ",
-    "120));\n",
-    "      $('state').className = 'bad';\n",
-    "      wait = 2000;\n",
-    "    }\n",
-    "  }\n",
-    "  setTimeout(look, wait);\n",
-    "}\n",
-    "heads();\n",
-    "$('search').oninput = table;\n",
-    "look();\n",
-    "</script>\n",
-    "</body>\n",
-    "</html>\n",
+    "d(1) + ' k'\n"
+    ": n < 1e9 \? (n / 1e6).toFixed(2) + ' M' : (n / 1e9).toFixed(2) + ' "
+    "G';\n"
+    "function bytes(n) {\n"
+    "const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];\n"
+    "let i = 0;\n"
+    "while (n >= 1024 && i < 4) { n /= 1024; i++; }\n"
+    "return (i && n < 100 \? n.toFixed(1) : Math.round(n)) + ' ' + units["
+    "i];\n"
+    "}\n"
+    "const took = ns => ns < 1e3 \? Math.round(ns) + ' ns'\n"
+    ": ns < 1e6 \? (ns / 1e3).toFixed(ns < 1e4 \? 1 : 0) + ' \\u00b5s'\n"
+    ": ns < 1e9 \? (ns / 1e6).toFixed(ns < 1e7 \? 1 : 0) + ' ms'\n"
+    ": (ns / 1e9).toFixed(1) + ' s';\n"
+    "function span(s) {\n"
+    "s = Math.max(0, Math.round(s));\n"
+    "if (s < 60) return s + ' s';\n"
+    "if (s < 3600) return Math.floor(s / 60) + ' min';\n"
+    "if (s < 172800) return Math.floor(s / 3600) + ' h '\n"
+    "+ Math.floor(s % 3600 / 60) + ' min';\n"
+    "return Math.floor(s / 86400) + ' days';\n"
+    "}\n"
+    "const percent = x => (x * 100).toFixed(x < 1 && x > .995 \? 2 : 1) +"
+    " ' %';\n"
+    "\n"
+    "/* Text only: nothing a client chose is ever taken for HTML. */\n"
+    "function text(e, s) {\n"
+    "if (typeof e === 'string') e = $(e);\n"
+    "if (e.textContent !== s) e.textContent = s;\n"
+    "}\n"
+    "function bar(e, part) {\n"
+    "const p = Math.min(100, Math.max(0, part * 100));\n"
+    "e.firstElementChild.style.width = p + '%';\n"
+    "e.classList.toggle('full', p > 95);\n"
+    "e.setAttribute('aria-valuenow', Math.round(p));\n"
+    "}\n"
+    "\n"
+    "/* A line of what was, drawn into an SVG. */\n"
+    "function line(values, w, h, area) {\n"
+    "const most = Math.max(1, ...values), step = w / (KEEP - 1);\n"
+    "const x = i => (w - (values.length - 1 - i) * step).toFixed(1);\n"
+    "const y = v => (h - 2 - v / most * (h - 4)).toFixed(1);\n"
+    "const d = values.map((v, i) => (i \? 'L' : 'M') + x(i) + ' ' + y(v))"
+    ".join('');\n"
+    "return { d, area: area && values.length \? d + 'L' + w + ' ' + h + '"
+    "L' + x(0)\n"
+    "+ ' ' + h + 'Z' : '' };\n"
+    "}\n"
+    "function chart(w, h) {\n"
+    "const ns = 'http://www.w3.org/2000/svg';\n"
+    "const svg = document.createElementNS(ns, 'svg');\n"
+    "svg.setAttribute('viewBox', '0 0 ' + w + ' ' + h);\n"
+    "svg.setAttribute('preserveAspectRatio', 'none');\n"
+    "svg.setAttribute('aria-hidden', 'true');\n"
+    "const paths = ['a', 'l'].map(c => {\n"
+    "const p = document.createElementNS(ns, 'path');\n"
+    "p.setAttribute('class', c);\n"
+    "svg.append(p);\n"
+    "return p;\n"
+    "});\n"
+    "svg.draw = values => {\n"
+    "const l = line(values, w, h, true);\n"
+    "paths[0].setAttribute('d', l.area);\n"
+    "paths[1].setAttribute('d', l.d);\n"
+    "};\n"
+    "return svg;\n"
+    "}\n"
+    "const opsChart = chart(600, 46);\n"
+    "$('opsline').append(opsChart);\n"
+    "\n"
+    "/* The table of namespaces: a row stays while its namespace does. */\n"
+    "const columns = [\n"
+    "['name', 'Namespace'], ['keys', 'Keys'], ['bytes', 'Memory'],\n"
+    "['full', 'Of its limit'], ['rate', 'Commands/s'],\n"
+    "[null, 'Last minute'], ['ratio', 'Hit ratio'], ['evicted', 'Evicted'"
+    "],\n"
+    "['expired', 'Expired'], ['policy', 'Eviction']\n"
+    "];\n"
+    "function heads() {\n"
+    "const tr = $('ns').tHead.rows[0];\n"
+    "for (const [key, title] of columns) {\n"
+    "const th = document.createElement('th');\n"
+    "th.scope = 'col';\n"
+    "if (key) {\n"
+    "const b = document.createElement('button');\n"
+    "b.type = 'button';\n"
+    "b.textContent = title;\n"
+    "b.onclick = () => {\n"
+    "sortDown = sortBy === key \? !sortDown : key !== 'name'\n"
+    "&& key !== 'policy';\n"
+    "sortBy = key;\n"
+    "table();\n"
+    "};\n"
+    "th.dataset.key = key;\n"
+    "th.append(b);\n"
+    "} else th.textContent = title;\n"
+    "tr.append(th);\n"
+    "}\n"
+    "}\n"
+    "function makeRow(s) {\n"
+    "const tr = document.createElement('tr');\n"
+    "columns.forEach((c, i) => {\n"
+    "const td = document.createElement(i \? 'td' : 'th');\n"
+    "if (!i) { td.scope = 'row'; td.title = s.name; }\n"
+    "tr.append(td);\n"
+    "});\n"
+    "s.chart = chart(104, 22);\n"
+    "tr.cells[5].append(s.chart);\n"
+    "s.row = tr;\n"
+    "}\n"
+    "function fill(s) {\n"
+    "const c = s.row.cells;\n"
+    "text(c[0], s.name === '' \? '(empty)' : s.name);\n"
+    "text(c[1], num(s.keys));\n"
+    "text(c[2], bytes(s.bytes));\n"
+    "text(c[3], s.limit === null \? '' : percent(s.full) + ' of '\n"
+    "+ bytes(s.limit));\n"
+    "text(c[4], num(s.rate));\n"
+    "s.chart.draw(s.past);\n"
+    "text(c[6], s.ratio < 0 \? '' : percent(s.ratio));\n"
+    "text(c[7], num(s.evicted));\n"
+    "text(c[8], num(s.expired));\n"
+    "text(c[9], s.policy);\n"
+    "}\n"
+    "function table() {\n"
+    "const want = $('search').value.toLowerCase();\n"
+    "const order = (a, b) => {\n"
+    "const x = a[sortBy], y = b[sortBy];\n"
+    "const d = typeof x === 'string' \? (x < y \? -1 : x > y) : x - y;\n"
+    "return (sortDown \? -d : d) || (a.name < b.name \? -1 : 1);\n",
+    "};\n"
+    "const found = [...spaces.values()]\n"
+    ".filter(s => s.name.toLowerCase().includes(want)).sort(order);\n"
+    "const body = $('ns').tBodies[0], show = found.slice(0, SHOWN);\n"
+    "show.forEach((s, i) => {\n"
+    "if (!s.row) makeRow(s);\n"
+    "fill(s);\n"
+    "if (body.rows[i] !== s.row) body.insertBefore(s.row, body.rows[i] ||"
+    " null);\n"
+    "});\n"
+    "while (body.rows.length > show.length) body.lastElementChild.remove("
+    ");\n"
+    "for (const th of $('ns').tHead.rows[0].cells) {\n"
+    "if (!th.dataset.key) continue;\n"
+    "th.setAttribute('aria-sort', th.dataset.key !== sortBy \? 'none'\n"
+    ": sortDown \? 'descending' : 'ascending');\n"
+    "}\n"
+    "text('count', found.length === spaces.size \? num(spaces.size)\n"
+    ": num(found.length) + ' of ' + num(spaces.size));\n"
+    "if (found.length > SHOWN)\n"
+    "text('count', $('count').textContent + ', the first ' + SHOWN + ' sh"
+    "own');\n"
+    "}\n"
+    "\n"
+    "function cell(tr, first) {\n"
+    "const e = document.createElement(first \? 'th' : 'td');\n"
+    "if (first) e.scope = 'row';\n"
+    "tr.append(e);\n"
+    "return e;\n"
+    "}\n"
+    "/* Plain tables: cells of each row, made anew only where they change"
+    "d. */\n"
+    "function rows(id, all) {\n"
+    "const body = $(id).tBodies[0];\n"
+    "all.forEach((cells, i) => {\n"
+    "const tr = body.rows[i] || body.insertRow();\n"
+    "cells.forEach((s, j) => text(tr.cells[j] || cell(tr, !j), s));\n"
+    "});\n"
+    "while (body.rows.length > all.length) body.deleteRow(-1);\n"
+    "}\n"
+    "\n"
+    "/* What counters did since the last look, per second. */\n"
+    "function rate(now, was, seconds) {\n"
+    "return seconds > 0 && now >= was \? (now - was) / seconds : 0;\n"
+    "}\n"
+    "function quantile(hist, share) {\n"
+    "let total = 0, seen = 0;\n"
+    "for (const [, n] of hist) total += n;\n"
+    "for (const [ns, n] of hist) {\n"
+    "seen += n;\n"
+    "if (seen >= total * share && n > 0) return ns;\n"
+    "}\n"
+    "return 0;\n"
+    "}\n"
+    "function latency(now, was) {\n"
+    "const before = new Map(was \? was.latency : []);\n"
+    "let hist = now.latency.map(([ns, n]) => [ns, n - (before.get(ns) || "
+    "0)]);\n"
+    "if (!hist.some(h => h[1] > 0) || hist.some(h => h[1] < 0))\n"
+    "hist = now.latency;\n"
+    "if (!hist.length) return;\n"
+    "const top = hist.filter(h => h[1] > 0).pop();\n"
+    "text('p50', took(quantile(hist, .5)));\n"
+    "text('tail', '99 %: ' + took(quantile(hist, .99)) + ', 99.9 %: '\n"
+    "+ took(quantile(hist, .999)));\n"
+    "text('worst', 'slowest: ' + took(top \? top[0] : 0));\n"
+    "}\n"
+    "function work(d) {\n"
+    "const s = d.snapshot, l = d.loading;\n"
+    "const part = l \? l.done / Math.max(1, l.total)\n"
+    ": s.saving \? s.done / Math.max(1, s.total) : -1;\n"
+    "$('snapbar').hidden = part < 0;\n"
+    "if (part >= 0) bar($('snapbar'), part);\n"
+    "text('snap', l \? 'loading' : s.saving \? 'saving' : !s.on \? 'off'\n"
+    ": s.ok \? 'good' : 'failed');\n"
+    "$('snap').className = 'big ' + (l || s.saving \? 'warn' : !s.on \? '"
+    "dim'\n"
+    ": s.ok \? 'good' : 'bad');\n"
+    "text('snapsub', part >= 0 \? percent(part) + ', ' + num(l \? l.keys "
+    ": s.done)\n"
+    "+ ' keys' : !s.on \? 'no persist-path' : (s.count \? span(s.age)\n"
+    "+ ' ago, ' + bytes(s.bytes) : 'none yet'));\n"
+    "text('work', d.freeing > 0 \? 'freeing ' + bytes(d.freeing)\n"
+    ": s.on \? num(s.unsaved) + ' changes since' : '');\n"
+    "}\n"
+    "function cards(d, was, dt) {\n"
+    "const ops = was \? rate(d.commands, was.commands, dt) : d.rate;\n"
+    "const reads = was \? (d.hits - was.hits) + (d.misses - was.misses) :"
+    " 0;\n"
+    "const ratio = reads > 0 \? (d.hits - was.hits) / reads\n"
+    ": d.hits + d.misses > 0 \? d.hits / (d.hits + d.misses) : -1;\n"
+    "opsPast = opsPast.concat(ops).slice(-KEEP);\n"
+    "text('ops', short(ops));\n"
+    "opsChart.draw(opsPast);\n"
+    "text('opssub', short(d.commands) + ' in all, ' + num(d.errors)\n"
+    "+ (d.errors === 1 \? ' error' : ' errors'));\n"
+    "text('hit', ratio < 0 \? '-' : percent(ratio));\n"
+    "text('hits', short(d.hits) + ' hits, ' + short(d.misses) + ' misses'"
+    ");\n"
+    "text('gone', short(d.evicted) + ' evicted, ' + short(d.expired)\n"
+    "+ ' expired');\n"
+    "const m = d.memory;\n"
+    "text('used', bytes(m.used));\n"
+    "bar($('membar'), m.limit \? m.used / m.limit : 0);\n"
+    "text('limit', m.limit \? percent(m.used / m.limit) + ' of '\n"
+    "+ bytes(m.limit) : 'no limit');\n"
+    "text('rss', bytes(m.rss) + ' resident');\n"
+    "text('clients', num(d.clients.now));\n"
+    "text('clientsub', num(d.clients.blocked) + ' waiting, '\n"
+    "+ num(d.clients.most) + ' at most');\n"
+    "if (was) text('net', bytes(rate(d.in, was.in, dt)) + '/s in, '\n"
+    "+ bytes(rate(d.out, was.out, dt)) + '/s out');\n",
+    "text('about', d.version + ', up ' + span(d.uptime) + ', '\n"
+    "+ d.loops + (d.loops === 1 \? ' loop, ' : ' loops, ') + d.shards\n"
+    "+ (d.shards === 1 \? ' shard' : ' shards'));\n"
+    "}\n"
+    "function names(d, dt) {\n"
+    "const seen = new Set();\n"
+    "for (const [name, keys, size, limit, hits, misses, evicted, expired,\n"
+    "policy, calls] of d.namespaces) {\n"
+    "let s = spaces.get(name);\n"
+    "if (!s) spaces.set(name, s = { name, past: [], calls });\n"
+    "seen.add(name);\n"
+    "const now = rate(calls, s.calls, dt);\n"
+    "const all = hits + misses;\n"
+    "Object.assign(s, { keys, bytes: size, limit, hits, misses, evicted,\n"
+    "expired, policy, calls, rate: now, ratio: all > 0 \? hits / all : -1"
+    ",\n"
+    "full: limit === null \? -1 : size / Math.max(1, limit) });\n"
+    "s.past = s.past.concat(now).slice(-KEEP);\n"
+    "}\n"
+    "for (const name of spaces.keys()) if (!seen.has(name)) spaces.delete"
+    "(name);\n"
+    "table();\n"
+    "}\n"
+    "function commands(d, was, dt) {\n"
+    "const before = new Map(was \? was.busy.map(c => [c[0], c]) : []);\n"
+    "const all = d.busy.map(([name, calls, ns]) => {\n"
+    "const b = before.get(name) || [name, 0, 0], n = calls - b[1];\n"
+    "return { name, calls, per: was \? rate(calls, b[1], dt) : 0,\n"
+    "mean: n > 0 \? (ns - b[2]) / n : ns / Math.max(1, calls) };\n"
+    "});\n"
+    "all.sort((a, b) => b.per - a.per || b.calls - a.calls);\n"
+    "rows('busy', all.slice(0, 10).map(c => [c.name, num(c.per), took(c.m"
+    "ean),\n"
+    "short(c.calls)]));\n"
+    "rows('slow', d.slow.map(([at, us, name]) => [name, took(us * 1000),\n"
+    "span(d.time / 1000 - at) + ' ago']));\n"
+    "text('slowsub', d.slowsince < 0 \? 'not kept' : d.slow.length \? 'ne"
+    "west first'\n"
+    ": 'none over ' + took(d.slowsince * 1000));\n"
+    "}\n"
+    "function show(d) {\n"
+    "const was = last && d.run === last.run && d.commands >= last.command"
+    "s\n"
+    "\? last : null;\n"
+    "const dt = was \? (d.time - was.time) / 1000 : 0;\n"
+    "cards(d, was, dt);\n"
+    "latency(d, was);\n"
+    "work(d);\n"
+    "names(d, dt);\n"
+    "commands(d, was, dt);\n"
+    "const bad = d.snapshot.on && !d.snapshot.ok;\n"
+    "text('state', d.loading \? 'loading' : bad \? 'the last snapshot fai"
+    "led'\n"
+    ": 'running');\n"
+    "$('state').className = d.loading \? 'warn' : bad \? 'bad' : 'good';\n"
+    "last = d;\n"
+    "}\n"
+    "async function look() {\n"
+    "let wait = 1000;\n"
+    "if (!document.hidden) {\n"
+    "try {\n"
+    "const r = await fetch('status.json', { cache: 'no-store',\n"
+    "signal: AbortSignal.timeout(8000) });\n"
+    "if (!r.ok) throw new Error(r.status + ' ' + await r.text());\n"
+    "show(await r.json());\n"
+    "} catch (e) {\n"
+    "text('state', 'no answer: ' + String(e.message || e).slice(0, 120));\n"
+    "$('state').className = 'bad';\n"
+    "wait = 2000;\n"
+    "}\n"
+    "}\n"
+    "setTimeout(look, wait);\n"
+    "}\n"
+    "heads();\n"
+    "$('search').oninput = table;\n"
+    "look();\n"
+    "</script>\n"
+    "</body>\n"
+    "</html>\n"
 };
 #endif
 /* ---- end program/page.c --------------------------------------------- */
@@ -45487,8 +45485,8 @@ enum { STATUS_SLOW = 16 };      /* slow commands shown */
 
 /* Write the page.  False: no memory. */
 static bool status_page(struct buf *b) {
-    for (size_t i = 0; i < ROWS(page_lines); i++)
-        buf_put_str(b, str_c(page_lines[i]));
+    for (size_t i = 0; i < ROWS(page_pieces); i++)
+        buf_put_str(b, str_c(page_pieces[i]));
     return !b->failed;
 }
 
