@@ -114,7 +114,7 @@ bench: ## CPU per operation against redis-server, a short run
 bench-all: ## the same at length, and with more kinds of work
 	$(PYTHON) tests/bench/bench.py $(ARGS)
 
-benchmark: ## operations per second and mean times, direct and pipelined
+benchmark: ## operations per second, mean times, in two profiles
 	$(PYTHON) tests/bench/profiles.py --servers kvns $(ARGS)
 
 benchmark-sharded: ## the same with shards and two loops
