@@ -43192,7 +43192,7 @@ static bool exec__admit_or_reply(struct call *x) {
         /* what is overwritten makes room */
         struct keyref ref;
 
-        key_ref(&x->w, x->argv[1], &ref);
+        key_home(&x->w, x->argv[1], &ref);
         shard_lock(ref.shard);
         old = key_peek(&x->w, x->argv[1]);
         mine = old == NULL || entry_kind(old) != KIND_STRING ? 0 :
