@@ -738,7 +738,7 @@ def test_no_change_is_missed(three, config_name):
         a.send(encode("GET", key))
         while True:
             frame = a.read()
-            if frame[0] == "$":
+            if frame[0] != ">":         # the value, or that there is none
                 kept[key] = frame[1]
                 break
             forget(frame[1][1][1])
