@@ -23,6 +23,8 @@ from harness.admin import needs_more
 
 try:
     import redis as redis_py
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 except ImportError:
     redis_py = None
 
@@ -231,7 +233,8 @@ def raw(server):
 
 
 def connect_py(server, protocol, **options):
-    """A redis-py client; RESP3 needs redis-py 5."""
+    """A redis-py client; RESP3 needs redis-py 5.  It tries nothing twice: a
+    connection that is lost is to be seen, and at once."""
     if redis_py is None:
         pytest.skip("redis-py is not installed")
     version = int(redis_py.__version__.split(".")[0])
@@ -244,7 +247,8 @@ def connect_py(server, protocol, **options):
         options.update(username=login[0], password=login[1])
     if "unix_socket_path" not in options:
         options.update(host=server.host, port=server.port)
-    return redis_py.Redis(socket_timeout=20, **options)
+    return redis_py.Redis(socket_timeout=20, retry=Retry(NoBackoff(), 0),
+                          **options)
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_progress_is_told(disk, fresh_server, tmp_path):
                                     timeout=20) as answer:
             return json.load(answer)
 
-    disk.order("slow", 2, 3300)
+    disk.order("slow", 2, 2300)
     r.bgsave()
     limit = time.monotonic() + 30
     while r.info("persistence")["current_save_keys_processed"] < 100:

@@ -253,7 +253,7 @@ def test_the_file_is_the_state_at_bgsave(fresh_server, tmp_path, round):
     seed = random.randrange(10 ** 6)
     rand = random.Random(seed)
     s, r = start(fresh_server, path)
-    for attempt in range(4):
+    for attempt in range(2):
         fill(r, seed=attempt, scale=0.5)
         want = contents(r)
         pipe = r.pipeline(transaction=False)
