@@ -148,7 +148,7 @@ def run(fresh_server, path, config_name, kind, n, names=None):
 @pytest.mark.parametrize("kind", KINDS)
 def test_while_it_goes(fresh_server, tmp_path, config_name, kind):
     # how long is for the long test to say: this one's build checks itself
-    n = 3000 if kind in ("list", "zset") else 20000
+    n = 3000 if kind in ("list", "zset") else 8000
     run(fresh_server, tmp_path / "x.rdb", config_name, kind, n)
 
 
