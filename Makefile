@@ -132,8 +132,12 @@ benchmark-memory: ## resident bytes per key
 benchmark-stalls: ## the longest wait of a client while others do much
 	$(PYTHON) tests/bench/stalls.py $(ARGS)
 
+benchmark-growth: ## the cost of GET and SET as things grow
+	$(PYTHON) tests/bench/growth.py $(ARGS)
+
 benchmark-persist: ## what a snapshot costs: stalls, memory, time, a load
 	$(PYTHON) tests/bench/persist.py $(ARGS)
+
 benchmark-instructions: ## callgrind's instructions per command
 	$(PYTHON) tests/bench/instructions.py $(ARGS)
 
@@ -179,7 +183,7 @@ clean: ## remove what was built, the venv of the tests included
     gates kill-rounds unit checks lint fmt fmt-check kvns-asan kvns-tsan \
     kvns-plain bench bench-all benchmark benchmark-persist \
     benchmark-sharded benchmark-compare benchmark-memory \
-    benchmark-latency performance \
+    benchmark-latency benchmark-growth performance \
     benchmark-stalls benchmark-instructions podman-build podman-run \
     podman-compose-up podman-compose-logs podman-compose-down \
     podman-login-ghcr podman-push-ghcr clean

@@ -86,8 +86,15 @@ def profiles(data):
     return rows
 
 
+def growth(data):
+    return [["what grows", "to"] + data["columns"]] + [
+        [r["axis"], r["at"]] + [number(ns) for ns in r["cpu_ns"]]
+        for r in data["rows"]]
+
+
 TABLES = {"bench": bench, "memory": memory, "stalls": stalls,
-          "latency": latency, "profiles": profiles}
+          "latency": latency, "profiles": profiles,
+          "growth": growth}
 
 
 def main():
