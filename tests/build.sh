@@ -35,6 +35,9 @@ make() {
     tests/fuzz/*)
         fresh "build/$name" src kvns.h "$source" tests/fuzz/replay.h \
             tests/build.sh && return ;;
+    tests/bench/*)
+        fresh "build/$name" "$source" tests/bench/load.h tests/build.sh &&
+            return ;;
     *) fresh "build/$name" "$source" tests/build.sh && return ;;
     esac
     echo "$cc $warn $* -pthread $source -o build/$name -lm" >&2
@@ -98,7 +101,8 @@ build() {
         make "$1" "tests/fuzz/fuzz_${1#libfuzzer_}.c" $checked \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
             -DKVNS_MALLOC ;;
-    nullserver | prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
+    prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
+    nullserver) make "$1" "tests/bench/$1.c" -O2 ;;
     *)
         echo "tests/build.sh: nothing is called $1" >&2
         return 2

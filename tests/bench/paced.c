@@ -8,19 +8,7 @@
  * from being sent.  Prints how many, then microseconds: the median, the 99th
  * and the 99.9th percentile, the longest.
  */
-#define _POSIX_C_SOURCE 200809L
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "load.h"
 
 enum { MOST = 1024, ASKED = 4096 };
 
@@ -29,37 +17,6 @@ struct peer {
     double due[ASKED];
     size_t first, n;
 };
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int order(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-static int dial(int port) {
-    struct sockaddr_in a = { .sin_family = AF_INET };
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
-    a.sin_port = htons((uint16_t)port);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd == -1 || connect(fd, (struct sockaddr *)&a, sizeof a) == -1)
-        die("connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    return fd;
-}
 
 /* Every answer is "$-1": the keys are not there. */
 static size_t take(int fd, struct peer *p, float *wait, size_t n) {
@@ -96,8 +53,10 @@ int main(int argc, char **argv) {
     step = 1e6 / atof(argv[2]);
     wait = malloc(all * sizeof *wait);
     if (wait == NULL) die("malloc");
-    for (size_t i = 0; i < clients; i++)
+    for (size_t i = 0; i < clients; i++) {
         fds[i] = (struct pollfd){ dial(atoi(argv[1])), POLLIN, 0 };
+        fcntl(fds[i].fd, F_SETFL, O_NONBLOCK);
+    }
     begun = now();
     while (n < all) {
         struct peer *p = &peers[sent % clients];
@@ -120,9 +79,6 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < clients; i++)
             if (fds[i].revents != 0) n = take(fds[i].fd, &peers[i], wait, n);
     }
-    qsort(wait, n, sizeof *wait, order);
-    printf("%zu %.1f %.1f %.1f %.1f\n", n, (double)wait[n / 2],
-           (double)wait[n * 99 / 100], (double)wait[n * 999 / 1000],
-           (double)wait[n - 1]);
+    print_waits(wait, n, (const double[]){ 50, 99, 99.9 }, 3);
     return 0;
 }
