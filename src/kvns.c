@@ -85,6 +85,7 @@
 #include "session/apply.c"          /* options take effect */
 #include "session/saver.c"          /* snapshots to disk */
 #include "session/client.c"         /* a connection */
+#include "session/asking.c"         /* who wants to be let in */
 #include "session/measure.c"        /* what commands took */
 #include "session/labels.c"         /* namespaces measured apart */
 #include "session/slow.c"           /* the slow log */

@@ -1,7 +1,7 @@
 /* ==== connection - who is there, and in which protocol =====================
  *
- * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
- *    track watch arg
+ * floor 6 - uses: base num sha256 reply instance users client asking monitor
+ *    pubsub track watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -80,36 +80,53 @@ refused:
     return false;
 }
 
-/* Let the client in as this user, if the password is right; answers where it
- * is not. */
-static bool connection__auth_or_reply(struct call *x, struct str user,
-                                      struct str password) {
+/* Is the password the default user's? */
+static bool connection__is_default(const struct call *x, struct str password) {
     struct str want = x->k->opt.password;
+    unsigned char a[SHA256_SIZE], b[SHA256_SIZE];
+
+    sha256_of(password.p, password.n, a);
+    sha256_of(want.p, want.n, b);
+    return want.n == 0 || sha256_same(a, b, sizeof a);
+}
+
+/* Let the client in as the user that is argument `at`, or the default one
+ * where that is 0, if the last or next argument is the right password.  DONE:
+ * it is in.  FAILED: answered.  BLOCKED: the command will run again. */
+static enum outcome connection__auth_or_reply(struct call *x, size_t at) {
+    struct str user = at == 0 ? STR("default") : x->argv[at];
     const struct user *u = NULL;
-    unsigned char a[32], b[32];
+    enum outcome what = DONE;
     bool right;
 
     if (str_eq(user, STR("default"))) {
-        sha256_of(password.p, password.n, a);
-        sha256_of(want.p, want.n, b);
-        right = want.n == 0 || sha256_same(a, b, sizeof a);
+        right = connection__is_default(x, x->argv[at + 1]);
     } else {
+        if (x->no_block) {
+            /* nobody stops there to have a password tried; and EXEC holds the
+             * locks of the other namespace */
+            reply_error(x->r, "ERR the namespace cannot be left inside a "
+                              "transaction");
+            return FAILED;
+        }
         /* a server without users tells so at once: there is no secret */
-        if (x->k->users != NULL) u = user_check(x->k, user, password);
+        if (x->k->users != NULL) what = asking_check(x, at, &u);
+        if (what == FAILED) reply_err(x, ERR_MEMORY);
+        if (what != DONE) return what;
         right = u != NULL;
     }
     if (!right) {
         reply_error(x->r, "WRONGPASS invalid username-password pair or user "
                           "is disabled.");
-        return false;
+        return FAILED;
     }
-    if (!connection__become_or_reply(x, u)) return false;
+    if (!connection__become_or_reply(x, u)) return FAILED;
     x->c->flags |= CLIENT_NAMED_AUTH;
-    return true;
+    return DONE;
 }
 
 static enum outcome cmd_auth(struct call *x) {
-    struct str user = STR("default");
+    enum outcome what;
 
     if (x->argc > 3) return reply_err(x, ERR_SYNTAX);
     if (x->argc == 2 && x->k->opt.password.n == 0) {
@@ -118,11 +135,9 @@ static enum outcome cmd_auth(struct call *x) {
                           "your configuration is correct?");
         return FAILED;
     }
-    if (x->argc == 3) user = x->argv[1];
-    if (!connection__auth_or_reply(x, user, x->argv[x->argc - 1]))
-        return FAILED;
-    reply_ok(x->r);
-    return DONE;
+    what = connection__auth_or_reply(x, x->argc == 3 ? 1 : 0);
+    if (what == DONE) reply_ok(x->r);
+    return what;
 }
 
 /* May a client or a library be called so?  Answers where not. */
@@ -159,7 +174,7 @@ static enum outcome connection__welcome(struct call *x) {
 /* What HELLO was asked for. */
 struct connection__hello {
     int64_t proto;
-    const struct str *auth;     /* user and password, or NULL */
+    size_t auth;                /* which argument the user is; 0: none */
     const struct str *name;     /* or NULL */
 };
 
@@ -180,7 +195,7 @@ static bool connection__hello_or_reply(struct call *x,
         size_t more = x->argc - 1 - i;
 
         if (str_is(x->argv[i], "auth") && more >= 2) {
-            h->auth = x->argv + i + 1;
+            h->auth = i + 1;
             i += 2;
         } else if (str_is(x->argv[i], "setname") && more >= 1) {
             h->name = x->argv + ++i;
@@ -196,13 +211,15 @@ static bool connection__hello_or_reply(struct call *x,
 }
 
 static enum outcome cmd_hello(struct call *x) {
-    struct connection__hello h = { x->c->proto, NULL, NULL };
+    struct connection__hello h = { x->c->proto, 0, NULL };
     struct client *c = x->c;
+    enum outcome what;
 
     if (!connection__hello_or_reply(x, &h)) return FAILED;
-    if (h.auth != NULL &&
-        !connection__auth_or_reply(x, h.auth[0], h.auth[1]))
-        return FAILED;
+    if (h.auth != 0) {
+        what = connection__auth_or_reply(x, h.auth);
+        if (what != DONE) return what;
+    }
     if (x->k->opt.password.n > 0 && (c->flags & CLIENT_NAMED_AUTH) == 0) {
         reply_error(x->r, "NOAUTH HELLO must be called with the client "
                           "already authenticated, otherwise the HELLO "

@@ -17,8 +17,11 @@ struct info_sums {
     size_t blocked, waiting;    /* of all; of those the client may see */
     size_t tracking;
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
+    uint64_t seen_in, seen_out; /* bytes of the clients counted */
     uint64_t hits, misses, expired, fields_expired, evicted;
+    uint64_t dirty;             /* changes since the last snapshot */
     size_t used, held;          /* of the arenas */
+    size_t rss, peak, pending;  /* resident, most data, waiting to be freed */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
     size_t freeing;             /* bytes dropped and not yet given back */
@@ -36,10 +39,37 @@ static void info__add_client(struct info_sums *s, const struct client *c) {
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
     s->in_max = size_max(s->in_max, c->in.cap);
     s->out_max = size_max(s->out_max, c->out.cap);
+    s->seen_in += c->net_in;
+    s->seen_out += c->net_out;
     s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
 }
 
-/* To a bound client, its namespace is the server. */
+/* Keys and collections that wait to be freed in slices; counts so many at
+ * most. */
+static size_t info__pending(const struct kvns *k) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        const struct shard *s = k->ks.shards + i;
+
+        for (const struct big *b = s->lazy; b != NULL && n < 100000;
+             b = b->next)
+            n++;
+        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
+            n += sp->keys.count;
+    }
+    return n;
+}
+
+/* Bytes of memory the process has; 0 where nobody says. */
+static size_t info_rss(void) {
+    uint64_t all, resident;
+
+    return host_used(&all, &resident) ? (size_t)resident : 0;
+}
+
+/* To a bound client, its namespace is the server: of what is known of the
+ * whole server alone, it is told nothing. */
 static void info__sum_bound(const struct call *x, struct info_sums *s) {
     struct str ns = x->w.bound;
     const struct tenant *t = tenant_find(&x->k->ks, ns);
@@ -51,7 +81,16 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->fields_expired = 0;      /* not known by namespace */
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
     s->blocked = s->waiting;
-    s->data = sum.bytes;
+    s->commands = sum.tally.commands;
+    s->accepted = s->clients;
+    s->net_in = s->seen_in;
+    s->net_out = s->seen_out;
+    s->errors = s->refused = s->nreads = s->nwrites = s->freed = s->dirty = 0;
+    memset(&s->rate, 0, sizeof s->rate);
+    s->freeing = s->pending = s->saved_keys = s->snapshot_bytes = 0;
+    s->persist.save_keys = s->persist.load_keys = s->persist.load_expired = 0;
+    s->persist.kept = 0;
+    s->used = s->held = s->rss = s->peak = s->data = sum.bytes;
     s->policy = namespace_policy(x->k, ns);
     if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
 }
@@ -105,6 +144,12 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         if (sh->walk != NULL) s->saved_keys += sh->walk->keys;
     }
     s->data = keyspace_bytes(&k->ks);
+    k->peak = size_max(k->peak, s->data);
+    s->peak = k->peak;
+    s->rss = info_rss();
+    if (s->rss == 0) s->rss = s->held;
+    s->pending = info__pending(k);
+    s->dirty = instance_dirty(k) - s->persist.dirty_then;
     s->limit = k->ks.opt.memory_limit;
     s->policy = k->ks.opt.policy;
 }
@@ -113,30 +158,6 @@ static void info_sum_all(struct kvns *k, const struct client *who,
 static void info_sum(const struct call *x, struct info_sums *s) {
     info_sum_all(x->k, x->c, s);
     if (x->w.bound.p != NULL) info__sum_bound(x, s);
-}
-
-/* Keys and collections that wait to be freed in slices; counts so many at
- * most. */
-static size_t info__pending(const struct kvns *k) {
-    size_t n = 0;
-
-    for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        const struct shard *s = k->ks.shards + i;
-
-        for (const struct big *b = s->lazy; b != NULL && n < 100000;
-             b = b->next)
-            n++;
-        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
-            n += sp->keys.count;
-    }
-    return n;
-}
-
-/* Bytes of memory the process has; 0 where nobody says. */
-static size_t info_rss(void) {
-    uint64_t all, resident;
-
-    return host_used(&all, &resident) ? (size_t)resident : 0;
 }
 
 /* Append "name:bytes" and "name_human:1.50M". */
@@ -221,24 +242,24 @@ static void info__clients(struct info__to *t) {
 
 static void info__memory(struct info__to *t) {
     struct kvns *k = t->k;
-    size_t used = t->s.data, rss = info_rss();
+    size_t used = t->s.data, rss = t->s.rss;
     size_t limit = t->s.limit >= SIZE_MAX / 2 ? 0 : t->s.limit;
+    bool bound = t->x->w.bound.p != NULL;
     /* what the server takes without any data is no fragmentation */
-    size_t needed = used + k->rss_empty;
+    size_t needed = used + (bound ? 0 : k->rss_empty);
     struct buf *b = t->b;
 
-    k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (rss == 0) rss = t->s.held;
     info__bytes(b, "used_memory", used);
     info__bytes(b, "used_memory_rss", rss);
-    info__bytes(b, "used_memory_peak", k->peak);
+    info__bytes(b, "used_memory_peak", t->s.peak);
     buf_printf(b, "used_memory_peak_perc:%.2f%%\r\n"
                   "used_memory_overhead:%zu\r\nused_memory_startup:0\r\n"
                   "used_memory_dataset:%zu\r\n"
                   "used_memory_dataset_perc:%.2f%%\r\n"
                   "allocator_allocated:%zu\r\nallocator_active:%zu\r\n"
                   "allocator_resident:%zu\r\n",
-               k->peak == 0 ? 0.0 : (double)used * 100 / (double)k->peak,
+               t->s.peak == 0 ? 0.0 :
+                   (double)used * 100 / (double)t->s.peak,
                t->s.client_bytes, used, used == 0 ? 0.0 : 100.0, t->s.used,
                t->s.held, t->s.held);
     info__bytes(b, "total_system_memory", k->host_memory);
@@ -273,9 +294,9 @@ static void info__memory(struct info__to *t) {
                t->s.client_bytes);
     buf_printf(b, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%llu"
                   "\r\nkvns_freeing_bytes:%zu\r\n"
-                  "kvns_memory_limit_source:%s\r\n", info__pending(k),
+                  "kvns_memory_limit_source:%s\r\n", t->s.pending,
                (unsigned long long)t->s.freed, t->s.freeing,
-               k->limit_source);
+               bound ? "" : k->limit_source);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -316,7 +337,7 @@ static void info__persistence(struct info__to *t) {
                    (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
                p.saving ? t->s.saved_keys : 0,
                (unsigned long long)(p.saving ? p.save_keys : 0),
-               (unsigned long long)(instance_dirty(k) - p.dirty_then),
+               (unsigned long long)t->s.dirty,
                (int)p.saving,
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
     buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
@@ -344,15 +365,12 @@ static void info__persistence(struct info__to *t) {
 
 static void info__stats(struct info__to *t) {
     const struct info_sums *s = &t->s;
-    struct hub *h = t->k->hub;
     struct track_counts tracked = track_count(t->k->track);
     size_t counts[CHANNEL_KINDS];
 
     if (t->x->w.bound.p != NULL)
         memset(&tracked, 0, sizeof tracked);    /* known of all alone */
-    pthread_mutex_lock(&h->lock);
-    memcpy(counts, h->counts, sizeof counts);
-    pthread_mutex_unlock(&h->lock);
+    hub_count_kinds(t->k->hub, client_scope(t->x->c), counts);
     buf_printf(t->b, "total_connections_received:%llu\r\n"
                      "total_commands_processed:%llu\r\n"
                      "instantaneous_ops_per_sec:%llu\r\n"

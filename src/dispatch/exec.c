@@ -14,9 +14,9 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
- *    instance world client measure labels slow monitor pubsub track watch
- *    waiters arg
+ * floor 7 - uses: base mem rand num buf sha256 table entry shard door upkeep
+ *    reply instance world client asking measure labels slow monitor pubsub
+ *    track watch waiters arg
  */
 
 enum {
@@ -983,7 +983,8 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     if ((x->c->flags & CLIENT_TRACKING) != 0) *what = exec__run_tracking(x);
     else if (observed >= OBSERVE_MONITOR) *what = exec__run(x);
     else return false;
-    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
+    if (observed >= OBSERVE_MONITOR && (x->c->flags & CLIENT_ASKING) == 0)
+        monitor_feed(x);
     exec__uncache(x->c, x->row);
     return true;
 }
@@ -1023,6 +1024,27 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     return exec__run(&x);
 }
 
+/* Carry out a command that was held back, if its client is still there. */
+static COLD void exec__held(struct lane *l, struct client *c) {
+    struct saved_call *s = c->held;
+    struct buf out = { 0 };
+    struct reply r;
+
+    c->held = NULL;
+    if (c->state == CLIENT_BLOCKED) {
+        c->state = CLIENT_OPEN;
+        reply_open(&r, &out, c->proto, SIZE_MAX);
+        exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
+        if (c->waiting == NULL && !client_wants_reply(c)) reply_cut(&r, 0);
+        reply_close(&r);
+        client_write(c, out.p, out.n);
+        client_stir(c);
+        buf_free(&out);
+    }
+    if ((s->row->flags & SECRET) != 0) sha256_wipe(s, s->bytes);
+    free(s);
+}
+
 /* Carry out what CLIENT PAUSE held back, if it is over; in order. */
 static COLD void exec_release(struct lane *l) {
     unsigned observed = atomic_load(&l->k->observed);
@@ -1033,24 +1055,22 @@ static COLD void exec_release(struct lane *l) {
         return;
     l->held = l->held_last = NULL;
     for (; c != NULL; c = next) {
-        struct saved_call *s = c->held;
-        struct buf out = { 0 };
-        struct reply r;
-
         next = c->next_held;
-        c->held = NULL;
         c->flags &= ~(uint32_t)CLIENT_PAUSED;
-        if (c->state == CLIENT_BLOCKED) {
-            c->state = CLIENT_OPEN;
-            reply_open(&r, &out, c->proto, SIZE_MAX);
-            exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
-            if (c->waiting == NULL && !client_wants_reply(c))
-                reply_cut(&r, 0);
-            reply_close(&r);
-            client_write(c, out.p, out.n);
-            client_stir(c);
-            buf_free(&out);
-        }
-        free(s);
+        exec__held(l, c);
     }
+}
+
+/* Do a piece of work for those who ask to be let in, and carry out the command
+ * of one for whom all is done. */
+static COLD void exec_let_in(struct lane *l) {
+    struct client *c = asking_step(l);
+
+    if (c == NULL) return;
+    /* it was counted when it came */
+    l->stats[c->held->row - l->k->rows].calls--;
+    l->commands--;
+    c->commands--;
+    exec__held(l, c);
+    asking_done(l);
 }

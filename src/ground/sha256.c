@@ -4,7 +4,8 @@
  * keep passwords as something else than themselves, and a comparison that
  * takes as long for a near miss as for a far one.
  *
- * Bytes may come in pieces: sha256_init, sha256_put..., sha256_end.
+ * Bytes may come in pieces: sha256_init, sha256_put..., sha256_end.  The work
+ * of PBKDF2 may be done in pieces, too: sha256_stretch_begin, _step.
  *
  * floor 0 - uses: base
  */
@@ -175,42 +176,68 @@ static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
     sha256_wipe(&outer, sizeof outer);
 }
 
+/* One block of PBKDF2 that is being worked out. */
+struct sha256_stretch {
+    struct sha256 inner, outer; /* with the padded password put */
+    unsigned char last[SHA256_SIZE], sum[SHA256_SIZE];
+    uint32_t left;              /* rounds to be done */
+};
+
+/* Begin with block `part`, counted from 1, of a password and a salt stretched
+ * in that many rounds, at least one. */
+static void sha256_stretch_begin(struct sha256_stretch *t, struct str password,
+                                 struct str salt, uint32_t rounds,
+                                 uint32_t part) {
+    struct sha256 in, ex;
+    unsigned char index[4];
+
+    sha256__keyed(&t->inner, &t->outer, password.p, password.n);
+    in = t->inner;
+    ex = t->outer;
+    store_be(index, part, 4);
+    sha256_put(&in, salt.p, salt.n);
+    sha256_put(&in, index, sizeof index);
+    sha256__finish(&in, &ex, t->last);
+    memcpy(t->sum, t->last, sizeof t->sum);
+    t->left = rounds - 1;
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+}
+
+/* Do some rounds, `most` at most.  True when all are done: sum is the block;
+ * the caller wipes it. */
+static bool sha256_stretch_step(struct sha256_stretch *t, uint32_t most) {
+    struct sha256 in, ex;
+
+    for (; most > 0 && t->left > 0; most--, t->left--) {
+        in = t->inner;
+        ex = t->outer;
+        sha256_put(&in, t->last, sizeof t->last);
+        sha256__finish(&in, &ex, t->last);
+        for (size_t j = 0; j < sizeof t->sum; j++) t->sum[j] ^= t->last[j];
+    }
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+    return t->left == 0;
+}
+
 /* PBKDF2-HMAC-SHA-256: n bytes made from a password and a salt in that many
  * rounds, at least one. */
 static void sha256_pbkdf2(struct str password, struct str salt,
                           uint32_t rounds, void *out, size_t n) {
-    struct sha256 inner, outer, in, ex;
-    unsigned char sum[SHA256_SIZE], last[SHA256_SIZE], index[4];
+    struct sha256_stretch t;
     unsigned char *to = out;
 
-    sha256__keyed(&inner, &outer, password.p, password.n);
     for (uint32_t part = 1; n > 0; part++) {
         size_t some = size_min(n, SHA256_SIZE);
 
-        in = inner;
-        ex = outer;
-        store_be(index, part, 4);
-        sha256_put(&in, salt.p, salt.n);
-        sha256_put(&in, index, sizeof index);
-        sha256__finish(&in, &ex, last);
-        memcpy(sum, last, sizeof sum);
-        for (uint32_t i = 1; i < rounds; i++) {
-            in = inner;
-            ex = outer;
-            sha256_put(&in, last, sizeof last);
-            sha256__finish(&in, &ex, last);
-            for (size_t j = 0; j < sizeof sum; j++) sum[j] ^= last[j];
-        }
-        memcpy(to, sum, some);
+        sha256_stretch_begin(&t, password, salt, rounds, part);
+        sha256_stretch_step(&t, rounds);
+        memcpy(to, t.sum, some);
         to += some;
         n -= some;
     }
-    sha256_wipe(&inner, sizeof inner);
-    sha256_wipe(&outer, sizeof outer);
-    sha256_wipe(&in, sizeof in);
-    sha256_wipe(&ex, sizeof ex);
-    sha256_wipe(sum, sizeof sum);
-    sha256_wipe(last, sizeof last);
+    sha256_wipe(&t, sizeof t);
 }
 
 /* Are n bytes the same?  The time taken does not tell where they differ. */

@@ -1,7 +1,7 @@
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure labels slow pubsub track info exec rows
+ *   instance users apply asking measure labels slow pubsub track info exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -88,6 +88,7 @@ static void instances_free(struct kvns *k) {
 
         reply_close(&l->reply);
         buf_free(&l->out);
+        asking_free(l);
         measure_free(k, l);
         for (struct letter *m = l->inbox, *next; m != NULL; m = next) {
             next = m->next;

@@ -16,9 +16,9 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
- *   reply options instance world saver client measure labels monitor pubsub
- *   track watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep
+ *   resp reply options instance world saver client asking measure
+ *   labels monitor pubsub track watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -660,6 +660,7 @@ static void net__read(struct loop *l, struct client *c) {
  * when its parker lets go of it. */
 static void net__drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
+    asking_drop(c);
     watch_clear(c, false);
     pubsub_part_all(c);
     track_off(c);
@@ -1039,6 +1040,8 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         until = lane->next_timeout - lane->clock.mono_us;
     if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
         until = lane->held_until - lane->clock.mono_us;
+    if (UNLIKELY(lane->asking != NULL) && asking_wait(lane) < until)
+        until = asking_wait(lane);
     if (l->webs != NULL) {
         int64_t wait = webs_wait(l->webs);
 
@@ -1074,6 +1077,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (l->fds[i].revents != 0 && l->accept_again == 0)
             net__accept(l, l->fds[i].fd);
     if (UNLIKELY(lane->held != NULL)) exec_release(lane);
+    if (UNLIKELY(lane->asking != NULL)) exec_let_in(lane);
     waiters_expire(lane);
     if (l->parks && l->nfds - l->fixed > NET_HOT &&
         lane->clock.mono_us >= l->next_sweep) {

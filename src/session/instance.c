@@ -241,7 +241,8 @@ enum {
     CLIENT_SYNC = 65536,        /* gets a snapshot, and then nothing more */
     CLIENT_TRACKING = 1 << 17,  /* has a tracker */
     CLIENT_CACHING = 1 << 18,   /* CLIENT CACHING, for the next command */
-    CLIENT_BROKEN = 1 << 19     /* who gets its messages has gone */
+    CLIENT_BROKEN = 1 << 19,    /* who gets its messages has gone */
+    CLIENT_ASKING = 1 << 20     /* in the lane's row of those who ask */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -285,7 +286,11 @@ struct client {
     int64_t wait_until;         /* monotonic us; 0: for ever */
     size_t wait_first, wait_keys;   /* which of its arguments are the keys */
     struct client *timer_child, *timer_next, *timer_prev;   /* see waiters */
-    struct saved_call *held;    /* the command that CLIENT PAUSE holds back */
+    struct saved_call *held;    /* the command that CLIENT PAUSE holds back, or
+                                   that asks to be let in */
+    struct client *next_asking;
+    size_t asks_at;             /* which argument of that the user is */
+    uint32_t failures;          /* wrong passwords in a row */
     struct client *next_held;
     struct client *next_monitor;
     struct subscription *subscriptions;
@@ -350,6 +355,7 @@ struct lane {
     pthread_mutex_t turn;       /* held while it does anything but wait */
     struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
     int64_t held_until;         /* monotonic us, when there are any */
+    struct asking *asking;      /* who wants to be let in; NULL: nobody ever */
     struct client *monitors;
     struct command_stat *stats; /* by row: sets[STATS_PLAIN] */
     struct command_stat *sets[STATS_LABELS + LABEL_MOST];   /* NULL: zeros */

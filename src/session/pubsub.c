@@ -454,6 +454,36 @@ static void hub_list_reply(struct hub *h, enum channel_kind kind,
     reply_array_set(r, mark, x.n);
 }
 
+struct hub__count {
+    struct str scope;
+    size_t *counts;
+};
+
+static void hub__count_one(void *ctx, void *item) {
+    const struct hub__count *x = ctx;
+    const struct channel *ch = item;
+
+    if (str_eq(channel_scope(ch), x->scope)) x->counts[ch->kind]++;
+}
+
+/* Count the channels of each kind: all, or where scope is not empty those of
+ * that scope, one by one. */
+static void hub_count_kinds(struct hub *h, struct str scope,
+                            size_t counts[CHANNEL_KINDS]) {
+    struct hub__count x = { scope, counts };
+    uint32_t cursor = 0;
+
+    pthread_mutex_lock(&h->lock);
+    memcpy(counts, h->counts, sizeof h->counts);
+    if (scope.n > 0) {
+        memset(counts, 0, sizeof h->counts);
+        do {
+            cursor = table_scan(&h->channels, cursor, hub__count_one, &x);
+        } while (cursor != 0);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
 /* What there is, of all scopes. */
 struct hub_counts {
     size_t channels, patterns, shard_channels;

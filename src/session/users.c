@@ -10,9 +10,10 @@
  *
  *   pbkdf2-sha256$ROUNDS$SALT$HASH      salt and hash in hexadecimal digits
  *
- * The loop waits while a password is tried: a few milliseconds, so ROUNDS is
- * what RFC 7677 asks for at least, and never more than USERS_ROUNDS_MOST.
- * Names that nobody has cost the same, so that the time tells nothing.
+ * To try a password takes a few milliseconds, since ROUNDS is what RFC 7677
+ * asks for at least, and never more than USERS_ROUNDS_MOST: that is done in
+ * pieces, see asking.  Names that nobody has cost the same, so that the time
+ * tells nothing.
  *
  * The list is changed with the world at rest, and read by anybody.
  *
@@ -180,24 +181,73 @@ refused:
     return false;
 }
 
-/* The user of that name if the password is right, or NULL. */
-static const struct user *user_check(const struct kvns *k, struct str name,
-                                     struct str password) {
+/* A password that is being tried, in pieces. */
+struct user_try {
+    struct sha256_stretch work;
+    unsigned char salt[64];     /* the user's, when it began */
+    size_t salt_n;
+    uint32_t rounds;
+    bool hollow;                /* the password has a zero byte */
+};
+
+/* The user of that name, or one for all names that nobody has. */
+static const struct user *users__or_nobody(const struct kvns *k,
+                                           struct str name) {
     static const struct user nobody = {
         .salt_n = USERS_SALT, .rounds = USERS_ROUNDS
     };
-    const struct user *u = user_find(k, name), *of = u == NULL ? &nobody : u;
-    unsigned char hash[SHA256_SIZE];
-    bool same;
+    const struct user *u = user_find(k, name);
 
-    sha256_pbkdf2(password, str_of((const char *)of->salt, of->salt_n),
-                  of->rounds, hash, sizeof hash);
-    same = sha256_same(hash, of->hash, sizeof hash);
-    sha256_wipe(hash, sizeof hash);
+    return u == NULL ? &nobody : u;
+}
+
+/* Begin to try a password: sha256_stretch_step(&t->work) until it is done. */
+static void user_try_begin(struct user_try *t, const struct kvns *k,
+                           struct str name, struct str password) {
+    const struct user *u = users__or_nobody(k, name);
+
+    memcpy(t->salt, u->salt, sizeof t->salt);
+    t->salt_n = u->salt_n;
+    t->rounds = u->rounds;
     /* HMAC fills keys up with zero bytes: such a password is like one without
      * them, so there is none */
-    if (memchr(password.p, '\0', password.n) != NULL) same = false;
+    t->hollow = memchr(password.p, '\0', password.n) != NULL;
+    sha256_stretch_begin(&t->work, password,
+                         str_of((const char *)t->salt, t->salt_n), t->rounds,
+                         1);
+}
+
+/* Is what was tried still what that user's password is kept as? */
+static bool user_try_holds(const struct user_try *t, const struct kvns *k,
+                           struct str name) {
+    const struct user *u = users__or_nobody(k, name);
+
+    return u->rounds == t->rounds && u->salt_n == t->salt_n &&
+           memcmp(u->salt, t->salt, t->salt_n) == 0;
+}
+
+/* The user of that name if the password was right that was tried, or NULL;
+ * what was tried is wiped. */
+static const struct user *user_try_end(struct user_try *t,
+                                       const struct kvns *k,
+                                       struct str name) {
+    const struct user *u = user_find(k, name);
+    bool same = sha256_same(t->work.sum, users__or_nobody(k, name)->hash,
+                            sizeof t->work.sum);
+
+    if (t->hollow || !user_try_holds(t, k, name)) same = false;
+    sha256_wipe(t, sizeof *t);
     return same ? u : NULL;
+}
+
+/* The same, for those who have nothing else to do meanwhile. */
+static const struct user *user_check(const struct kvns *k, struct str name,
+                                     struct str password) {
+    struct user_try t;
+
+    user_try_begin(&t, k, name, password);
+    sha256_stretch_step(&t.work, t.rounds);
+    return user_try_end(&t, k, name);
 }
 
 /* Take in one user.  False with *why. */

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness.resp import plain
+from harness.resp import encode, plain
 
 HASH = "pbkdf2-sha256$4096$%s$%s"
 
@@ -259,7 +259,7 @@ def test_clients_of_its_own(tenants, raw):
     assert b"connected_clients:1\r\n" in call(a, "INFO", "clients")
 
 
-def test_info_of_its_own(tenants):
+def test_info_of_its_own(tenants, raw):
     admin, a, b = tenants
     admin.ok("NAMESPACE", "USER", "ADD", "anna", "pa", "ua")
     a.ok("SET", "k", "x" * 1000)
@@ -282,6 +282,34 @@ def test_info_of_its_own(tenants):
     assert f[b"maxmemory_policy"] == b"allkeys-lru"
     assert int(f[b"keyspace_hits"]) == was + 1
     assert b"cmdstat_get" not in f and b"ns_ub" not in f
+    # of what others do, nothing is to be seen
+    assert f[b"used_memory_rss"] == f[b"used_memory_peak"] == \
+        f[b"allocator_active"] == f[b"used_memory"]
+    for name in (b"pubsub_channels", b"pubsub_patterns",
+                 b"rejected_connections", b"pubsubshard_channels",
+                 b"instantaneous_ops_per_sec",
+                 b"total_reads_processed", b"total_writes_processed",
+                 b"total_error_replies", b"rdb_changes_since_last_save",
+                 b"kvns_freeing_bytes", b"lazyfreed_objects"):
+        assert f[name] == b"0", name
+    assert f[b"kvns_memory_limit_source"] == b""
+    was = fields(a, "stats")
+    s1, s2 = raw(), raw()
+    s1.ok("AUTH", "anna", "pa")
+    for s, n in ((s1, 1), (s2, 2)):
+        s.call("SUBSCRIBE", *["c%d" % i for i in range(n)])
+        s.call("PSUBSCRIBE", *["p%d*" % i for i in range(n)])
+    call(admin, "ECHO", "x" * 100000)
+    f = fields(a, "stats")
+    assert f[b"pubsub_channels"] == f[b"pubsub_patterns"] == b"1"
+    assert int(fields(admin, "stats")[b"pubsub_channels"]) >= 3
+    for name in (b"total_net_input_bytes", b"total_net_output_bytes"):
+        assert 0 < int(f[name]) - int(was[name]) < 20000, name
+        assert int(fields(admin, "stats")[name]) > 100000
+    assert f[b"total_commands_processed"] == was[b"total_commands_processed"]
+    call(a, "GET", "k")
+    assert int(fields(a, "stats")[b"total_commands_processed"]) == \
+        int(was[b"total_commands_processed"]) + 1
     assert int(fields(b, "memory")[b"used_memory"]) == 0
     assert call(a, "CONFIG", "GET", "maxmemory", "maxmemory-policy") in (
         [b"maxmemory", b"1048576", b"maxmemory-policy", b"allkeys-lru"],
@@ -432,3 +460,64 @@ def test_secrets_are_not_told(fresh_server):
         assert "pbkdf2" not in repr(admin.call("CONFIG", "GET", "*"))
     s.stop()
     assert b"hush" not in s.log()
+
+
+def longest_ping(c, seconds):
+    worst, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        c.call("PING")
+        worst = max(worst, time.monotonic() - begun)
+    return worst
+
+
+def test_wrong_passwords_hold_nobody_up(tenants, raw):
+    """Thousands of them are under way, and would take many seconds."""
+    admin, a, b = tenants
+    guessers, n = [raw() for _ in range(8)], 200
+    calls = b"cmdstat_auth:calls="
+    begun = time.monotonic()
+    for c in guessers:
+        assert c.call("AUTH", "anna", "wrong")[0] == "-"
+    one = (time.monotonic() - begun) / len(guessers)
+    for c in guessers:
+        c.send(encode("AUTH", "anna", "wrong") * n)
+    assert longest_ping(admin, 0.5) < 0.25
+    # who has not guessed is let in before those who have
+    for name, password in (("anna", "pa"), ("bert", "pb")):
+        c = raw()
+        begun = time.monotonic()
+        c.ok("AUTH", name, password)
+        assert time.monotonic() - begun < 0.1 + 8 * one
+        assert c.call("HELLO", "3", "AUTH", name, password)[0] == "%"
+        assert call(c, "CLIENT", "INFO").count(b"user=" + name.encode()) == 1
+    # they leave in the middle of it
+    for c in guessers:
+        c.close()
+    assert longest_ping(admin, 0.2) < 0.25
+    # each was answered in its turn, and what was sent behind it
+    c = raw()
+    c.send(encode("AUTH", "anna", "wrong") * 3 + encode("ECHO", "behind"))
+    got = c.read_many(4)
+    assert [x[1][:9] for x in got] == [b"WRONGPASS"] * 3 + [b"behind"]
+    text = call(admin, "INFO", "commandstats")
+    assert calls in text and int(
+        text.split(calls)[1].split(b",")[0]) < 8 * n
+
+
+def test_guesses_count_once(tenants, raw):
+    admin, a, b = tenants
+    c, m = raw(), raw()
+    admin.ok("CONFIG", "RESETSTAT")
+    m.ok("MONITOR")
+    for _ in range(3):
+        assert c.call("AUTH", "anna", "wrong")[0] == "-"
+    c.ok("AUTH", "anna", "pa")
+    text = call(admin, "INFO", "commandstats")
+    assert b"cmdstat_auth:calls=4," in text
+    assert b"failed_calls=3" in text.split(b"cmdstat_auth:")[1].split(b"\n")[0]
+    admin.ok("SET", "end", "1")
+    seen = b""
+    while b"end" not in seen:
+        seen += m.read()[1]
+    assert seen.lower().count(b'"auth"') in (0, 4)
