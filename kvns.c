@@ -2552,7 +2552,8 @@ static bool log_parse_level(struct str s, int *level) {
  * keep passwords as something else than themselves, and a comparison that
  * takes as long for a near miss as for a far one.
  *
- * Bytes may come in pieces: sha256_init, sha256_put..., sha256_end.
+ * Bytes may come in pieces: sha256_init, sha256_put..., sha256_end.  The work
+ * of PBKDF2 may be done in pieces, too: sha256_stretch_begin, _step.
  *
  * floor 0 - uses: base
  */
@@ -2723,42 +2724,68 @@ static void sha256_hmac(const void *key, size_t key_n, const void *p, size_t n,
     sha256_wipe(&outer, sizeof outer);
 }
 
+/* One block of PBKDF2 that is being worked out. */
+struct sha256_stretch {
+    struct sha256 inner, outer; /* with the padded password put */
+    unsigned char last[SHA256_SIZE], sum[SHA256_SIZE];
+    uint32_t left;              /* rounds to be done */
+};
+
+/* Begin with block `part`, counted from 1, of a password and a salt stretched
+ * in that many rounds, at least one. */
+static void sha256_stretch_begin(struct sha256_stretch *t, struct str password,
+                                 struct str salt, uint32_t rounds,
+                                 uint32_t part) {
+    struct sha256 in, ex;
+    unsigned char index[4];
+
+    sha256__keyed(&t->inner, &t->outer, password.p, password.n);
+    in = t->inner;
+    ex = t->outer;
+    store_be(index, part, 4);
+    sha256_put(&in, salt.p, salt.n);
+    sha256_put(&in, index, sizeof index);
+    sha256__finish(&in, &ex, t->last);
+    memcpy(t->sum, t->last, sizeof t->sum);
+    t->left = rounds - 1;
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+}
+
+/* Do some rounds, `most` at most.  True when all are done: sum is the block;
+ * the caller wipes it. */
+static bool sha256_stretch_step(struct sha256_stretch *t, uint32_t most) {
+    struct sha256 in, ex;
+
+    for (; most > 0 && t->left > 0; most--, t->left--) {
+        in = t->inner;
+        ex = t->outer;
+        sha256_put(&in, t->last, sizeof t->last);
+        sha256__finish(&in, &ex, t->last);
+        for (size_t j = 0; j < sizeof t->sum; j++) t->sum[j] ^= t->last[j];
+    }
+    sha256_wipe(&in, sizeof in);
+    sha256_wipe(&ex, sizeof ex);
+    return t->left == 0;
+}
+
 /* PBKDF2-HMAC-SHA-256: n bytes made from a password and a salt in that many
  * rounds, at least one. */
 static void sha256_pbkdf2(struct str password, struct str salt,
                           uint32_t rounds, void *out, size_t n) {
-    struct sha256 inner, outer, in, ex;
-    unsigned char sum[SHA256_SIZE], last[SHA256_SIZE], index[4];
+    struct sha256_stretch t;
     unsigned char *to = out;
 
-    sha256__keyed(&inner, &outer, password.p, password.n);
     for (uint32_t part = 1; n > 0; part++) {
         size_t some = size_min(n, SHA256_SIZE);
 
-        in = inner;
-        ex = outer;
-        store_be(index, part, 4);
-        sha256_put(&in, salt.p, salt.n);
-        sha256_put(&in, index, sizeof index);
-        sha256__finish(&in, &ex, last);
-        memcpy(sum, last, sizeof sum);
-        for (uint32_t i = 1; i < rounds; i++) {
-            in = inner;
-            ex = outer;
-            sha256_put(&in, last, sizeof last);
-            sha256__finish(&in, &ex, last);
-            for (size_t j = 0; j < sizeof sum; j++) sum[j] ^= last[j];
-        }
-        memcpy(to, sum, some);
+        sha256_stretch_begin(&t, password, salt, rounds, part);
+        sha256_stretch_step(&t, rounds);
+        memcpy(to, t.sum, some);
         to += some;
         n -= some;
     }
-    sha256_wipe(&inner, sizeof inner);
-    sha256_wipe(&outer, sizeof outer);
-    sha256_wipe(&in, sizeof in);
-    sha256_wipe(&ex, sizeof ex);
-    sha256_wipe(sum, sizeof sum);
-    sha256_wipe(last, sizeof last);
+    sha256_wipe(&t, sizeof t);
 }
 
 /* Are n bytes the same?  The time taken does not tell where they differ. */
@@ -23549,7 +23576,8 @@ enum {
     CLIENT_SYNC = 65536,        /* gets a snapshot, and then nothing more */
     CLIENT_TRACKING = 1 << 17,  /* has a tracker */
     CLIENT_CACHING = 1 << 18,   /* CLIENT CACHING, for the next command */
-    CLIENT_BROKEN = 1 << 19     /* who gets its messages has gone */
+    CLIENT_BROKEN = 1 << 19,    /* who gets its messages has gone */
+    CLIENT_ASKING = 1 << 20     /* in the lane's row of those who ask */
 };
 
 /* A command put off: by MULTI, or because it waits.  One block of libc's. */
@@ -23593,7 +23621,11 @@ struct client {
     int64_t wait_until;         /* monotonic us; 0: for ever */
     size_t wait_first, wait_keys;   /* which of its arguments are the keys */
     struct client *timer_child, *timer_next, *timer_prev;   /* see waiters */
-    struct saved_call *held;    /* the command that CLIENT PAUSE holds back */
+    struct saved_call *held;    /* the command that CLIENT PAUSE holds back, or
+                                   that asks to be let in */
+    struct client *next_asking;
+    size_t asks_at;             /* which argument of that the user is */
+    uint32_t failures;          /* wrong passwords in a row */
     struct client *next_held;
     struct client *next_monitor;
     struct subscription *subscriptions;
@@ -23658,6 +23690,7 @@ struct lane {
     pthread_mutex_t turn;       /* held while it does anything but wait */
     struct client *held, *held_last;    /* whom CLIENT PAUSE holds back */
     int64_t held_until;         /* monotonic us, when there are any */
+    struct asking *asking;      /* who wants to be let in; NULL: nobody ever */
     struct client *monitors;
     struct command_stat *stats; /* by row: sets[STATS_PLAIN] */
     struct command_stat *sets[STATS_LABELS + LABEL_MOST];   /* NULL: zeros */
@@ -23842,9 +23875,10 @@ static uint64_t instance_dirty(const struct kvns *k) {
  *
  *   pbkdf2-sha256$ROUNDS$SALT$HASH      salt and hash in hexadecimal digits
  *
- * The loop waits while a password is tried: a few milliseconds, so ROUNDS is
- * what RFC 7677 asks for at least, and never more than USERS_ROUNDS_MOST.
- * Names that nobody has cost the same, so that the time tells nothing.
+ * To try a password takes a few milliseconds, since ROUNDS is what RFC 7677
+ * asks for at least, and never more than USERS_ROUNDS_MOST: that is done in
+ * pieces, see asking.  Names that nobody has cost the same, so that the time
+ * tells nothing.
  *
  * The list is changed with the world at rest, and read by anybody.
  *
@@ -24012,24 +24046,73 @@ refused:
     return false;
 }
 
-/* The user of that name if the password is right, or NULL. */
-static const struct user *user_check(const struct kvns *k, struct str name,
-                                     struct str password) {
+/* A password that is being tried, in pieces. */
+struct user_try {
+    struct sha256_stretch work;
+    unsigned char salt[64];     /* the user's, when it began */
+    size_t salt_n;
+    uint32_t rounds;
+    bool hollow;                /* the password has a zero byte */
+};
+
+/* The user of that name, or one for all names that nobody has. */
+static const struct user *users__or_nobody(const struct kvns *k,
+                                           struct str name) {
     static const struct user nobody = {
         .salt_n = USERS_SALT, .rounds = USERS_ROUNDS
     };
-    const struct user *u = user_find(k, name), *of = u == NULL ? &nobody : u;
-    unsigned char hash[SHA256_SIZE];
-    bool same;
+    const struct user *u = user_find(k, name);
 
-    sha256_pbkdf2(password, str_of((const char *)of->salt, of->salt_n),
-                  of->rounds, hash, sizeof hash);
-    same = sha256_same(hash, of->hash, sizeof hash);
-    sha256_wipe(hash, sizeof hash);
+    return u == NULL ? &nobody : u;
+}
+
+/* Begin to try a password: sha256_stretch_step(&t->work) until it is done. */
+static void user_try_begin(struct user_try *t, const struct kvns *k,
+                           struct str name, struct str password) {
+    const struct user *u = users__or_nobody(k, name);
+
+    memcpy(t->salt, u->salt, sizeof t->salt);
+    t->salt_n = u->salt_n;
+    t->rounds = u->rounds;
     /* HMAC fills keys up with zero bytes: such a password is like one without
      * them, so there is none */
-    if (memchr(password.p, '\0', password.n) != NULL) same = false;
+    t->hollow = memchr(password.p, '\0', password.n) != NULL;
+    sha256_stretch_begin(&t->work, password,
+                         str_of((const char *)t->salt, t->salt_n), t->rounds,
+                         1);
+}
+
+/* Is what was tried still what that user's password is kept as? */
+static bool user_try_holds(const struct user_try *t, const struct kvns *k,
+                           struct str name) {
+    const struct user *u = users__or_nobody(k, name);
+
+    return u->rounds == t->rounds && u->salt_n == t->salt_n &&
+           memcmp(u->salt, t->salt, t->salt_n) == 0;
+}
+
+/* The user of that name if the password was right that was tried, or NULL;
+ * what was tried is wiped. */
+static const struct user *user_try_end(struct user_try *t,
+                                       const struct kvns *k,
+                                       struct str name) {
+    const struct user *u = user_find(k, name);
+    bool same = sha256_same(t->work.sum, users__or_nobody(k, name)->hash,
+                            sizeof t->work.sum);
+
+    if (t->hollow || !user_try_holds(t, k, name)) same = false;
+    sha256_wipe(t, sizeof *t);
     return same ? u : NULL;
+}
+
+/* The same, for those who have nothing else to do meanwhile. */
+static const struct user *user_check(const struct kvns *k, struct str name,
+                                     struct str password) {
+    struct user_try t;
+
+    user_try_begin(&t, k, name, password);
+    sha256_stretch_step(&t.work, t.rounds);
+    return user_try_end(&t, k, name);
 }
 
 /* Take in one user.  False with *why. */
@@ -25192,6 +25275,194 @@ static bool client_set_text(char **text, struct str s) {
     return true;
 }
 /* ---- end session/client.c ------------------------------------------- */
+/* who wants to be let in */
+/* ---- begin session/asking.c ----------------------------------------- */
+/* ==== asking - who wants to be let in, one after the other =================
+ *
+ * To try a user's password takes thousands of rounds of SHA-256.  Whoever
+ * sends wrong ones without end must not keep the loop from others, so the
+ * client is blocked with its command kept, and stands in its lane's row:
+ *
+ *   AUTH -> row -> one at a time, ASKING_ROUNDS a turn -> AUTH runs again
+ *
+ * Passwords get a part of the loop's time, one ASKING_SHARE'th, once a credit
+ * is used up that is enough for a few logins at once.  Next is who has failed
+ * least, on its connection and from its address together, and of those who
+ * came first: so that one who guesses delays himself.  Failures of an address
+ * are forgotten by half each ASKING_FORGET_US.
+ *
+ * Addresses share counters by their hash; all belongs to the lane.
+ *
+ * floor 5 - uses: base clock hash sha256 instance users client
+ */
+enum {
+    ASKING_ROUNDS = 128,        /* some 50 us */
+    ASKING_SHARE = 4,
+    ASKING_CREDIT_US = 20000,
+    ASKING_FORGET_US = 10000000,
+    ASKING_SLOTS = 256
+};
+
+struct asking {
+    struct client *first, *last;
+    struct client *now;         /* of these: whose password is being tried */
+    struct client *tried;       /* not of these: whose one has been */
+    struct user_try attempt;    /* of `now` or `tried` */
+    int64_t credit_us;          /* of the loop's time */
+    int64_t looked_us, forget_us;   /* monotonic: last; when to forget */
+    uint8_t failures[ASKING_SLOTS];     /* of addresses */
+};
+
+/* Free a lane's row, when its clients have gone. */
+static void asking_free(struct lane *l) {
+    if (l->asking == NULL) return;
+    sha256_wipe(l->asking, sizeof *l->asking);
+    free(l->asking);
+    l->asking = NULL;
+}
+
+/* The counter of a client's address, which it shares with few others. */
+static uint8_t *asking__slot(struct asking *a, const struct client *c) {
+    const char *colon = strrchr(c->addr, ':');
+    size_t n = colon == NULL ? strlen(c->addr) : (size_t)(colon - c->addr);
+
+    return &a->failures[hash_fast(c->addr, n, 0) % ASKING_SLOTS];
+}
+
+/* Leave the row; what was tried for this client is forgotten. */
+static void asking__leave(struct asking *a, struct client *c) {
+    struct client **p = &a->first, *last = NULL;
+
+    if ((c->flags & CLIENT_ASKING) == 0) return;
+    for (; *p != c; p = &(*p)->next_asking) last = *p;
+    *p = c->next_asking;
+    if (a->last == c) a->last = last;
+    if (a->now == c) a->now = NULL;
+    c->flags &= ~(uint32_t)CLIENT_ASKING;
+}
+
+/* A client is about to be freed: it asks no more. */
+static void asking_drop(struct client *c) {
+    if (c->lane->asking != NULL) asking__leave(c->lane->asking, c);
+}
+
+/* Put a client at the end of the row: argument `at` of its command is the
+ * user, the next one the password.  False: no memory. */
+static bool asking__join(struct call *x, size_t at) {
+    struct lane *l = x->lane;
+    struct client *c = x->c;
+
+    if (l->asking == NULL) {
+        l->asking = calloc(1, sizeof *l->asking);
+        if (l->asking == NULL) return false;
+        l->asking->credit_us = ASKING_CREDIT_US;
+        l->asking->looked_us = l->clock.mono_us;
+    }
+    c->held = saved_call_new(x->row, x->argc, x->argv);
+    if (c->held == NULL) return false;
+    c->asks_at = at;
+    c->state = CLIENT_BLOCKED;
+    c->flags |= CLIENT_ASKING;
+    c->next_asking = NULL;
+    if (l->asking->first == NULL) l->asking->first = c;
+    else l->asking->last->next_asking = c;
+    l->asking->last = c;
+    return true;
+}
+
+/* Is the password right that is behind argument `at`, the user?  BLOCKED: that
+ * is being found out, and the command will run again.  DONE: *u is the user,
+ * or NULL.  FAILED: no memory. */
+static enum outcome asking_check(struct call *x, size_t at,
+                                 const struct user **u) {
+    struct asking *a = x->lane->asking;
+    struct client *c = x->c;
+    struct str name = x->argv[at];
+
+    if ((c->flags & CLIENT_EMBEDDED) != 0) {
+        *u = user_check(x->k, name, x->argv[at + 1]);
+        return DONE;
+    }
+    if (a == NULL || a->tried != c ||
+        !user_try_holds(&a->attempt, x->k, name))
+        return asking__join(x, at) ? BLOCKED : FAILED;
+    *u = user_try_end(&a->attempt, x->k, name);
+    if (*u != NULL) {
+        c->failures = 0;
+    } else {
+        uint8_t *slot = asking__slot(a, c);
+
+        c->failures += c->failures < UINT32_MAX / 2;
+        *slot = (uint8_t)(*slot + (*slot < UINT8_MAX));
+    }
+    return DONE;
+}
+
+/* Whose turn it is. */
+static struct client *asking__next(struct asking *a) {
+    struct client *best = NULL;
+    uint32_t least = UINT32_MAX;
+
+    for (struct client *c = a->first; c != NULL; c = c->next_asking) {
+        uint32_t n = c->failures + *asking__slot(a, c);
+
+        if (n >= least) continue;
+        least = n;
+        best = c;
+    }
+    return best;
+}
+
+/* Let credit grow, and failures be forgotten, with time. */
+static void asking__settle(struct asking *a, int64_t now) {
+    a->credit_us += (now - a->looked_us) / ASKING_SHARE;
+    a->looked_us = now - (now - a->looked_us) % ASKING_SHARE;
+    if (a->credit_us > ASKING_CREDIT_US) a->credit_us = ASKING_CREDIT_US;
+    if (now < a->forget_us) return;
+    a->forget_us = now + ASKING_FORGET_US;
+    for (size_t i = 0; i < ASKING_SLOTS; i++) a->failures[i] /= 2;
+}
+
+/* How long the loop may wait before the next step, in us. */
+static int64_t asking_wait(const struct lane *l) {
+    const struct asking *a = l->asking;
+
+    if (a == NULL || a->first == NULL) return INT64_MAX;
+    return a->credit_us > 0 ? 0 : (1 - a->credit_us) * ASKING_SHARE;
+}
+
+/* Do a piece of the work.  The client whose password has been tried by that,
+ * out of the row: its command, in `held`, is to be run again, and then
+ * asking_done be called.  NULL: there is none. */
+static struct client *asking_step(struct lane *l) {
+    struct asking *a = l->asking;
+    struct client *c;
+    int64_t now;
+    bool done;
+
+    if (a == NULL || a->first == NULL) return NULL;
+    now = clock_mono_ns() / 1000;
+    asking__settle(a, now);
+    if (a->credit_us <= 0) return NULL;
+    if (a->now == NULL) {
+        a->now = asking__next(a);
+        user_try_begin(&a->attempt, l->k, a->now->held->argv[a->now->asks_at],
+                       a->now->held->argv[a->now->asks_at + 1]);
+    }
+    done = sha256_stretch_step(&a->attempt.work, ASKING_ROUNDS);
+    a->credit_us -= clock_mono_ns() / 1000 - now;
+    if (!done) return NULL;
+    c = a->now;
+    asking__leave(a, c);
+    return a->tried = c;
+}
+
+/* The command has been run again. */
+static void asking_done(struct lane *l) {
+    l->asking->tried = NULL;
+    sha256_wipe(&l->asking->attempt, sizeof l->asking->attempt);
+}
+/* ---- end session/asking.c ------------------------------------------- */
 /* what commands took */
 /* ---- begin session/measure.c ---------------------------------------- */
 /* ==== measure - what commands took, how many, how they failed ==============
@@ -26492,6 +26763,36 @@ static void hub_list_reply(struct hub *h, enum channel_kind kind,
     } while (cursor != 0 && !r->failed);
     pthread_mutex_unlock(&h->lock);
     reply_array_set(r, mark, x.n);
+}
+
+struct hub__count {
+    struct str scope;
+    size_t *counts;
+};
+
+static void hub__count_one(void *ctx, void *item) {
+    const struct hub__count *x = ctx;
+    const struct channel *ch = item;
+
+    if (str_eq(channel_scope(ch), x->scope)) x->counts[ch->kind]++;
+}
+
+/* Count the channels of each kind: all, or where scope is not empty those of
+ * that scope, one by one. */
+static void hub_count_kinds(struct hub *h, struct str scope,
+                            size_t counts[CHANNEL_KINDS]) {
+    struct hub__count x = { scope, counts };
+    uint32_t cursor = 0;
+
+    pthread_mutex_lock(&h->lock);
+    memcpy(counts, h->counts, sizeof h->counts);
+    if (scope.n > 0) {
+        memset(counts, 0, sizeof h->counts);
+        do {
+            cursor = table_scan(&h->channels, cursor, hub__count_one, &x);
+        } while (cursor != 0);
+    }
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* What there is, of all scopes. */
@@ -38347,8 +38648,8 @@ static const struct command namespace_commands[] = {
 /* ---- begin commands/connection.c ------------------------------------ */
 /* ==== connection - who is there, and in which protocol =====================
  *
- * floor 6 - uses: base num sha256 reply instance users client monitor pubsub
- *    track watch arg
+ * floor 6 - uses: base num sha256 reply instance users client asking monitor
+ *    pubsub track watch arg
  */
 static enum outcome cmd_ping(struct call *x) {
     struct client *c = x->c;
@@ -38427,36 +38728,53 @@ refused:
     return false;
 }
 
-/* Let the client in as this user, if the password is right; answers where it
- * is not. */
-static bool connection__auth_or_reply(struct call *x, struct str user,
-                                      struct str password) {
+/* Is the password the default user's? */
+static bool connection__is_default(const struct call *x, struct str password) {
     struct str want = x->k->opt.password;
+    unsigned char a[SHA256_SIZE], b[SHA256_SIZE];
+
+    sha256_of(password.p, password.n, a);
+    sha256_of(want.p, want.n, b);
+    return want.n == 0 || sha256_same(a, b, sizeof a);
+}
+
+/* Let the client in as the user that is argument `at`, or the default one
+ * where that is 0, if the last or next argument is the right password.  DONE:
+ * it is in.  FAILED: answered.  BLOCKED: the command will run again. */
+static enum outcome connection__auth_or_reply(struct call *x, size_t at) {
+    struct str user = at == 0 ? STR("default") : x->argv[at];
     const struct user *u = NULL;
-    unsigned char a[32], b[32];
+    enum outcome what = DONE;
     bool right;
 
     if (str_eq(user, STR("default"))) {
-        sha256_of(password.p, password.n, a);
-        sha256_of(want.p, want.n, b);
-        right = want.n == 0 || sha256_same(a, b, sizeof a);
+        right = connection__is_default(x, x->argv[at + 1]);
     } else {
+        if (x->no_block) {
+            /* nobody stops there to have a password tried; and EXEC holds the
+             * locks of the other namespace */
+            reply_error(x->r, "ERR the namespace cannot be left inside a "
+                              "transaction");
+            return FAILED;
+        }
         /* a server without users tells so at once: there is no secret */
-        if (x->k->users != NULL) u = user_check(x->k, user, password);
+        if (x->k->users != NULL) what = asking_check(x, at, &u);
+        if (what == FAILED) reply_err(x, ERR_MEMORY);
+        if (what != DONE) return what;
         right = u != NULL;
     }
     if (!right) {
         reply_error(x->r, "WRONGPASS invalid username-password pair or user "
                           "is disabled.");
-        return false;
+        return FAILED;
     }
-    if (!connection__become_or_reply(x, u)) return false;
+    if (!connection__become_or_reply(x, u)) return FAILED;
     x->c->flags |= CLIENT_NAMED_AUTH;
-    return true;
+    return DONE;
 }
 
 static enum outcome cmd_auth(struct call *x) {
-    struct str user = STR("default");
+    enum outcome what;
 
     if (x->argc > 3) return reply_err(x, ERR_SYNTAX);
     if (x->argc == 2 && x->k->opt.password.n == 0) {
@@ -38465,11 +38783,9 @@ static enum outcome cmd_auth(struct call *x) {
                           "your configuration is correct?");
         return FAILED;
     }
-    if (x->argc == 3) user = x->argv[1];
-    if (!connection__auth_or_reply(x, user, x->argv[x->argc - 1]))
-        return FAILED;
-    reply_ok(x->r);
-    return DONE;
+    what = connection__auth_or_reply(x, x->argc == 3 ? 1 : 0);
+    if (what == DONE) reply_ok(x->r);
+    return what;
 }
 
 /* May a client or a library be called so?  Answers where not. */
@@ -38506,7 +38822,7 @@ static enum outcome connection__welcome(struct call *x) {
 /* What HELLO was asked for. */
 struct connection__hello {
     int64_t proto;
-    const struct str *auth;     /* user and password, or NULL */
+    size_t auth;                /* which argument the user is; 0: none */
     const struct str *name;     /* or NULL */
 };
 
@@ -38527,7 +38843,7 @@ static bool connection__hello_or_reply(struct call *x,
         size_t more = x->argc - 1 - i;
 
         if (str_is(x->argv[i], "auth") && more >= 2) {
-            h->auth = x->argv + i + 1;
+            h->auth = i + 1;
             i += 2;
         } else if (str_is(x->argv[i], "setname") && more >= 1) {
             h->name = x->argv + ++i;
@@ -38543,13 +38859,15 @@ static bool connection__hello_or_reply(struct call *x,
 }
 
 static enum outcome cmd_hello(struct call *x) {
-    struct connection__hello h = { x->c->proto, NULL, NULL };
+    struct connection__hello h = { x->c->proto, 0, NULL };
     struct client *c = x->c;
+    enum outcome what;
 
     if (!connection__hello_or_reply(x, &h)) return FAILED;
-    if (h.auth != NULL &&
-        !connection__auth_or_reply(x, h.auth[0], h.auth[1]))
-        return FAILED;
+    if (h.auth != 0) {
+        what = connection__auth_or_reply(x, h.auth);
+        if (what != DONE) return what;
+    }
     if (x->k->opt.password.n > 0 && (c->flags & CLIENT_NAMED_AUTH) == 0) {
         reply_error(x->r, "NOAUTH HELLO must be called with the client "
                           "already authenticated, otherwise the HELLO "
@@ -40751,8 +41069,11 @@ struct info_sums {
     size_t blocked, waiting;    /* of all; of those the client may see */
     size_t tracking;
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
+    uint64_t seen_in, seen_out; /* bytes of the clients counted */
     uint64_t hits, misses, expired, fields_expired, evicted;
+    uint64_t dirty;             /* changes since the last snapshot */
     size_t used, held;          /* of the arenas */
+    size_t rss, peak, pending;  /* resident, most data, waiting to be freed */
     size_t data, limit;         /* bytes of keys and values, and at most */
     enum policy policy;
     size_t freeing;             /* bytes dropped and not yet given back */
@@ -40770,10 +41091,37 @@ static void info__add_client(struct info_sums *s, const struct client *c) {
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
     s->in_max = size_max(s->in_max, c->in.cap);
     s->out_max = size_max(s->out_max, c->out.cap);
+    s->seen_in += c->net_in;
+    s->seen_out += c->net_out;
     s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
 }
 
-/* To a bound client, its namespace is the server. */
+/* Keys and collections that wait to be freed in slices; counts so many at
+ * most. */
+static size_t info__pending(const struct kvns *k) {
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < k->ks.nshards; i++) {
+        const struct shard *s = k->ks.shards + i;
+
+        for (const struct big *b = s->lazy; b != NULL && n < 100000;
+             b = b->next)
+            n++;
+        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
+            n += sp->keys.count;
+    }
+    return n;
+}
+
+/* Bytes of memory the process has; 0 where nobody says. */
+static size_t info_rss(void) {
+    uint64_t all, resident;
+
+    return host_used(&all, &resident) ? (size_t)resident : 0;
+}
+
+/* To a bound client, its namespace is the server: of what is known of the
+ * whole server alone, it is told nothing. */
 static void info__sum_bound(const struct call *x, struct info_sums *s) {
     struct str ns = x->w.bound;
     const struct tenant *t = tenant_find(&x->k->ks, ns);
@@ -40785,7 +41133,16 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->fields_expired = 0;      /* not known by namespace */
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
     s->blocked = s->waiting;
-    s->data = sum.bytes;
+    s->commands = sum.tally.commands;
+    s->accepted = s->clients;
+    s->net_in = s->seen_in;
+    s->net_out = s->seen_out;
+    s->errors = s->refused = s->nreads = s->nwrites = s->freed = s->dirty = 0;
+    memset(&s->rate, 0, sizeof s->rate);
+    s->freeing = s->pending = s->saved_keys = s->snapshot_bytes = 0;
+    s->persist.save_keys = s->persist.load_keys = s->persist.load_expired = 0;
+    s->persist.kept = 0;
+    s->used = s->held = s->rss = s->peak = s->data = sum.bytes;
     s->policy = namespace_policy(x->k, ns);
     if (t != NULL && t->has_limit) s->limit = size_min(s->limit, t->limit);
 }
@@ -40839,6 +41196,12 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         if (sh->walk != NULL) s->saved_keys += sh->walk->keys;
     }
     s->data = keyspace_bytes(&k->ks);
+    k->peak = size_max(k->peak, s->data);
+    s->peak = k->peak;
+    s->rss = info_rss();
+    if (s->rss == 0) s->rss = s->held;
+    s->pending = info__pending(k);
+    s->dirty = instance_dirty(k) - s->persist.dirty_then;
     s->limit = k->ks.opt.memory_limit;
     s->policy = k->ks.opt.policy;
 }
@@ -40847,30 +41210,6 @@ static void info_sum_all(struct kvns *k, const struct client *who,
 static void info_sum(const struct call *x, struct info_sums *s) {
     info_sum_all(x->k, x->c, s);
     if (x->w.bound.p != NULL) info__sum_bound(x, s);
-}
-
-/* Keys and collections that wait to be freed in slices; counts so many at
- * most. */
-static size_t info__pending(const struct kvns *k) {
-    size_t n = 0;
-
-    for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        const struct shard *s = k->ks.shards + i;
-
-        for (const struct big *b = s->lazy; b != NULL && n < 100000;
-             b = b->next)
-            n++;
-        for (const struct space *sp = s->gone; sp != NULL; sp = sp->next)
-            n += sp->keys.count;
-    }
-    return n;
-}
-
-/* Bytes of memory the process has; 0 where nobody says. */
-static size_t info_rss(void) {
-    uint64_t all, resident;
-
-    return host_used(&all, &resident) ? (size_t)resident : 0;
 }
 
 /* Append "name:bytes" and "name_human:1.50M". */
@@ -40955,24 +41294,24 @@ static void info__clients(struct info__to *t) {
 
 static void info__memory(struct info__to *t) {
     struct kvns *k = t->k;
-    size_t used = t->s.data, rss = info_rss();
+    size_t used = t->s.data, rss = t->s.rss;
     size_t limit = t->s.limit >= SIZE_MAX / 2 ? 0 : t->s.limit;
+    bool bound = t->x->w.bound.p != NULL;
     /* what the server takes without any data is no fragmentation */
-    size_t needed = used + k->rss_empty;
+    size_t needed = used + (bound ? 0 : k->rss_empty);
     struct buf *b = t->b;
 
-    k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (rss == 0) rss = t->s.held;
     info__bytes(b, "used_memory", used);
     info__bytes(b, "used_memory_rss", rss);
-    info__bytes(b, "used_memory_peak", k->peak);
+    info__bytes(b, "used_memory_peak", t->s.peak);
     buf_printf(b, "used_memory_peak_perc:%.2f%%\r\n"
                   "used_memory_overhead:%zu\r\nused_memory_startup:0\r\n"
                   "used_memory_dataset:%zu\r\n"
                   "used_memory_dataset_perc:%.2f%%\r\n"
                   "allocator_allocated:%zu\r\nallocator_active:%zu\r\n"
                   "allocator_resident:%zu\r\n",
-               k->peak == 0 ? 0.0 : (double)used * 100 / (double)k->peak,
+               t->s.peak == 0 ? 0.0 :
+                   (double)used * 100 / (double)t->s.peak,
                t->s.client_bytes, used, used == 0 ? 0.0 : 100.0, t->s.used,
                t->s.held, t->s.held);
     info__bytes(b, "total_system_memory", k->host_memory);
@@ -41007,9 +41346,9 @@ static void info__memory(struct info__to *t) {
                t->s.client_bytes);
     buf_printf(b, "lazyfree_pending_objects:%zu\r\nlazyfreed_objects:%llu"
                   "\r\nkvns_freeing_bytes:%zu\r\n"
-                  "kvns_memory_limit_source:%s\r\n", info__pending(k),
+                  "kvns_memory_limit_source:%s\r\n", t->s.pending,
                (unsigned long long)t->s.freed, t->s.freeing,
-               k->limit_source);
+               bound ? "" : k->limit_source);
 }
 
 /* How far the snapshot is loaded that the server begins with. */
@@ -41050,7 +41389,7 @@ static void info__persistence(struct info__to *t) {
                    (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
                p.saving ? t->s.saved_keys : 0,
                (unsigned long long)(p.saving ? p.save_keys : 0),
-               (unsigned long long)(instance_dirty(k) - p.dirty_then),
+               (unsigned long long)t->s.dirty,
                (int)p.saving,
                (long long)(p.last_ms / 1000), p.last_ok ? "ok" : "err");
     buf_printf(t->b, "rdb_last_bgsave_time_sec:%lld\r\n"
@@ -41078,15 +41417,12 @@ static void info__persistence(struct info__to *t) {
 
 static void info__stats(struct info__to *t) {
     const struct info_sums *s = &t->s;
-    struct hub *h = t->k->hub;
     struct track_counts tracked = track_count(t->k->track);
     size_t counts[CHANNEL_KINDS];
 
     if (t->x->w.bound.p != NULL)
         memset(&tracked, 0, sizeof tracked);    /* known of all alone */
-    pthread_mutex_lock(&h->lock);
-    memcpy(counts, h->counts, sizeof counts);
-    pthread_mutex_unlock(&h->lock);
+    hub_count_kinds(t->k->hub, client_scope(t->x->c), counts);
     buf_printf(t->b, "total_connections_received:%llu\r\n"
                      "total_commands_processed:%llu\r\n"
                      "instantaneous_ops_per_sec:%llu\r\n"
@@ -42577,9 +42913,9 @@ static const struct command server_commands[] = {
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf table entry shard door upkeep reply
- *    instance world client measure labels slow monitor pubsub track watch
- *    waiters arg
+ * floor 7 - uses: base mem rand num buf sha256 table entry shard door upkeep
+ *    reply instance world client asking measure labels slow monitor pubsub
+ *    track watch waiters arg
  */
 
 enum {
@@ -43546,7 +43882,8 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     if ((x->c->flags & CLIENT_TRACKING) != 0) *what = exec__run_tracking(x);
     else if (observed >= OBSERVE_MONITOR) *what = exec__run(x);
     else return false;
-    if (observed >= OBSERVE_MONITOR) monitor_feed(x);
+    if (observed >= OBSERVE_MONITOR && (x->c->flags & CLIENT_ASKING) == 0)
+        monitor_feed(x);
     exec__uncache(x->c, x->row);
     return true;
 }
@@ -43586,6 +43923,27 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     return exec__run(&x);
 }
 
+/* Carry out a command that was held back, if its client is still there. */
+static COLD void exec__held(struct lane *l, struct client *c) {
+    struct saved_call *s = c->held;
+    struct buf out = { 0 };
+    struct reply r;
+
+    c->held = NULL;
+    if (c->state == CLIENT_BLOCKED) {
+        c->state = CLIENT_OPEN;
+        reply_open(&r, &out, c->proto, SIZE_MAX);
+        exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
+        if (c->waiting == NULL && !client_wants_reply(c)) reply_cut(&r, 0);
+        reply_close(&r);
+        client_write(c, out.p, out.n);
+        client_stir(c);
+        buf_free(&out);
+    }
+    if ((s->row->flags & SECRET) != 0) sha256_wipe(s, s->bytes);
+    free(s);
+}
+
 /* Carry out what CLIENT PAUSE held back, if it is over; in order. */
 static COLD void exec_release(struct lane *l) {
     unsigned observed = atomic_load(&l->k->observed);
@@ -43596,26 +43954,24 @@ static COLD void exec_release(struct lane *l) {
         return;
     l->held = l->held_last = NULL;
     for (; c != NULL; c = next) {
-        struct saved_call *s = c->held;
-        struct buf out = { 0 };
-        struct reply r;
-
         next = c->next_held;
-        c->held = NULL;
         c->flags &= ~(uint32_t)CLIENT_PAUSED;
-        if (c->state == CLIENT_BLOCKED) {
-            c->state = CLIENT_OPEN;
-            reply_open(&r, &out, c->proto, SIZE_MAX);
-            exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
-            if (c->waiting == NULL && !client_wants_reply(c))
-                reply_cut(&r, 0);
-            reply_close(&r);
-            client_write(c, out.p, out.n);
-            client_stir(c);
-            buf_free(&out);
-        }
-        free(s);
+        exec__held(l, c);
     }
+}
+
+/* Do a piece of work for those who ask to be let in, and carry out the command
+ * of one for whom all is done. */
+static COLD void exec_let_in(struct lane *l) {
+    struct client *c = asking_step(l);
+
+    if (c == NULL) return;
+    /* it was counted when it came */
+    l->stats[c->held->row - l->k->rows].calls--;
+    l->commands--;
+    c->commands--;
+    exec__held(l, c);
+    asking_done(l);
 }
 /* ---- end dispatch/exec.c -------------------------------------------- */
 /* MULTI and EXEC */
@@ -46150,9 +46506,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
- *   reply options instance world saver client measure labels monitor pubsub
- *   track watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep
+ *   resp reply options instance world saver client asking measure
+ *   labels monitor pubsub track watch waiters exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -46794,6 +47150,7 @@ static void net__read(struct loop *l, struct client *c) {
  * when its parker lets go of it. */
 static void net__drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
+    asking_drop(c);
     watch_clear(c, false);
     pubsub_part_all(c);
     track_off(c);
@@ -47173,6 +47530,8 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         until = lane->next_timeout - lane->clock.mono_us;
     if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
         until = lane->held_until - lane->clock.mono_us;
+    if (UNLIKELY(lane->asking != NULL) && asking_wait(lane) < until)
+        until = asking_wait(lane);
     if (l->webs != NULL) {
         int64_t wait = webs_wait(l->webs);
 
@@ -47208,6 +47567,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (l->fds[i].revents != 0 && l->accept_again == 0)
             net__accept(l, l->fds[i].fd);
     if (UNLIKELY(lane->held != NULL)) exec_release(lane);
+    if (UNLIKELY(lane->asking != NULL)) exec_let_in(lane);
     waiters_expire(lane);
     if (l->parks && l->nfds - l->fixed > NET_HOT &&
         lane->clock.mono_us >= l->next_sweep) {
@@ -48021,7 +48381,7 @@ static bool loader_end(struct loader *l, enum loader_at at) {
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply measure labels slow pubsub track info exec rows
+ *   instance users apply asking measure labels slow pubsub track info exec rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -48108,6 +48468,7 @@ static void instances_free(struct kvns *k) {
 
         reply_close(&l->reply);
         buf_free(&l->out);
+        asking_free(l);
         measure_free(k, l);
         for (struct letter *m = l->inbox, *next; m != NULL; m = next) {
             next = m->next;
