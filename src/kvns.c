@@ -84,6 +84,7 @@
 #include "session/world.c"          /* every lane at rest */
 #include "session/apply.c"          /* options take effect */
 #include "session/saver.c"          /* snapshots to disk */
+#include "session/loader.c"         /* and from there */
 #include "session/client.c"         /* a connection */
 #include "session/asking.c"         /* who wants to be let in */
 #include "session/measure.c"        /* what commands took */
@@ -155,7 +156,6 @@
 #include "program/webs.c"           /* HTTP, beside the turn */
 #include "program/net.c"            /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
-#include "program/loader.c"         /* snapshots from disk */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */
 #include "program/probe.c"          /* kvns ping, kvns health */

@@ -8,6 +8,7 @@ Fixtures that talk to a server:
     fresh_server  a function that starts another: fresh_server(password="x")
     r, r3         redis-py on RESP2, on RESP3
     redis         both, one after the other
+    debugger      a connection to a server that has DEBUG
     raw           a function that opens a raw connection: raw().call("PING")
     redis_server  a real redis-server, to compare with
 """
@@ -194,6 +195,17 @@ def fresh_server(binary, config_name):
     finally:
         for s in started:
             s.discard()
+
+
+@pytest.fixture
+def debugger(fresh_server, config_name):
+    """A connection to a server that has DEBUG."""
+    if config_name == "redis":
+        s = fresh_server(args=["--enable-debug-command", "yes"])
+    else:
+        s = fresh_server(KVNS_ENABLE_DEBUG_COMMAND="yes")
+    with s.raw() as c:
+        yield c
 
 
 @pytest.fixture(scope="session")

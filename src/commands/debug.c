@@ -4,7 +4,7 @@
  * long as it likes.
  *
  * floor 6 - uses: base mem buf log table entry shard save door bytes reply
- *   options instance arg help key info digest
+ *   options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */
@@ -231,6 +231,24 @@ static enum outcome debug__protocol(struct call *x) {
             reply_int(r, i);
             reply_bool(r, i == 1);
         }
+    } else if (str_is(what, "attrib")) {
+        if (r->proto >= 3) {
+            reply_attribute(r, 1);
+            reply_bulk(r, STR("key-popularity"));
+            reply_array(r, 2);
+            reply_bulk(r, STR("key:123"));
+            reply_int(r, 90);
+        }
+        reply_bulk(r, STR("Some real reply following the attribute"));
+    } else if (str_is(what, "push")) {
+        if (r->proto < 3) {
+            reply_error(r, "ERR RESP2 is not supported by this command");
+            return FAILED;
+        }
+        reply_push(r, 2);
+        reply_bulk(r, STR("server-cpu-usage"));
+        reply_int(r, 42);
+        reply_bulk(r, STR("Some real reply following the push reply"));
     } else {
         reply_error(r, "ERR Wrong protocol type name. Please use one of the "
                        "following: string|integer|double|bignum|null|array|set|"
@@ -245,6 +263,45 @@ static enum outcome debug__active_expire(struct call *x) {
 
     if (!arg_int_or_reply(x, 2, &on)) return FAILED;
     x->k->ks.active_expire = on != 0;
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* The keys as they are after a restart. */
+static enum outcome debug__reload(struct call *x) {
+    bool save = true, flush = true, merge = false;
+
+    for (size_t i = 2; i < x->argc; i++) {
+        if (str_is(x->argv[i], "merge")) merge = true;
+        else if (str_is(x->argv[i], "noflush")) flush = false;
+        else if (str_is(x->argv[i], "nosave")) save = false;
+        else {
+            reply_error(x->r, "ERR DEBUG RELOAD only supports the MERGE, "
+                              "NOFLUSH and NOSAVE options.");
+            return FAILED;
+        }
+    }
+    if (x->k->saver != NULL) return snapshot_busy(x);
+    if (!snapshot_path_or_reply(x)) return FAILED;
+    if (save && !saver_save(x->k)) {
+        reply_error(x->r, "ERR");
+        return FAILED;
+    }
+    if (flush && !key_empty(x, -1)) return reply_err(x, ERR_MEMORY);
+    if (!loader_reload(x->k, merge)) {
+        reply_error(x->r, "ERR Error trying to load the RDB dump, check "
+                          "server logs.");
+        return FAILED;
+    }
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome debug__skip_sums(struct call *x) {
+    int64_t on;
+
+    if (!arg_int_or_reply(x, 2, &on)) return FAILED;
+    x->k->skip_sums = on != 0;
     reply_ok(x->r);
     return DONE;
 }
@@ -287,8 +344,14 @@ static const struct {
     { "populate", "count [prefix] [size]", "Makes keys that are not there.",
       3, 5, debug__populate },
     { "protocol", "type", "A reply of this type.", 3, 3, debug__protocol },
+    { "quicklist-packed-threshold", "size", "Nothing: long elements of lists "
+      "are kept as short ones are.", 3, 3, debug__nothing },
+    { "reload", "[NOSAVE] [NOFLUSH] [MERGE]", "Saves a snapshot, drops all "
+      "keys, loads it.", 2, SIZE_MAX, debug__reload },
     { "set-active-expire", "<0 | 1>", "Lets keys expire before they are "
       "asked for, or not.", 3, 3, debug__active_expire },
+    { "set-skip-checksum-validation", "<0 | 1>", "Lets RESTORE take what has "
+      "a wrong checksum.", 3, 3, debug__skip_sums },
     { "sleep", "seconds", "Stops the server for so long.", 3, 3,
       debug__sleep },
 };
@@ -337,7 +400,7 @@ static enum outcome cmd_debug(struct call *x) {
 
 static const struct command debug_commands[] = {
     { "debug", cmd_debug, -2, ADMIN | NOSCRIPT | LOADING | STALE |
-      ALL_SHARDS | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
+      ALL_LANES | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "1.0.0", "Depends on subcommand.", "subcommand [argument ...]",
       "For those who test the server." },
     { "memory", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0",

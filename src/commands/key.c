@@ -7,8 +7,8 @@
  * A bound client's database is its namespace: DBSIZE, FLUSHDB and FLUSHALL
  * count and empty that and nothing else.
  *
- * floor 6 - uses: base num table entry shard door copy upkeep reply instance
- *   arg help
+ * floor 6 - uses: base num table entry shard due door copy upkeep reply
+ *   instance arg help
  */
 
 /* Look at a key without using it. */
@@ -357,7 +357,8 @@ static bool policy_is_lfu(enum policy p) {
     return p == POLICY_ALLKEYS_LFU || p == POLICY_VOLATILE_LFU;
 }
 
-/* kvns' own policies count hits as well as time, so there both are told. */
+/* Redis' policies show a logarithm, which is what RESTORE and snapshots take
+ * and we keep; ours, which look at hits as well as time, the hits. */
 static enum outcome cmd_object_freq(struct call *x) {
     const struct entry *e = object_or_reply(x);
     enum policy policy = object_policy(x);
@@ -374,7 +375,7 @@ static enum outcome cmd_object_freq(struct call *x) {
     }
     hits = entry_aged(e->hits, work_tick(&x->w) - e->used,
                       x->k->ks.opt.half_life);
-    reply_int(x->r, entry_hits(hits));
+    reply_int(x->r, policy_is_lfu(policy) ? hits : entry_hits(hits));
     return DONE;
 }
 
@@ -394,7 +395,14 @@ static enum outcome cmd_object_idletime(struct call *x) {
 }
 
 static enum outcome cmd_object_refcount(struct call *x) {
-    if (object_or_reply(x) != NULL) reply_int(x->r, 1);
+    const struct entry *e = object_or_reply(x);
+
+    if (e == NULL) return DONE;
+    /* Redis shares these, and answers with the largest int */
+    if (entry_shape(e) == SHAPE_INT && entry_int(e) >= 0 &&
+        entry_int(e) < 10000)
+        reply_int(x->r, INT32_MAX);
+    else reply_int(x->r, 1);
     return DONE;
 }
 
@@ -432,21 +440,24 @@ struct key_changed {
                                    a, or -1 */
 };
 
-/* Is there an entry for a watched or waited-for key in this database? */
+/* Is a watched key alive in this database? */
 static bool key__is_in(const struct shard *s, const struct side_key *k,
-                       int db) {
+                       int db, int64_t now) {
     bool plain = k->nslen == UINT32_MAX;
     struct str ns = { k->name, plain ? 0 : k->nslen };
     struct str local = { k->name + ns.n, k->n };
+    const struct entry *e;
     const struct space *sp;
     struct table_at at;
 
     sp = plain ? s->dbs[db]->plain : space_find(s, s->dbs[db], ns, &at);
-    return sp != NULL && space_entry(s->ks, sp, local,
-                                     key_hash(s->ks, local), &at) != NULL;
+    if (sp == NULL) return false;
+    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
+    return e != NULL && !entry_is_dead(e, now);
 }
 
-/* A watched key is changed if it is there, or comes by the swap. */
+/* A watched key is changed if it is there, or comes by the swap.  One whose
+ * time has come is neither: EXEC looks after those that had been alive. */
 static void key__see_watched(void *ctx, void *item) {
     const struct key_changed *c = ctx;
     const struct side_key *k = item;
@@ -462,8 +473,8 @@ static void key__see_watched(void *ctx, void *item) {
                                memcmp(k->name, ns.p, ns.n) != 0)
             return;
     }
-    if (!key__is_in(c->s, k, k->db) &&
-        (c->b == -1 || !key__is_in(c->s, k, other)))
+    if (!key__is_in(c->s, k, k->db, c->x->w.now) &&
+        (c->b == -1 || !key__is_in(c->s, k, other, c->x->w.now)))
         return;
     for (struct side_link *l = k->first; l != NULL; l = l->next)
         atomic_store_explicit((atomic_bool *)l->who, true,

@@ -6,12 +6,14 @@
  * floor 6 - uses: base buf rdb entry shard save door load reply instance saver
  *   arg
  */
+/* Is there a file for snapshots? */
 static bool snapshot_path_or_reply(struct call *x) {
     if (x->k->opt.persist_path.n > 0) return true;
     reply_error(x->r, "ERR no persist-path is set");
     return false;
 }
 
+/* One is being taken. */
 static enum outcome snapshot_busy(struct call *x) {
     reply_error(x->r, "ERR Background save already in progress");
     return FAILED;
@@ -166,7 +168,8 @@ static enum outcome cmd_restore(struct call *x) {
     }
     if (t != 0 && !o.absolute)
         t = t > INT64_MAX - x->w.now ? INT64_MAX : t + x->w.now;
-    if (!rdb_in_payload(&in, x->argv[3].p, x->argv[3].n, &x->k->crc)) {
+    if (!rdb_in_payload(&in, x->argv[3].p, x->argv[3].n,
+                        x->k->skip_sums ? NULL : &x->k->crc)) {
         reply_error(x->r, "ERR DUMP payload version or checksum are wrong");
         rdb_in_free(&in);
         goto out;

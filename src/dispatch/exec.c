@@ -14,9 +14,9 @@
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf sha256 table entry shard door upkeep
- *    reply instance world client asking measure labels slow monitor pubsub
- *    track watch waiters arg
+ * floor 7 - uses: base mem clock rand num buf sha256 table entry shard door
+ *    upkeep reply instance world client asking measure labels slow monitor
+ *    pubsub track watch waiters arg
  */
 
 enum {
@@ -347,6 +347,7 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     const struct command *row = c->waiting->row;
     uint64_t set[EXEC_SHARDS / 64];
     struct client *current = l->current;
+    int64_t begun = clock_mono_ns();
     enum outcome what = BLOCKED;
     struct str few[16], *argv;
     struct buf out = { 0 };
@@ -373,6 +374,9 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     reply_close(&r);
     if (what != BLOCKED) {
         for (size_t i = 0; i < ROWS(set); i++) touched[i] |= set[i];
+        x.argc = c->waiting->argc;
+        x.argv = c->waiting->argv;
+        slow_note(&x, clock_mono_ns() - begun);
         if (what == FAILED)
             exec__failed(l, l->stats + (row - l->k->rows), &r, false);
         if (r.failed) client_cut(c);
@@ -737,10 +741,11 @@ static inline struct command_stat *exec__stats(const struct call *x) {
 /* Run a handler whose locks are held, timed by itself. */
 static enum outcome exec__timed(struct call *x, struct command_stat *st,
                                 enum outcome (*run)(struct call *)) {
-    int64_t begun = measure_begin(x->lane);
+    int64_t begun = measure_begin(x->lane), ns;
     enum outcome what = run(x);
 
-    slow_note(x, measure_alone(x->lane, st, begun));
+    ns = measure_alone(x->lane, st, begun);
+    if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
 }
 
@@ -1024,6 +1029,17 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     return exec__run(&x);
 }
 
+/* Is the reply written since the mark to be sent?  CLIENT REPLY silences all
+ * but messages; those that say who listens now are such, errors are not. */
+static COLD bool exec_is_wanted(struct client *c, const struct command *row,
+                                const struct reply *r, size_t mark) {
+    const uint32_t listens = PUBSUB | SUBSCRIBED;
+    bool wanted = client_wants_reply(c);
+
+    return wanted || (row != NULL && (row->flags & listens) == listens &&
+                      reply_begins(r, mark, r->proto == 2 ? '*' : '>'));
+}
+
 /* Carry out a command that was held back, if its client is still there. */
 static COLD void exec__held(struct lane *l, struct client *c) {
     struct saved_call *s = c->held;
@@ -1035,7 +1051,8 @@ static COLD void exec__held(struct lane *l, struct client *c) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
         exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
-        if (c->waiting == NULL && !client_wants_reply(c)) reply_cut(&r, 0);
+        if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
+            reply_cut(&r, 0);
         reply_close(&r);
         client_write(c, out.p, out.n);
         client_stir(c);

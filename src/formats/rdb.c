@@ -724,8 +724,8 @@ static bool rdb_get_header(struct rdb_in *in) {
 
 /* Read the n bytes at p as a DUMP payload: afterwards the type byte comes
  * next, and the input ends with the value.  False and stopped if version or
- * checksum are not right.  A client sends this: strings stay within what
- * Redis takes by default. */
+ * checksum are not right; without crc any checksum is.  A client sends this:
+ * strings stay within what Redis takes by default. */
 static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
                            const struct crc_tables *crc) {
     const uint8_t *q = p;
@@ -736,7 +736,8 @@ static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
     in->str_max = RDB_PAYLOAD_STR;
     if (!rdb__take_version(in, (int)load_le(q + n - RDB_FOOTER, 2)))
         return rdb_fail(in, "has an RDB version that we cannot read");
-    if (crc64(crc, 0, p, n - RDB_SUM) != load_le(q + n - RDB_SUM, RDB_SUM))
+    if (crc != NULL &&
+        crc64(crc, 0, p, n - RDB_SUM) != load_le(q + n - RDB_SUM, RDB_SUM))
         return rdb_fail(in, "has a wrong checksum");
     return true;
 }

@@ -5,7 +5,7 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *   users world apply saver booklet metric net listen loader instances probe
+ *   users world apply saver loader booklet metric net listen instances probe
  *   importer
  */
 #if !defined(KVNS_NO_MAIN)

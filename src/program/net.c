@@ -360,13 +360,15 @@ static inline void net__look_ahead(struct loop *l) {
 }
 
 /* The last command's reply is not for its client, or could not be written. */
-static COLD void net__cut_reply(struct loop *l, struct client *c,
+static COLD void net__cut_reply(struct loop *l, const struct net_request *q,
                                 size_t mark) {
     struct reply *r = &l->lane->reply;
+    struct client *c = q->c;
 
     if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                      CLIENT_REPLY_SKIPPING)) != 0 &&
-        c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
+        c->held == NULL && c->waiting == NULL &&
+        !exec_is_wanted(c, q->row, r, mark))
         reply_cut(r, mark);
     if (r->failed) {
         client_cut(c);
@@ -432,7 +434,7 @@ static void net__carry(struct loop *l) {
         if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
-            net__cut_reply(l, c, mark);
+            net__cut_reply(l, q, mark);
     }
     net__close_range(l);
     measure_close(lane, begun);

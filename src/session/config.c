@@ -393,7 +393,8 @@ static bool config__set(struct config__run *c, struct str name, int n,
     }
     if (n == 0 && row->type == OPT_BOOL)
         return config__put(c, row, STR("yes"));
-    if (n == 0 && row->type == OPT_FIXED) return config__put(c, row, STR(""));
+    if (n == 0 && (row->type == OPT_FIXED || row->type == OPT_SAVE))
+        return config__put(c, row, STR(""));
     if (n != 1 && (n == 0 || (row->flags & OPT_MANY) == 0)) {
         option_expected(row, expected, sizeof expected);
         if (n == 0)

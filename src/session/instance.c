@@ -452,6 +452,7 @@ struct kvns {
     atomic_bool stop;           /* SHUTDOWN or a signal */
     atomic_int stop_how;        /* enum stop_how */
     atomic_bool changed;        /* options changed: the program looks */
+    bool skip_sums;             /* RESTORE takes any checksum: DEBUG */
     size_t peak;                /* most bytes in use seen */
     size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */

@@ -12,7 +12,7 @@
  * sibling, and back to the sibling or parent.  A blocked client costs nothing
  * while it waits.
  *
- * floor 5 - uses: base entry shard instance client
+ * floor 5 - uses: base entry shard instance client measure
  */
 struct waiter {
     struct side_link link;      /* link.who: this */
@@ -187,8 +187,11 @@ static bool client_unblock(struct client *c, bool error) {
     struct str reply = c->proto == 2 ? STR("*-1\r\n") : STR("_\r\n");
 
     if (c->waiting == NULL || c->state != CLIENT_BLOCKED) return false;
-    if (error)
+    if (error) {
         reply = STR("-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+        c->lane->stats[c->waiting->row - c->lane->k->rows].failed++;
+        measure_error(c->lane, "UNBLOCKED");
+    }
     client_answer(c, reply);
     return true;
 }

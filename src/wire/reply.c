@@ -116,6 +116,11 @@ static void reply_cut(struct reply *r, size_t mark) {
     if (r->p != NULL) r->p = r->out->p + mark;
 }
 
+/* Does what was written since the mark begin with this byte? */
+static bool reply_begins(const struct reply *r, size_t mark, char byte) {
+    return reply_mark(r) > mark && r->out->p[mark] == byte;
+}
+
 static inline char *reply__crlf(char *p) {
     memcpy(p, "\r\n", 2);
     return p + 2;
@@ -271,6 +276,12 @@ static inline void reply_set(struct reply *r, size_t n) {
 /* The beginning of n replies nobody asked for. */
 static inline void reply_push(struct reply *r, size_t n) {
     reply__aggregate(r, r->proto == 2 ? '*' : '>', n);
+}
+
+/* The beginning of n pairs that say something of the reply behind them; only
+ * RESP3 has such. */
+static inline void reply_attribute(struct reply *r, size_t pairs) {
+    reply__aggregate(r, '|', pairs);
 }
 
 /* Begin an array whose length is said later, with reply_array_set.  Of

@@ -186,6 +186,7 @@ def test_kill_ends_a_wait(raw):
 
 def test_unblock(raw):
     c, waiting = raw(), raw()
+    c.ok("CONFIG", "RESETSTAT")
     i = mine(waiting)["id"]
     assert c.call("CLIENT", "UNBLOCK", i) == (":", 0)
     assert c.call("CLIENT", "UNBLOCK", "999999999") == (":", 0)
@@ -196,6 +197,10 @@ def test_unblock(raw):
         wait_for(lambda: listed(c, "ID", i)[0]["flags"] == "b")
         assert c.call("CLIENT", "UNBLOCK", i, *how) == (":", 1)
         assert waiting.read() == want
+    assert b"errorstat_UNBLOCKED:count=1\r\n" in plain(
+        c.call("INFO", "errorstats"))
+    assert re.search(rb"cmdstat_blpop:.*rejected_calls=0,failed_calls=[1-3]\r",
+                     plain(c.call("INFO", "commandstats")))
     assert waiting.call("PING") == ("+", b"PONG")
 
 
@@ -209,6 +214,27 @@ def test_reply_off_on_skip(raw):
     assert c.read() == ("$", b"a")
     assert c.read() == ("$", b"1")
     assert c.call("PING") == ("+", b"PONG")
+
+
+@pytest.mark.parametrize("proto, kind", [("2", "*"), ("3", ">")])
+def test_reply_off_lets_messages_through(raw, proto, kind):
+    """And what says who listens, for that comes like a message."""
+    c, other = raw(), raw()
+    c.call("HELLO", proto)
+    c.send(encode("CLIENT", "REPLY", "OFF") + encode("SUBSCRIBE")
+           + encode("SUBSCRIBE", "a", "b") + encode("PSUBSCRIBE", "a*")
+           + encode("PING") + encode("UNSUBSCRIBE", "b"))
+    for what, name, n in ((b"subscribe", b"a", 1), (b"subscribe", b"b", 2),
+                          (b"psubscribe", b"a*", 3), (b"unsubscribe", b"b", 2)):
+        assert c.read() == (kind, [("$", what), ("$", name), (":", n)])
+    assert other.call("PUBLISH", "a", "hi") == (":", 2)
+    assert c.read() == (kind, [("$", b"message"), ("$", b"a"), ("$", b"hi")])
+    c = raw()
+    c.call("HELLO", proto)
+    c.send(encode("CLIENT", "REPLY", "SKIP") + encode("SSUBSCRIBE", "a")
+           + encode("PING"))
+    assert c.read() == (kind, [("$", b"ssubscribe"), ("$", b"a"), (":", 1)])
+    assert c.read()[0] in ("+", "*")
 
 
 def test_pause_of_writes(raw):

@@ -369,6 +369,24 @@ def test_swapdb_refuses(raw, args, error):
     assert raw().call("SWAPDB", *args) == ("-", error)
 
 
+def test_swapdb_and_keys_whose_time_has_come(debugger):
+    """They are no change for who watches them, neither here nor there."""
+    c = debugger
+    c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    for mine in (False, True):
+        c.ok("FLUSHALL")
+        if mine:
+            c.ok("SET", "x", "bar", "PX", "1")
+        c.ok("SELECT", "1")
+        c.ok("SET", "x", "foo", "PX", "1")
+        c.ok("SELECT", "0")
+        time.sleep(0.01)
+        c.ok("WATCH", "x")
+        c.ok("SWAPDB", "0", "1")
+        c.ok("MULTI")
+        assert c.call("EXEC") == ("*", [])
+
+
 @pytest.mark.parametrize("flush", ["FLUSHDB", "FLUSHALL", "SWAPDB 0 5"])
 def test_watch_and_flush(raw, flush):
     """Only a key that is there changes when a database is emptied."""
@@ -390,6 +408,9 @@ def test_object(raw):
     assert c.call("OBJECT", "ENCODING", "s") == ("$", b"raw")
     assert c.call("OBJECT", "ENCODING", "none") == ("$", None)
     assert c.call("OBJECT", "REFCOUNT", "s") == (":", 1)
+    for n, count in (("9999", 2147483647), ("10000", 1), ("-1", 1)):
+        c.ok("SET", "n", n)
+        assert c.call("OBJECT", "REFCOUNT", "n") == (":", count)
     assert c.call("OBJECT", "IDLETIME", "s") == (":", 0)
     assert c.call("OBJECT", "WHAT", "s") == (
         "-", b"ERR unknown subcommand 'WHAT'. Try OBJECT HELP.")
@@ -412,6 +433,9 @@ def test_object_freq(raw):
             c.call("GET", "k")
         assert c.call("OBJECT", "FREQ", "k")[1] > 0
         assert c.call("OBJECT", "FREQ", "none") == ("$", None)
+        payload = plain(c.call("DUMP", "k"))
+        c.ok("RESTORE", "k", "0", payload, "REPLACE", "FREQ", "100")
+        assert c.call("OBJECT", "FREQ", "k") == (":", 100)
         assert c.call("OBJECT", "IDLETIME", "k")[0] == "-"
     finally:
         c.ok("CONFIG", "SET", "maxmemory-policy", "noeviction")

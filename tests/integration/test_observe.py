@@ -83,6 +83,18 @@ def test_slowlog_of_transactions(slow):
     assert b"SET" in seen and b"EXEC" not in seen
 
 
+def test_slowlog_of_what_waited(slow, raw):
+    """It stands where it was served, whole; while it waits it does not."""
+    c, waiting = slow, raw()
+    waiting.send(encode("BLPOP", "other", "l", "0"))
+    while b"blocked_clients:1" not in plain(c.call("INFO", "clients")):
+        pass
+    assert [b"BLPOP", b"other", b"l", b"0"] not in map(words, entries(c))
+    c.call("RPUSH", "l", "x")
+    waiting.read()
+    assert words(entries(c, "1")[0]) == [b"BLPOP", b"other", b"l", b"0"]
+
+
 def test_slowlog_threshold(raw):
     c = raw()
     c.ok("CONFIG", "SET", "slowlog-log-slower-than", "-1")
@@ -94,16 +106,6 @@ def test_slowlog_threshold(raw):
     assert c.call("SLOWLOG", "LEN") == (":", 0)
     assert c.call("SLOWLOG", "GET", "x") == (
         "-", b"ERR count should be greater than or equal to -1")
-
-
-@pytest.fixture
-def debugger(fresh_server, config_name):
-    if config_name == "redis":
-        s = fresh_server(args=["--enable-debug-command", "yes"])
-    else:
-        s = fresh_server(KVNS_ENABLE_DEBUG_COMMAND="yes")
-    with s.raw() as c:
-        yield c
 
 
 def test_latency(debugger):
@@ -214,7 +216,17 @@ def test_debug(debugger):
     assert c.call("DEBUG", "ERROR", "CODE text") == ("-", b"CODE text")
     assert plain(c.call("DEBUG", "NOSE")).startswith(
         b"ERR unknown subcommand or wrong number of arguments for 'NOSE'")
+    attributed = ("$", b"Some real reply following the attribute")
+    assert c.call("DEBUG", "PROTOCOL", "attrib") == attributed
+    assert c.call("DEBUG", "PROTOCOL", "push") == (
+        "-", b"ERR RESP2 is not supported by this command")
     c.call("HELLO", "3")
+    assert c.call("DEBUG", "PROTOCOL", "attrib") == ("|", [
+        (("$", b"key-popularity"), ("*", [("$", b"key:123"), (":", 90)]))])
+    assert c.read() == attributed
+    assert c.call("DEBUG", "PROTOCOL", "push") == (
+        ">", [("$", b"server-cpu-usage"), (":", 42)])
+    assert c.read() == ("$", b"Some real reply following the push reply")
     assert c.call("DEBUG", "PROTOCOL", "true") == ("#", True)
     assert c.call("DEBUG", "PROTOCOL", "double") == (",", b"3.141")
     assert c.call("DEBUG", "PROTOCOL", "null") == ("_", None)

@@ -379,6 +379,10 @@ static void test_config_include(void) {
 
     config_test_dir(dir);
     config_test_write(dir, "i", "port 7\nhz 20\nsave 60 1\n", inner);
+    config_test_write(dir, "c", "save 60 1\nsave\n", path);
+    CHECK(config_test_load(&o, &r, "kvns ~", path, config_no_env));
+    CHECK(o.save.n == 0 && !o.save.at_exit);
+    config_test_end(&o, &r);
     snprintf(text, sizeof text, "port 6\ninclude \"%s\"\nhz 30\nsave 300 10\n",
              inner);
     config_test_write(dir, "c", text, path);

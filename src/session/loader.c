@@ -12,7 +12,9 @@
  * to its place in the table, which costs a line that is needed anyway; and a
  * scout runs some keys ahead and calls their lines towards the processor.
  *
- * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
+ * DEBUG RELOAD loads the file once more, in one go, with the world at rest.
+ *
+ * floor 5 - uses: base mem clock num buf files log table rdb rdb_file entry
  *    shard save door load upkeep option instance users world apply
  */
 enum {
@@ -41,6 +43,8 @@ struct loader {
     bool in_key;                /* f.key says where it went wrong */
     const char *why;            /* instead of the reader's */
     struct buf settings;        /* of namespaces and users, not yet in force */
+    bool resting;               /* the world is at rest */
+    bool merge;                 /* keys may be there already */
     bool over;                  /* the log says that it is more than allowed */
     uint64_t keys, expired, empty, evicted;
     int64_t began_us, said_us;
@@ -192,7 +196,8 @@ static bool loader__key(struct loader *l) {
         return rdb_skip_value(&l->in, f->type);
     }
     edit_open(&l->w, f->key, &ed);
-    if (ed.e != NULL) return loader__wrong(l, "stands there twice");
+    if (ed.e != NULL && !l->merge)
+        return loader__wrong(l, "stands there twice");
     did = load_value(&l->load, &ed, &l->in, f->type,
                      f->deadline == -1 ? 0 : f->deadline);
     if (did == LOAD_DONE) {
@@ -255,7 +260,7 @@ static void loader__settle(struct loader *l) {
     uint32_t n;
 
     if (rest.n == 0) return;
-    world_stop(l->k->lanes);
+    if (!l->resting) world_stop(l->k->lanes);
     while (rest.n > 0) {
         struct str s;
 
@@ -265,7 +270,7 @@ static void loader__settle(struct loader *l) {
         else loader__tenant(l, s);
         rest = str_of(s.p + n, rest.n - 1 - sizeof n - n);
     }
-    world_go(l->k->lanes);
+    if (!l->resting) world_go(l->k->lanes);
     buf_reset(&l->settings);
 }
 
@@ -491,24 +496,48 @@ static bool loader__quarantine(struct loader *l) {
     return true;
 }
 
-/* Loading is over; frees l.  False: the server must not go on. */
-static bool loader_end(struct loader *l, enum loader_at at) {
+/* Loading is over; frees l. */
+static void loader__close(struct loader *l, enum loader_at at) {
     struct kvns *k = l->k;
-    bool ok = true;
 
-    if (at == LOADER_DONE) {
+    if (at == LOADER_DONE)
         log_line(&k->log, KLOG_NOTICE, "loaded %llu keys, %llu had expired, "
                  "%.3f s", (unsigned long long)l->keys,
                  (unsigned long long)l->expired,
                  (double)(clock_wall_us() - l->began_us) / 1e6);
-    } else {
-        loader__empty(k);
-        ok = k->opt.on_corrupt == OPTION_QUARANTINE && loader__quarantine(l);
-    }
     pthread_mutex_lock(&k->lock);
     k->persist.dirty_then = instance_dirty(k);
     pthread_mutex_unlock(&k->lock);
     atomic_store(&k->loading, false);
     loader_free(l);
+}
+
+/* Loading at the start is over; frees l.  False: the server must not go on. */
+static bool loader_end(struct loader *l, enum loader_at at) {
+    bool ok = true;
+
+    if (at == LOADER_FAILED) {
+        loader__empty(l->k);
+        ok = l->k->opt.on_corrupt == OPTION_QUARANTINE &&
+             loader__quarantine(l);
+    }
+    loader__close(l, at);
     return ok;
+}
+
+/* Load the snapshot once more, beside the keys that there are; with `merge`
+ * it may replace some of them.  The world is at rest.  False: the log says
+ * why, and what was loaded until then is there. */
+static bool loader_reload(struct kvns *k, bool merge) {
+    enum loader_at at = LOADER_MORE;
+    struct loader *l;
+    bool ok;
+
+    l = loader_open(k, &ok);
+    if (l == NULL) return false;
+    l->resting = true;
+    l->merge = merge;
+    while (at == LOADER_MORE) at = loader_step(l);
+    loader__close(l, at);
+    return at == LOADER_DONE;
 }
