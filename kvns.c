@@ -10327,8 +10327,8 @@ static bool rdb_get_header(struct rdb_in *in) {
 
 /* Read the n bytes at p as a DUMP payload: afterwards the type byte comes
  * next, and the input ends with the value.  False and stopped if version or
- * checksum are not right.  A client sends this: strings stay within what
- * Redis takes by default. */
+ * checksum are not right; without crc any checksum is.  A client sends this:
+ * strings stay within what Redis takes by default. */
 static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
                            const struct crc_tables *crc) {
     const uint8_t *q = p;
@@ -10339,7 +10339,8 @@ static bool rdb_in_payload(struct rdb_in *in, const void *p, size_t n,
     in->str_max = RDB_PAYLOAD_STR;
     if (!rdb__take_version(in, (int)load_le(q + n - RDB_FOOTER, 2)))
         return rdb_fail(in, "has an RDB version that we cannot read");
-    if (crc64(crc, 0, p, n - RDB_SUM) != load_le(q + n - RDB_SUM, RDB_SUM))
+    if (crc != NULL &&
+        crc64(crc, 0, p, n - RDB_SUM) != load_le(q + n - RDB_SUM, RDB_SUM))
         return rdb_fail(in, "has a wrong checksum");
     return true;
 }
@@ -19800,6 +19801,11 @@ static void reply_cut(struct reply *r, size_t mark) {
     if (r->p != NULL) r->p = r->out->p + mark;
 }
 
+/* Does what was written since the mark begin with this byte? */
+static bool reply_begins(const struct reply *r, size_t mark, char byte) {
+    return reply_mark(r) > mark && r->out->p[mark] == byte;
+}
+
 static inline char *reply__crlf(char *p) {
     memcpy(p, "\r\n", 2);
     return p + 2;
@@ -19955,6 +19961,12 @@ static inline void reply_set(struct reply *r, size_t n) {
 /* The beginning of n replies nobody asked for. */
 static inline void reply_push(struct reply *r, size_t n) {
     reply__aggregate(r, r->proto == 2 ? '*' : '>', n);
+}
+
+/* The beginning of n pairs that say something of the reply behind them; only
+ * RESP3 has such. */
+static inline void reply_attribute(struct reply *r, size_t pairs) {
+    reply__aggregate(r, '|', pairs);
 }
 
 /* Begin an array whose length is said later, with reply_array_set.  Of
@@ -22775,7 +22787,8 @@ static bool config__set(struct config__run *c, struct str name, int n,
     }
     if (n == 0 && row->type == OPT_BOOL)
         return config__put(c, row, STR("yes"));
-    if (n == 0 && row->type == OPT_FIXED) return config__put(c, row, STR(""));
+    if (n == 0 && (row->type == OPT_FIXED || row->type == OPT_SAVE))
+        return config__put(c, row, STR(""));
     if (n != 1 && (n == 0 || (row->flags & OPT_MANY) == 0)) {
         option_expected(row, expected, sizeof expected);
         if (n == 0)
@@ -23787,6 +23800,7 @@ struct kvns {
     atomic_bool stop;           /* SHUTDOWN or a signal */
     atomic_int stop_how;        /* enum stop_how */
     atomic_bool changed;        /* options changed: the program looks */
+    bool skip_sums;             /* RESTORE takes any checksum: DEBUG */
     size_t peak;                /* most bytes in use seen */
     size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */
@@ -24981,6 +24995,552 @@ static void saver_turn(struct kvns *k, int64_t now) {
     keyspace_unlock(&k->ks);
 }
 /* ---- end session/saver.c -------------------------------------------- */
+/* and from there */
+/* ---- begin session/loader.c ----------------------------------------- */
+/* ==== loader - the snapshot at the start ===================================
+ *
+ * Loads the file of persist-path before the server is ready, in slices: in
+ * between, the loops answer -LOADING.  A file that is damaged ends the start,
+ * or is set aside under another name (on-corrupt), and is never overwritten.
+ *
+ * Nothing of the file is certain before its checksum, which comes last; until
+ * then no command sees a key.
+ *
+ * Tables are made for as many keys as the file says and has bytes for, so that
+ * they do not grow while loading.  A key that stands twice is found on the way
+ * to its place in the table, which costs a line that is needed anyway; and a
+ * scout runs some keys ahead and calls their lines towards the processor.
+ *
+ * DEBUG RELOAD loads the file once more, in one go, with the world at rest.
+ *
+ * floor 5 - uses: base mem clock num buf files log table rdb rdb_file entry
+ *    shard save door load upkeep option instance users world apply
+ */
+enum {
+    LOADER_SLICE_US = 10000,    /* between turns of the loop */
+    LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
+    LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
+};
+
+enum loader_at { LOADER_MORE, LOADER_DONE, LOADER_FAILED };
+
+/* A key ahead: where its record begins, and its hash. */
+struct loader_ahead {
+    uint64_t at, hash;
+};
+
+struct loader {
+    struct kvns *k;
+    char *path;
+    int fd;
+    struct rdb_in in;
+    struct rdb_file f;
+    struct load load;
+    struct work w;
+    bool ours;                  /* written by kvns */
+    bool in_key;                /* f.key says where it went wrong */
+    const char *why;            /* instead of the reader's */
+    struct buf settings;        /* of namespaces and users, not yet in force */
+    bool resting;               /* the world is at rest */
+    bool merge;                 /* keys may be there already */
+    bool over;                  /* the log says that it is more than allowed */
+    uint64_t keys, expired, empty, evicted;
+    int64_t began_us, said_us;
+    struct loader_ahead ahead[LOADER_AHEAD];
+    uint32_t first, scouted;    /* of the ring `ahead`: numbers, not places */
+    uint64_t scout_at;          /* where the scout goes on */
+    struct key_hint hint;
+};
+
+static void loader_free(struct loader *l) {
+    if (l == NULL) return;
+    load_free(&l->load);
+    buf_free(&l->settings);
+    rdb_file_close(&l->f);
+    rdb_in_free(&l->in);
+    if (l->fd != -1) close(l->fd);
+    free(l->path);
+    free(l);
+}
+
+/* Remove what a server that was killed has left behind. */
+static void loader__tidy(struct kvns *k) {
+    char *tmp = file_name(k->opt.persist_path, ".tmp");
+
+    if (tmp != NULL && unlink(tmp) == 0)
+        log_line(&k->log, KLOG_NOTICE, "removed %s, left by a server that "
+                 "did not end", tmp);
+    free(tmp);
+}
+
+/* Say that the file cannot be opened. */
+static struct loader *loader__refuse(struct loader *l, const char *why) {
+    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: %s", l->path, why);
+    loader_free(l);
+    return NULL;
+}
+
+/* Open the snapshot.  NULL: there is none (*ok), or it cannot be read, which
+ * the log says. */
+static struct loader *loader_open(struct kvns *k, bool *ok) {
+    struct loader *l;
+    struct stat st;
+
+    *ok = true;
+    if (k->opt.persist_path.n == 0) return NULL;
+    loader__tidy(k);
+    l = calloc(1, sizeof *l);
+    *ok = false;
+    if (l == NULL) return NULL;
+    l->k = k;
+    l->fd = -1;
+    l->path = file_name(k->opt.persist_path, "");
+    if (l->path == NULL) return loader__refuse(l, strerror(ENOMEM));
+    /* a pipe of that name must not keep us waiting */
+    l->fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (l->fd == -1 && errno == ENOENT) {
+        loader_free(l);
+        *ok = true;
+        return NULL;
+    }
+    if (l->fd == -1 || fstat(l->fd, &st) == -1)
+        return loader__refuse(l, strerror(errno));
+    if (!S_ISREG(st.st_mode)) return loader__refuse(l, "it is no file");
+    rdb_in_fd(&l->in, l->fd, RDB_UNKNOWN);
+    l->in.crc = &k->crc;
+    l->w.ks = &k->ks;
+    l->began_us = l->said_us = clock_wall_us();
+    l->w.now = l->load.now = l->began_us / 1000;
+    pthread_mutex_lock(&k->lock);
+    k->persist.load_began_ms = l->w.now;
+    k->persist.load_total = (uint64_t)st.st_size;
+    k->persist.load_done = 0;
+    pthread_mutex_unlock(&k->lock);
+    atomic_store(&k->loading, true);
+    rdb_file_open(&l->f, &l->in);
+    *ok = true;
+    return l;
+}
+
+/* Make room for n keys of the default namespace of the database at hand. */
+static void loader__expect(struct loader *l, uint64_t n) {
+    struct keyspace *ks = &l->k->ks;
+
+    n /= ks->nshards;
+    if (n > rdb_rest(&l->in) / LOADER_KEY_BYTES)
+        n = rdb_rest(&l->in) / LOADER_KEY_BYTES;
+    if (n < 1024) return;
+    for (uint32_t i = 0; i < ks->nshards; i++) {
+        struct keyref ref = { .shard = ks->shards + i };
+        size_t was;
+
+        ref.db = ref.shard->dbs[l->w.db];
+        ref.space = ref.db->plain;
+        if (ref.space == NULL && space_new(&ref) == NULL) return;
+        was = ref.shard->mem.used;
+        table_expect(&ref.space->keys, &ref.shard->mem, (size_t)n);
+        space_charge(ref.shard, ref.space, ref.shard->mem.used - was);
+    }
+}
+
+static bool loader__wrong(struct loader *l, const char *why) {
+    l->why = why;
+    return false;
+}
+
+/* A namespace holds more than it may, or all of them do: say so, once, and
+ * let go what its policy lets go.  What may not be evicted stays. */
+static void loader__shrink(struct loader *l, const struct keyref *ref) {
+    struct keyspace *ks = &l->k->ks;
+    const struct space *sp = ref->space;
+    const struct tenant *t = sp == NULL ? NULL : sp->tenant;
+    size_t limit = ks->opt.memory_limit;
+
+    for (;;) {
+        struct keyref now = *ref;
+        struct table_at at;
+
+        now.space = ref->ns.p == NULL ? ref->db->plain :
+                        space_find(ref->shard, ref->db, ref->ns, &at);
+        if (now.space == NULL) return;
+        if (keyspace_bytes(ks) <= limit &&
+            (t == NULL || !t->has_limit || atomic_load(&t->bytes) <= t->limit))
+            return;
+        if (!l->over)
+            log_line(&l->k->log, KLOG_WARNING, "the snapshot holds more than "
+                     "the memory limit of %zu bytes or that of a namespace: "
+                     "%s", limit,
+                     policy_evicts((enum policy)now.space->policy) ?
+                         "keys are evicted while it is loaded" :
+                         "it is loaded whole, and what needs memory is "
+                         "refused until there is room");
+        l->over = true;
+        if (!policy_evicts((enum policy)now.space->policy) ||
+            space_evict(&l->w, ref->shard, now.space, ref->local) == 0)
+            return;
+        l->evicted++;
+    }
+}
+
+/* Load the key at hand. */
+static bool loader__key(struct loader *l) {
+    struct rdb_file *f = &l->f;
+    enum load_did did;
+    struct edit ed;
+
+    l->in_key = true;
+    if (f->deadline != -1 && f->deadline <= l->w.now) {
+        l->expired++;
+        return rdb_skip_value(&l->in, f->type);
+    }
+    edit_open(&l->w, f->key, &ed);
+    if (ed.e != NULL && !l->merge)
+        return loader__wrong(l, "stands there twice");
+    did = load_value(&l->load, &ed, &l->in, f->type,
+                     f->deadline == -1 ? 0 : f->deadline);
+    if (did == LOAD_DONE) {
+        if (f->freq != -1) ed.e->hits = (uint8_t)f->freq;
+        if (f->idle > 0 && f->idle < INT32_MAX)
+            ed.e->used -= (uint32_t)(f->idle * 1000 / ENTRY_TICK);
+        edit_commit(&ed, 0, NULL);
+        if (l->keys++ % LOADER_KEYS == 0 || l->over)
+            loader__shrink(l, &ed.ref);
+        l->in_key = false;
+        return true;
+    }
+    edit_cancel(&ed);
+    if (did == LOAD_REFUSED) return loader__wrong(l, "finds no memory");
+    if (did == LOAD_BAD) return false;
+    l->empty++;
+    l->in_key = false;
+    return true;
+}
+
+/* Take what stands before the next blank. */
+static struct str loader__word(struct str *rest) {
+    const char *end = memchr(rest->p, ' ', rest->n);
+    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
+    struct str word = str_of(rest->p, n);
+
+    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
+    return word;
+}
+
+/* "LIMIT POLICY NAME": what the options say of it goes before. */
+static void loader__tenant(struct loader *l, struct str s) {
+    struct str limit = loader__word(&s), policy = loader__word(&s);
+    struct tenant *t = tenant_make(&l->k->ks, s);
+    uint64_t bytes;
+
+    if (t == NULL) return;
+    if (!t->limit_option && num_parse_size(limit, &bytes)) {
+        t->has_limit = true;
+        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
+    }
+    if (!t->policy_option && !option_policy(policy, &t->policy))
+        t->policy = POLICY_COUNT;
+    apply_tenant(l->k, t);
+}
+
+/* "NAME HASH NAMESPACE": unless the options have a user of that name. */
+static void loader__user(struct loader *l, struct str s) {
+    struct str name = loader__word(&s), hash = loader__word(&s);
+    const struct user *old = user_find(l->k, name);
+
+    if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)
+        return;
+    user_put(l->k, name, hash, s);
+}
+
+/* Put the settings that were met into force, with the world at rest. */
+static void loader__settle(struct loader *l) {
+    struct str rest = buf_str(&l->settings);
+    uint32_t n;
+
+    if (rest.n == 0) return;
+    if (!l->resting) world_stop(l->k->lanes);
+    while (rest.n > 0) {
+        struct str s;
+
+        memcpy(&n, rest.p + 1, sizeof n);
+        s = str_of(rest.p + 1 + sizeof n, n);
+        if (rest.p[0] == 'u') loader__user(l, s);
+        else loader__tenant(l, s);
+        rest = str_of(s.p + n, rest.n - 1 - sizeof n - n);
+    }
+    if (!l->resting) world_go(l->k->lanes);
+    buf_reset(&l->settings);
+}
+
+/* Keep a setting until no lock is held. */
+static bool loader__keep(struct loader *l, char kind, struct str value) {
+    uint32_t n = (uint32_t)value.n;
+
+    buf_put_char(&l->settings, kind);
+    buf_put(&l->settings, &n, sizeof n);
+    if (buf_put_str(&l->settings, value)) return true;
+    return loader__wrong(l, "finds no memory");
+}
+
+static bool loader__aux(struct loader *l) {
+    struct str key = l->f.key, value = l->f.value;
+    const char *why;
+    int64_t n;
+
+    if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
+    if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
+    if (str_eq(key, STR("kvns-ver"))) l->ours = true;
+    if (str_eq(key, STR("used-mem")) && num_parse_int(value, &n) && n > 0) {
+        pthread_mutex_lock(&l->k->lock);
+        l->k->persist.load_used_mem = (uint64_t)n;
+        pthread_mutex_unlock(&l->k->lock);
+    }
+    if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
+        loader__expect(l, (uint64_t)n);
+    if (!str_eq(key, STR(SAVE_DUES))) return true;
+    switch (load_dues(&l->w, value, &why)) {
+    case LOAD_DONE: return true;
+    case LOAD_BAD: return loader__wrong(l, why);
+    case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
+    case LOAD_EMPTY:
+        l->keys--;
+        l->empty++;
+        return true;
+    }
+    return false;
+}
+
+/* Look ahead: bring the lines of keys to come towards the processor. */
+static void loader__scout(struct loader *l) {
+    struct keyspace *ks = &l->k->ks;
+    struct str key, ns, local;
+
+    if (l->scout_at < rdb_at(&l->in)) {
+        l->scout_at = rdb_at(&l->in);
+        l->first = l->scouted;
+    }
+    while (l->scouted - l->first < LOADER_AHEAD) {
+        struct loader_ahead *a = l->ahead + l->scouted % LOADER_AHEAD;
+        struct space *sp;
+        struct shard *s;
+
+        a->at = l->scout_at;
+        if (!rdb_scout(&l->in, &l->scout_at, &key)) return;
+        key_split(&l->w, key, &ns, &local);
+        a->hash = key_hash(ks, local);
+        s = key_shard(ks, ns, a->hash);
+        sp = ns.p == NULL ? s->dbs[l->w.db]->plain : NULL;
+        if (sp != NULL) table_prefetch(&sp->keys, a->hash);
+        l->scouted++;
+    }
+}
+
+/* Use what the scout knows of the key whose record began at `at`, if it was
+ * there. */
+static void loader__hint(struct loader *l, uint64_t at) {
+    l->w.hint = NULL;
+    while (l->first != l->scouted) {
+        const struct loader_ahead *a = l->ahead + l->first % LOADER_AHEAD;
+
+        if (a->at > at) return;
+        l->first++;
+        if (a->at < at) continue;
+        l->hint.p = l->f.key.p;
+        l->hint.ref.hash = a->hash;
+        key_split(&l->w, l->f.key, &l->hint.ref.ns, &l->hint.ref.local);
+        l->hint.ref.shard = key_shard(&l->k->ks, l->hint.ref.ns, a->hash);
+        l->hint.found = false;
+        l->w.hint = &l->hint;
+        return;
+    }
+}
+
+/* Take one record. */
+static enum loader_at loader__record(struct loader *l) {
+    uint64_t at = rdb_at(&l->in);
+    bool ok = true;
+
+    l->in_key = false;
+    loader__scout(l);
+    switch (rdb_file_next(&l->f)) {
+    case RDB_AT_ERROR: return LOADER_FAILED;
+    case RDB_AT_END: return LOADER_DONE;
+    case RDB_AT_AUX:
+        ok = loader__aux(l);
+        break;
+    case RDB_AT_FUNCTION:
+        log_line(&l->k->log, KLOG_WARNING, "the snapshot has a library of "
+                 "functions: they are not ours, and left out");
+        break;
+    case RDB_AT_SELECT:
+        if (l->f.db >= l->k->ks.opt.databases)
+            ok = loader__wrong(l, "has more databases than the option "
+                                  "databases allows");
+        else l->w.db = (int)l->f.db;
+        break;
+    case RDB_AT_RESIZE:
+        if (!l->ours) loader__expect(l, l->f.keys);
+        break;
+    case RDB_AT_KEY:
+        loader__hint(l, at);
+        ok = loader__key(l);
+        break;
+    }
+    return ok ? LOADER_MORE : LOADER_FAILED;
+}
+
+/* Say how far it is, once a second. */
+static void loader__progress(struct loader *l) {
+    struct kvns *k = l->k;
+    int64_t now = clock_wall_us(), took = now - l->began_us;
+    uint64_t done = rdb_at(&l->in), total = k->persist.load_total;
+
+    pthread_mutex_lock(&k->lock);
+    k->persist.load_done = done;
+    k->persist.load_keys = l->keys;
+    k->persist.load_expired = l->expired;
+    pthread_mutex_unlock(&k->lock);
+    if (now - l->said_us < 1000000 || done == 0) return;
+    l->said_us = now;
+    if (total < done) total = done;     /* the file has grown */
+    log_line(&k->log, KLOG_NOTICE, "loading: %d %%, %llu keys, %.0f s left",
+             (int)((double)done * 100 / (double)total),
+             (unsigned long long)l->keys,
+             (double)took / 1e6 * (double)(total - done) / (double)done);
+}
+
+/* Say what is wrong with the file, and where. */
+static void loader__complain(struct loader *l) {
+    const char *why = l->why != NULL ? l->why : l->in.why;
+    uint64_t at = l->why != NULL ? rdb_at(&l->in) : l->in.why_at;
+    char where[160] = "";
+
+    if (l->in_key)
+        snprintf(where, sizeof where, ", key '%.*s'%s",
+                 (int)size_min(l->f.key.n, 128), l->f.key.p,
+                 l->f.key.n > 128 ? "..." : "");
+    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: byte %llu%s %s",
+             l->path, (unsigned long long)at, where, why);
+}
+
+/* Load for a while.  LOADER_FAILED: the log says why, and what was loaded is
+ * still there. */
+static enum loader_at loader_step(struct loader *l) {
+    struct kvns *k = l->k;
+    int64_t until = clock_mono_ns() / 1000 + LOADER_SLICE_US;
+    enum loader_at at = LOADER_MORE;
+    int notify;
+
+    if (l->in.why != NULL) at = LOADER_FAILED;  /* the header */
+    keyspace_lock(&k->ks);
+    notify = k->ks.opt.notify;
+    k->ks.opt.notify = 0;       /* nobody is told of what was */
+    while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
+        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
+            at = loader__record(l);
+        if (l->settings.n > 0) break;
+        for (uint32_t i = 0; i < k->ks.nshards; i++)
+            mem_refill(&k->ks.shards[i].mem);
+    }
+    k->ks.opt.notify = notify;
+    keyspace_unlock(&k->ks);
+    loader__settle(l);
+    loader__progress(l);
+    if (at == LOADER_DONE && rdb_rest(&l->in) > 0) {
+        l->why = "is followed by bytes that belong to nothing";
+        l->in_key = false;
+        at = LOADER_FAILED;
+    }
+    if (at == LOADER_FAILED) loader__complain(l);
+    return at;
+}
+
+/* Forget what was loaded of a damaged file. */
+static void loader__empty(struct kvns *k) {
+    keyspace_lock(&k->ks);
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        for (uint32_t d = 0; d < k->ks.opt.databases; d++)
+            while (!db_flush(k->ks.shards + i, k->ks.shards[i].dbs[d])) {}
+    keyspace_unlock(&k->ks);
+}
+
+/* Set a damaged file aside.  False: it could not be, and the log says so. */
+static bool loader__quarantine(struct loader *l) {
+    struct kvns *k = l->k;
+    char stamp[32], *to = NULL;
+    struct stat st;
+
+    if (clock_utc(clock_wall_us() / 1000, stamp))
+        for (char *p = stamp; *p != '\0'; p++)
+            if (*p == ':') *p = '-';
+    for (int i = 0; i < 1000; i++) {
+        char end[64];
+
+        snprintf(end, sizeof end, i == 0 ? ".corrupt-%s" : ".corrupt-%s-%d",
+                 stamp, i);
+        free(to);
+        to = file_name(k->opt.persist_path, end);
+        if (to == NULL || lstat(to, &st) == -1) break;
+    }
+    if (to == NULL || !file_rename(l->path, to)) {
+        log_line(&k->log, KLOG_ERROR, "cannot set %s aside: %s", l->path,
+                 strerror(errno));
+        free(to);
+        return false;
+    }
+    log_line(&k->log, KLOG_WARNING, "the damaged snapshot is now %s; the "
+             "server begins empty", to);
+    free(to);
+    return true;
+}
+
+/* Loading is over; frees l. */
+static void loader__close(struct loader *l, enum loader_at at) {
+    struct kvns *k = l->k;
+
+    if (at == LOADER_DONE)
+        log_line(&k->log, KLOG_NOTICE, "loaded %llu keys, %llu had expired, "
+                 "%.3f s", (unsigned long long)l->keys,
+                 (unsigned long long)l->expired,
+                 (double)(clock_wall_us() - l->began_us) / 1e6);
+    pthread_mutex_lock(&k->lock);
+    k->persist.dirty_then = instance_dirty(k);
+    pthread_mutex_unlock(&k->lock);
+    atomic_store(&k->loading, false);
+    loader_free(l);
+}
+
+/* Loading at the start is over; frees l.  False: the server must not go on. */
+static bool loader_end(struct loader *l, enum loader_at at) {
+    bool ok = true;
+
+    if (at == LOADER_FAILED) {
+        loader__empty(l->k);
+        ok = l->k->opt.on_corrupt == OPTION_QUARANTINE &&
+             loader__quarantine(l);
+    }
+    loader__close(l, at);
+    return ok;
+}
+
+/* Load the snapshot once more, beside the keys that there are; with `merge`
+ * it may replace some of them.  The world is at rest.  False: the log says
+ * why, and what was loaded until then is there. */
+static bool loader_reload(struct kvns *k, bool merge) {
+    enum loader_at at = LOADER_MORE;
+    struct loader *l;
+    bool ok;
+
+    l = loader_open(k, &ok);
+    if (l == NULL) return false;
+    l->resting = true;
+    l->merge = merge;
+    while (at == LOADER_MORE) at = loader_step(l);
+    loader__close(l, at);
+    return at == LOADER_DONE;
+}
+/* ---- end session/loader.c ------------------------------------------- */
 /* a connection */
 /* ---- begin session/client.c ----------------------------------------- */
 /* ==== client - a connection, or whoever else sends commands ================
@@ -27811,7 +28371,7 @@ static void watch_clear(struct client *c, bool locked) {
  * sibling, and back to the sibling or parent.  A blocked client costs nothing
  * while it waits.
  *
- * floor 5 - uses: base entry shard instance client
+ * floor 5 - uses: base entry shard instance client measure
  */
 struct waiter {
     struct side_link link;      /* link.who: this */
@@ -27986,8 +28546,11 @@ static bool client_unblock(struct client *c, bool error) {
     struct str reply = c->proto == 2 ? STR("*-1\r\n") : STR("_\r\n");
 
     if (c->waiting == NULL || c->state != CLIENT_BLOCKED) return false;
-    if (error)
+    if (error) {
         reply = STR("-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+        c->lane->stats[c->waiting->row - c->lane->k->rows].failed++;
+        measure_error(c->lane, "UNBLOCKED");
+    }
     client_answer(c, reply);
     return true;
 }
@@ -30245,8 +30808,8 @@ static const struct command pf_commands[] = {
  * A bound client's database is its namespace: DBSIZE, FLUSHDB and FLUSHALL
  * count and empty that and nothing else.
  *
- * floor 6 - uses: base num table entry shard door copy upkeep reply instance
- *   arg help
+ * floor 6 - uses: base num table entry shard due door copy upkeep reply
+ *   instance arg help
  */
 
 /* Look at a key without using it. */
@@ -30595,7 +31158,8 @@ static bool policy_is_lfu(enum policy p) {
     return p == POLICY_ALLKEYS_LFU || p == POLICY_VOLATILE_LFU;
 }
 
-/* kvns' own policies count hits as well as time, so there both are told. */
+/* Redis' policies show a logarithm, which is what RESTORE and snapshots take
+ * and we keep; ours, which look at hits as well as time, the hits. */
 static enum outcome cmd_object_freq(struct call *x) {
     const struct entry *e = object_or_reply(x);
     enum policy policy = object_policy(x);
@@ -30612,7 +31176,7 @@ static enum outcome cmd_object_freq(struct call *x) {
     }
     hits = entry_aged(e->hits, work_tick(&x->w) - e->used,
                       x->k->ks.opt.half_life);
-    reply_int(x->r, entry_hits(hits));
+    reply_int(x->r, policy_is_lfu(policy) ? hits : entry_hits(hits));
     return DONE;
 }
 
@@ -30632,7 +31196,14 @@ static enum outcome cmd_object_idletime(struct call *x) {
 }
 
 static enum outcome cmd_object_refcount(struct call *x) {
-    if (object_or_reply(x) != NULL) reply_int(x->r, 1);
+    const struct entry *e = object_or_reply(x);
+
+    if (e == NULL) return DONE;
+    /* Redis shares these, and answers with the largest int */
+    if (entry_shape(e) == SHAPE_INT && entry_int(e) >= 0 &&
+        entry_int(e) < 10000)
+        reply_int(x->r, INT32_MAX);
+    else reply_int(x->r, 1);
     return DONE;
 }
 
@@ -30670,21 +31241,24 @@ struct key_changed {
                                    a, or -1 */
 };
 
-/* Is there an entry for a watched or waited-for key in this database? */
+/* Is a watched key alive in this database? */
 static bool key__is_in(const struct shard *s, const struct side_key *k,
-                       int db) {
+                       int db, int64_t now) {
     bool plain = k->nslen == UINT32_MAX;
     struct str ns = { k->name, plain ? 0 : k->nslen };
     struct str local = { k->name + ns.n, k->n };
+    const struct entry *e;
     const struct space *sp;
     struct table_at at;
 
     sp = plain ? s->dbs[db]->plain : space_find(s, s->dbs[db], ns, &at);
-    return sp != NULL && space_entry(s->ks, sp, local,
-                                     key_hash(s->ks, local), &at) != NULL;
+    if (sp == NULL) return false;
+    e = space_entry(s->ks, sp, local, key_hash(s->ks, local), &at);
+    return e != NULL && !entry_is_dead(e, now);
 }
 
-/* A watched key is changed if it is there, or comes by the swap. */
+/* A watched key is changed if it is there, or comes by the swap.  One whose
+ * time has come is neither: EXEC looks after those that had been alive. */
 static void key__see_watched(void *ctx, void *item) {
     const struct key_changed *c = ctx;
     const struct side_key *k = item;
@@ -30700,8 +31274,8 @@ static void key__see_watched(void *ctx, void *item) {
                                memcmp(k->name, ns.p, ns.n) != 0)
             return;
     }
-    if (!key__is_in(c->s, k, k->db) &&
-        (c->b == -1 || !key__is_in(c->s, k, other)))
+    if (!key__is_in(c->s, k, k->db, c->x->w.now) &&
+        (c->b == -1 || !key__is_in(c->s, k, other, c->x->w.now)))
         return;
     for (struct side_link *l = k->first; l != NULL; l = l->next)
         atomic_store_explicit((atomic_bool *)l->who, true,
@@ -37966,12 +38540,14 @@ static const struct command channel_commands[] = {
  * floor 6 - uses: base buf rdb entry shard save door load reply instance saver
  *   arg
  */
+/* Is there a file for snapshots? */
 static bool snapshot_path_or_reply(struct call *x) {
     if (x->k->opt.persist_path.n > 0) return true;
     reply_error(x->r, "ERR no persist-path is set");
     return false;
 }
 
+/* One is being taken. */
 static enum outcome snapshot_busy(struct call *x) {
     reply_error(x->r, "ERR Background save already in progress");
     return FAILED;
@@ -38126,7 +38702,8 @@ static enum outcome cmd_restore(struct call *x) {
     }
     if (t != 0 && !o.absolute)
         t = t > INT64_MAX - x->w.now ? INT64_MAX : t + x->w.now;
-    if (!rdb_in_payload(&in, x->argv[3].p, x->argv[3].n, &x->k->crc)) {
+    if (!rdb_in_payload(&in, x->argv[3].p, x->argv[3].n,
+                        x->k->skip_sums ? NULL : &x->k->crc)) {
         reply_error(x->r, "ERR DUMP payload version or checksum are wrong");
         rdb_in_free(&in);
         goto out;
@@ -42319,7 +42896,7 @@ static enum outcome digest_some(struct call *x) {
  * long as it likes.
  *
  * floor 6 - uses: base mem buf log table entry shard save door bytes reply
- *   options instance arg help key info digest
+ *   options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */
@@ -42546,6 +43123,24 @@ static enum outcome debug__protocol(struct call *x) {
             reply_int(r, i);
             reply_bool(r, i == 1);
         }
+    } else if (str_is(what, "attrib")) {
+        if (r->proto >= 3) {
+            reply_attribute(r, 1);
+            reply_bulk(r, STR("key-popularity"));
+            reply_array(r, 2);
+            reply_bulk(r, STR("key:123"));
+            reply_int(r, 90);
+        }
+        reply_bulk(r, STR("Some real reply following the attribute"));
+    } else if (str_is(what, "push")) {
+        if (r->proto < 3) {
+            reply_error(r, "ERR RESP2 is not supported by this command");
+            return FAILED;
+        }
+        reply_push(r, 2);
+        reply_bulk(r, STR("server-cpu-usage"));
+        reply_int(r, 42);
+        reply_bulk(r, STR("Some real reply following the push reply"));
     } else {
         reply_error(r, "ERR Wrong protocol type name. Please use one of the "
                        "following: string|integer|double|bignum|null|array|set|"
@@ -42560,6 +43155,45 @@ static enum outcome debug__active_expire(struct call *x) {
 
     if (!arg_int_or_reply(x, 2, &on)) return FAILED;
     x->k->ks.active_expire = on != 0;
+    reply_ok(x->r);
+    return DONE;
+}
+
+/* The keys as they are after a restart. */
+static enum outcome debug__reload(struct call *x) {
+    bool save = true, flush = true, merge = false;
+
+    for (size_t i = 2; i < x->argc; i++) {
+        if (str_is(x->argv[i], "merge")) merge = true;
+        else if (str_is(x->argv[i], "noflush")) flush = false;
+        else if (str_is(x->argv[i], "nosave")) save = false;
+        else {
+            reply_error(x->r, "ERR DEBUG RELOAD only supports the MERGE, "
+                              "NOFLUSH and NOSAVE options.");
+            return FAILED;
+        }
+    }
+    if (x->k->saver != NULL) return snapshot_busy(x);
+    if (!snapshot_path_or_reply(x)) return FAILED;
+    if (save && !saver_save(x->k)) {
+        reply_error(x->r, "ERR");
+        return FAILED;
+    }
+    if (flush && !key_empty(x, -1)) return reply_err(x, ERR_MEMORY);
+    if (!loader_reload(x->k, merge)) {
+        reply_error(x->r, "ERR Error trying to load the RDB dump, check "
+                          "server logs.");
+        return FAILED;
+    }
+    reply_ok(x->r);
+    return DONE;
+}
+
+static enum outcome debug__skip_sums(struct call *x) {
+    int64_t on;
+
+    if (!arg_int_or_reply(x, 2, &on)) return FAILED;
+    x->k->skip_sums = on != 0;
     reply_ok(x->r);
     return DONE;
 }
@@ -42602,8 +43236,14 @@ static const struct {
     { "populate", "count [prefix] [size]", "Makes keys that are not there.",
       3, 5, debug__populate },
     { "protocol", "type", "A reply of this type.", 3, 3, debug__protocol },
+    { "quicklist-packed-threshold", "size", "Nothing: long elements of lists "
+      "are kept as short ones are.", 3, 3, debug__nothing },
+    { "reload", "[NOSAVE] [NOFLUSH] [MERGE]", "Saves a snapshot, drops all "
+      "keys, loads it.", 2, SIZE_MAX, debug__reload },
     { "set-active-expire", "<0 | 1>", "Lets keys expire before they are "
       "asked for, or not.", 3, 3, debug__active_expire },
+    { "set-skip-checksum-validation", "<0 | 1>", "Lets RESTORE take what has "
+      "a wrong checksum.", 3, 3, debug__skip_sums },
     { "sleep", "seconds", "Stops the server for so long.", 3, 3,
       debug__sleep },
 };
@@ -42652,7 +43292,7 @@ static enum outcome cmd_debug(struct call *x) {
 
 static const struct command debug_commands[] = {
     { "debug", cmd_debug, -2, ADMIN | NOSCRIPT | LOADING | STALE |
-      ALL_SHARDS | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
+      ALL_LANES | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
       "1.0.0", "Depends on subcommand.", "subcommand [argument ...]",
       "For those who test the server." },
     { "memory", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0",
@@ -42913,9 +43553,9 @@ static const struct command server_commands[] = {
  * What a command leaves in its shards' lists is handled when no lock is held:
  * a waiting command is run again under the locks it needs itself.
  *
- * floor 7 - uses: base mem rand num buf sha256 table entry shard door upkeep
- *    reply instance world client asking measure labels slow monitor pubsub
- *    track watch waiters arg
+ * floor 7 - uses: base mem clock rand num buf sha256 table entry shard door
+ *    upkeep reply instance world client asking measure labels slow monitor
+ *    pubsub track watch waiters arg
  */
 
 enum {
@@ -43246,6 +43886,7 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     const struct command *row = c->waiting->row;
     uint64_t set[EXEC_SHARDS / 64];
     struct client *current = l->current;
+    int64_t begun = clock_mono_ns();
     enum outcome what = BLOCKED;
     struct str few[16], *argv;
     struct buf out = { 0 };
@@ -43272,6 +43913,9 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     reply_close(&r);
     if (what != BLOCKED) {
         for (size_t i = 0; i < ROWS(set); i++) touched[i] |= set[i];
+        x.argc = c->waiting->argc;
+        x.argv = c->waiting->argv;
+        slow_note(&x, clock_mono_ns() - begun);
         if (what == FAILED)
             exec__failed(l, l->stats + (row - l->k->rows), &r, false);
         if (r.failed) client_cut(c);
@@ -43636,10 +44280,11 @@ static inline struct command_stat *exec__stats(const struct call *x) {
 /* Run a handler whose locks are held, timed by itself. */
 static enum outcome exec__timed(struct call *x, struct command_stat *st,
                                 enum outcome (*run)(struct call *)) {
-    int64_t begun = measure_begin(x->lane);
+    int64_t begun = measure_begin(x->lane), ns;
     enum outcome what = run(x);
 
-    slow_note(x, measure_alone(x->lane, st, begun));
+    ns = measure_alone(x->lane, st, begun);
+    if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
 }
 
@@ -43923,6 +44568,17 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     return exec__run(&x);
 }
 
+/* Is the reply written since the mark to be sent?  CLIENT REPLY silences all
+ * but messages; those that say who listens now are such, errors are not. */
+static COLD bool exec_is_wanted(struct client *c, const struct command *row,
+                                const struct reply *r, size_t mark) {
+    const uint32_t listens = PUBSUB | SUBSCRIBED;
+    bool wanted = client_wants_reply(c);
+
+    return wanted || (row != NULL && (row->flags & listens) == listens &&
+                      reply_begins(r, mark, r->proto == 2 ? '*' : '>'));
+}
+
 /* Carry out a command that was held back, if its client is still there. */
 static COLD void exec__held(struct lane *l, struct client *c) {
     struct saved_call *s = c->held;
@@ -43934,7 +44590,8 @@ static COLD void exec__held(struct lane *l, struct client *c) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
         exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
-        if (c->waiting == NULL && !client_wants_reply(c)) reply_cut(&r, 0);
+        if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
+            reply_cut(&r, 0);
         reply_close(&r);
         client_write(c, out.p, out.n);
         client_stir(c);
@@ -46850,13 +47507,15 @@ static inline void net__look_ahead(struct loop *l) {
 }
 
 /* The last command's reply is not for its client, or could not be written. */
-static COLD void net__cut_reply(struct loop *l, struct client *c,
+static COLD void net__cut_reply(struct loop *l, const struct net_request *q,
                                 size_t mark) {
     struct reply *r = &l->lane->reply;
+    struct client *c = q->c;
 
     if ((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                      CLIENT_REPLY_SKIPPING)) != 0 &&
-        c->held == NULL && c->waiting == NULL && !client_wants_reply(c))
+        c->held == NULL && c->waiting == NULL &&
+        !exec_is_wanted(c, q->row, r, mark))
         reply_cut(r, mark);
     if (r->failed) {
         client_cut(c);
@@ -46922,7 +47581,7 @@ static void net__carry(struct loop *l) {
         if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
         if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
                                   CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
-            net__cut_reply(l, c, mark);
+            net__cut_reply(l, q, mark);
     }
     net__close_range(l);
     measure_close(lane, begun);
@@ -47859,523 +48518,6 @@ static bool listen_all(struct kvns *k, struct loop *l, int handed,
            listen__host(k, l, k->opt.metrics_host, k->opt.metrics_port, true);
 }
 /* ---- end program/listen.c ------------------------------------------- */
-/* snapshots from disk */
-/* ---- begin program/loader.c ----------------------------------------- */
-/* ==== loader - the snapshot at the start ===================================
- *
- * Loads the file of persist-path before the server is ready, in slices: in
- * between, the loops answer -LOADING.  A file that is damaged ends the start,
- * or is set aside under another name (on-corrupt), and is never overwritten.
- *
- * Nothing of the file is certain before its checksum, which comes last; until
- * then no command sees a key.
- *
- * Tables are made for as many keys as the file says and has bytes for, so that
- * they do not grow while loading.  A key that stands twice is found on the way
- * to its place in the table, which costs a line that is needed anyway; and a
- * scout runs some keys ahead and calls their lines towards the processor.
- *
- * floor 8 - uses: base mem clock num buf files log table rdb rdb_file entry
- *    shard save door load upkeep option instance users world apply
- */
-enum {
-    LOADER_SLICE_US = 10000,    /* between turns of the loop */
-    LOADER_KEYS = 32,           /* keys between looks at the clock */
-    LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
-    LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
-};
-
-enum loader_at { LOADER_MORE, LOADER_DONE, LOADER_FAILED };
-
-/* A key ahead: where its record begins, and its hash. */
-struct loader_ahead {
-    uint64_t at, hash;
-};
-
-struct loader {
-    struct kvns *k;
-    char *path;
-    int fd;
-    struct rdb_in in;
-    struct rdb_file f;
-    struct load load;
-    struct work w;
-    bool ours;                  /* written by kvns */
-    bool in_key;                /* f.key says where it went wrong */
-    const char *why;            /* instead of the reader's */
-    struct buf settings;        /* of namespaces and users, not yet in force */
-    bool over;                  /* the log says that it is more than allowed */
-    uint64_t keys, expired, empty, evicted;
-    int64_t began_us, said_us;
-    struct loader_ahead ahead[LOADER_AHEAD];
-    uint32_t first, scouted;    /* of the ring `ahead`: numbers, not places */
-    uint64_t scout_at;          /* where the scout goes on */
-    struct key_hint hint;
-};
-
-static void loader_free(struct loader *l) {
-    if (l == NULL) return;
-    load_free(&l->load);
-    buf_free(&l->settings);
-    rdb_file_close(&l->f);
-    rdb_in_free(&l->in);
-    if (l->fd != -1) close(l->fd);
-    free(l->path);
-    free(l);
-}
-
-/* Remove what a server that was killed has left behind. */
-static void loader__tidy(struct kvns *k) {
-    char *tmp = file_name(k->opt.persist_path, ".tmp");
-
-    if (tmp != NULL && unlink(tmp) == 0)
-        log_line(&k->log, KLOG_NOTICE, "removed %s, left by a server that "
-                 "did not end", tmp);
-    free(tmp);
-}
-
-/* Say that the file cannot be opened. */
-static struct loader *loader__refuse(struct loader *l, const char *why) {
-    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: %s", l->path, why);
-    loader_free(l);
-    return NULL;
-}
-
-/* Open the snapshot.  NULL: there is none (*ok), or it cannot be read, which
- * the log says. */
-static struct loader *loader_open(struct kvns *k, bool *ok) {
-    struct loader *l;
-    struct stat st;
-
-    *ok = true;
-    if (k->opt.persist_path.n == 0) return NULL;
-    loader__tidy(k);
-    l = calloc(1, sizeof *l);
-    *ok = false;
-    if (l == NULL) return NULL;
-    l->k = k;
-    l->fd = -1;
-    l->path = file_name(k->opt.persist_path, "");
-    if (l->path == NULL) return loader__refuse(l, strerror(ENOMEM));
-    /* a pipe of that name must not keep us waiting */
-    l->fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (l->fd == -1 && errno == ENOENT) {
-        loader_free(l);
-        *ok = true;
-        return NULL;
-    }
-    if (l->fd == -1 || fstat(l->fd, &st) == -1)
-        return loader__refuse(l, strerror(errno));
-    if (!S_ISREG(st.st_mode)) return loader__refuse(l, "it is no file");
-    rdb_in_fd(&l->in, l->fd, RDB_UNKNOWN);
-    l->in.crc = &k->crc;
-    l->w.ks = &k->ks;
-    l->began_us = l->said_us = clock_wall_us();
-    l->w.now = l->load.now = l->began_us / 1000;
-    pthread_mutex_lock(&k->lock);
-    k->persist.load_began_ms = l->w.now;
-    k->persist.load_total = (uint64_t)st.st_size;
-    k->persist.load_done = 0;
-    pthread_mutex_unlock(&k->lock);
-    atomic_store(&k->loading, true);
-    rdb_file_open(&l->f, &l->in);
-    *ok = true;
-    return l;
-}
-
-/* Make room for n keys of the default namespace of the database at hand. */
-static void loader__expect(struct loader *l, uint64_t n) {
-    struct keyspace *ks = &l->k->ks;
-
-    n /= ks->nshards;
-    if (n > rdb_rest(&l->in) / LOADER_KEY_BYTES)
-        n = rdb_rest(&l->in) / LOADER_KEY_BYTES;
-    if (n < 1024) return;
-    for (uint32_t i = 0; i < ks->nshards; i++) {
-        struct keyref ref = { .shard = ks->shards + i };
-        size_t was;
-
-        ref.db = ref.shard->dbs[l->w.db];
-        ref.space = ref.db->plain;
-        if (ref.space == NULL && space_new(&ref) == NULL) return;
-        was = ref.shard->mem.used;
-        table_expect(&ref.space->keys, &ref.shard->mem, (size_t)n);
-        space_charge(ref.shard, ref.space, ref.shard->mem.used - was);
-    }
-}
-
-static bool loader__wrong(struct loader *l, const char *why) {
-    l->why = why;
-    return false;
-}
-
-/* A namespace holds more than it may, or all of them do: say so, once, and
- * let go what its policy lets go.  What may not be evicted stays. */
-static void loader__shrink(struct loader *l, const struct keyref *ref) {
-    struct keyspace *ks = &l->k->ks;
-    const struct space *sp = ref->space;
-    const struct tenant *t = sp == NULL ? NULL : sp->tenant;
-    size_t limit = ks->opt.memory_limit;
-
-    for (;;) {
-        struct keyref now = *ref;
-        struct table_at at;
-
-        now.space = ref->ns.p == NULL ? ref->db->plain :
-                        space_find(ref->shard, ref->db, ref->ns, &at);
-        if (now.space == NULL) return;
-        if (keyspace_bytes(ks) <= limit &&
-            (t == NULL || !t->has_limit || atomic_load(&t->bytes) <= t->limit))
-            return;
-        if (!l->over)
-            log_line(&l->k->log, KLOG_WARNING, "the snapshot holds more than "
-                     "the memory limit of %zu bytes or that of a namespace: "
-                     "%s", limit,
-                     policy_evicts((enum policy)now.space->policy) ?
-                         "keys are evicted while it is loaded" :
-                         "it is loaded whole, and what needs memory is "
-                         "refused until there is room");
-        l->over = true;
-        if (!policy_evicts((enum policy)now.space->policy) ||
-            space_evict(&l->w, ref->shard, now.space, ref->local) == 0)
-            return;
-        l->evicted++;
-    }
-}
-
-/* Load the key at hand. */
-static bool loader__key(struct loader *l) {
-    struct rdb_file *f = &l->f;
-    enum load_did did;
-    struct edit ed;
-
-    l->in_key = true;
-    if (f->deadline != -1 && f->deadline <= l->w.now) {
-        l->expired++;
-        return rdb_skip_value(&l->in, f->type);
-    }
-    edit_open(&l->w, f->key, &ed);
-    if (ed.e != NULL) return loader__wrong(l, "stands there twice");
-    did = load_value(&l->load, &ed, &l->in, f->type,
-                     f->deadline == -1 ? 0 : f->deadline);
-    if (did == LOAD_DONE) {
-        if (f->freq != -1) ed.e->hits = (uint8_t)f->freq;
-        if (f->idle > 0 && f->idle < INT32_MAX)
-            ed.e->used -= (uint32_t)(f->idle * 1000 / ENTRY_TICK);
-        edit_commit(&ed, 0, NULL);
-        if (l->keys++ % LOADER_KEYS == 0 || l->over)
-            loader__shrink(l, &ed.ref);
-        l->in_key = false;
-        return true;
-    }
-    edit_cancel(&ed);
-    if (did == LOAD_REFUSED) return loader__wrong(l, "finds no memory");
-    if (did == LOAD_BAD) return false;
-    l->empty++;
-    l->in_key = false;
-    return true;
-}
-
-/* Take what stands before the next blank. */
-static struct str loader__word(struct str *rest) {
-    const char *end = memchr(rest->p, ' ', rest->n);
-    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
-    struct str word = str_of(rest->p, n);
-
-    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
-    return word;
-}
-
-/* "LIMIT POLICY NAME": what the options say of it goes before. */
-static void loader__tenant(struct loader *l, struct str s) {
-    struct str limit = loader__word(&s), policy = loader__word(&s);
-    struct tenant *t = tenant_make(&l->k->ks, s);
-    uint64_t bytes;
-
-    if (t == NULL) return;
-    if (!t->limit_option && num_parse_size(limit, &bytes)) {
-        t->has_limit = true;
-        t->limit = (size_t)(bytes < SIZE_MAX ? bytes : SIZE_MAX);
-    }
-    if (!t->policy_option && !option_policy(policy, &t->policy))
-        t->policy = POLICY_COUNT;
-    apply_tenant(l->k, t);
-}
-
-/* "NAME HASH NAMESPACE": unless the options have a user of that name. */
-static void loader__user(struct loader *l, struct str s) {
-    struct str name = loader__word(&s), hash = loader__word(&s);
-    const struct user *old = user_find(l->k, name);
-
-    if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)
-        return;
-    user_put(l->k, name, hash, s);
-}
-
-/* Put the settings that were met into force, with the world at rest. */
-static void loader__settle(struct loader *l) {
-    struct str rest = buf_str(&l->settings);
-    uint32_t n;
-
-    if (rest.n == 0) return;
-    world_stop(l->k->lanes);
-    while (rest.n > 0) {
-        struct str s;
-
-        memcpy(&n, rest.p + 1, sizeof n);
-        s = str_of(rest.p + 1 + sizeof n, n);
-        if (rest.p[0] == 'u') loader__user(l, s);
-        else loader__tenant(l, s);
-        rest = str_of(s.p + n, rest.n - 1 - sizeof n - n);
-    }
-    world_go(l->k->lanes);
-    buf_reset(&l->settings);
-}
-
-/* Keep a setting until no lock is held. */
-static bool loader__keep(struct loader *l, char kind, struct str value) {
-    uint32_t n = (uint32_t)value.n;
-
-    buf_put_char(&l->settings, kind);
-    buf_put(&l->settings, &n, sizeof n);
-    if (buf_put_str(&l->settings, value)) return true;
-    return loader__wrong(l, "finds no memory");
-}
-
-static bool loader__aux(struct loader *l) {
-    struct str key = l->f.key, value = l->f.value;
-    const char *why;
-    int64_t n;
-
-    if (str_eq(key, STR("kvns-namespace"))) return loader__keep(l, 'n', value);
-    if (str_eq(key, STR("kvns-user"))) return loader__keep(l, 'u', value);
-    if (str_eq(key, STR("kvns-ver"))) l->ours = true;
-    if (str_eq(key, STR("used-mem")) && num_parse_int(value, &n) && n > 0) {
-        pthread_mutex_lock(&l->k->lock);
-        l->k->persist.load_used_mem = (uint64_t)n;
-        pthread_mutex_unlock(&l->k->lock);
-    }
-    if (str_eq(key, STR("kvns-plain")) && num_parse_int(value, &n) && n > 0)
-        loader__expect(l, (uint64_t)n);
-    if (!str_eq(key, STR(SAVE_DUES))) return true;
-    switch (load_dues(&l->w, value, &why)) {
-    case LOAD_DONE: return true;
-    case LOAD_BAD: return loader__wrong(l, why);
-    case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
-    case LOAD_EMPTY:
-        l->keys--;
-        l->empty++;
-        return true;
-    }
-    return false;
-}
-
-/* Look ahead: bring the lines of keys to come towards the processor. */
-static void loader__scout(struct loader *l) {
-    struct keyspace *ks = &l->k->ks;
-    struct str key, ns, local;
-
-    if (l->scout_at < rdb_at(&l->in)) {
-        l->scout_at = rdb_at(&l->in);
-        l->first = l->scouted;
-    }
-    while (l->scouted - l->first < LOADER_AHEAD) {
-        struct loader_ahead *a = l->ahead + l->scouted % LOADER_AHEAD;
-        struct space *sp;
-        struct shard *s;
-
-        a->at = l->scout_at;
-        if (!rdb_scout(&l->in, &l->scout_at, &key)) return;
-        key_split(&l->w, key, &ns, &local);
-        a->hash = key_hash(ks, local);
-        s = key_shard(ks, ns, a->hash);
-        sp = ns.p == NULL ? s->dbs[l->w.db]->plain : NULL;
-        if (sp != NULL) table_prefetch(&sp->keys, a->hash);
-        l->scouted++;
-    }
-}
-
-/* Use what the scout knows of the key whose record began at `at`, if it was
- * there. */
-static void loader__hint(struct loader *l, uint64_t at) {
-    l->w.hint = NULL;
-    while (l->first != l->scouted) {
-        const struct loader_ahead *a = l->ahead + l->first % LOADER_AHEAD;
-
-        if (a->at > at) return;
-        l->first++;
-        if (a->at < at) continue;
-        l->hint.p = l->f.key.p;
-        l->hint.ref.hash = a->hash;
-        key_split(&l->w, l->f.key, &l->hint.ref.ns, &l->hint.ref.local);
-        l->hint.ref.shard = key_shard(&l->k->ks, l->hint.ref.ns, a->hash);
-        l->hint.found = false;
-        l->w.hint = &l->hint;
-        return;
-    }
-}
-
-/* Take one record. */
-static enum loader_at loader__record(struct loader *l) {
-    uint64_t at = rdb_at(&l->in);
-    bool ok = true;
-
-    l->in_key = false;
-    loader__scout(l);
-    switch (rdb_file_next(&l->f)) {
-    case RDB_AT_ERROR: return LOADER_FAILED;
-    case RDB_AT_END: return LOADER_DONE;
-    case RDB_AT_AUX:
-        ok = loader__aux(l);
-        break;
-    case RDB_AT_FUNCTION:
-        log_line(&l->k->log, KLOG_WARNING, "the snapshot has a library of "
-                 "functions: they are not ours, and left out");
-        break;
-    case RDB_AT_SELECT:
-        if (l->f.db >= l->k->ks.opt.databases)
-            ok = loader__wrong(l, "has more databases than the option "
-                                  "databases allows");
-        else l->w.db = (int)l->f.db;
-        break;
-    case RDB_AT_RESIZE:
-        if (!l->ours) loader__expect(l, l->f.keys);
-        break;
-    case RDB_AT_KEY:
-        loader__hint(l, at);
-        ok = loader__key(l);
-        break;
-    }
-    return ok ? LOADER_MORE : LOADER_FAILED;
-}
-
-/* Say how far it is, once a second. */
-static void loader__progress(struct loader *l) {
-    struct kvns *k = l->k;
-    int64_t now = clock_wall_us(), took = now - l->began_us;
-    uint64_t done = rdb_at(&l->in), total = k->persist.load_total;
-
-    pthread_mutex_lock(&k->lock);
-    k->persist.load_done = done;
-    k->persist.load_keys = l->keys;
-    k->persist.load_expired = l->expired;
-    pthread_mutex_unlock(&k->lock);
-    if (now - l->said_us < 1000000 || done == 0) return;
-    l->said_us = now;
-    if (total < done) total = done;     /* the file has grown */
-    log_line(&k->log, KLOG_NOTICE, "loading: %d %%, %llu keys, %.0f s left",
-             (int)((double)done * 100 / (double)total),
-             (unsigned long long)l->keys,
-             (double)took / 1e6 * (double)(total - done) / (double)done);
-}
-
-/* Say what is wrong with the file, and where. */
-static void loader__complain(struct loader *l) {
-    const char *why = l->why != NULL ? l->why : l->in.why;
-    uint64_t at = l->why != NULL ? rdb_at(&l->in) : l->in.why_at;
-    char where[160] = "";
-
-    if (l->in_key)
-        snprintf(where, sizeof where, ", key '%.*s'%s",
-                 (int)size_min(l->f.key.n, 128), l->f.key.p,
-                 l->f.key.n > 128 ? "..." : "");
-    log_line(&l->k->log, KLOG_ERROR, "cannot load %s: byte %llu%s %s",
-             l->path, (unsigned long long)at, where, why);
-}
-
-/* Load for a while.  LOADER_FAILED: the log says why, and what was loaded is
- * still there. */
-static enum loader_at loader_step(struct loader *l) {
-    struct kvns *k = l->k;
-    int64_t until = clock_mono_ns() / 1000 + LOADER_SLICE_US;
-    enum loader_at at = LOADER_MORE;
-    int notify;
-
-    if (l->in.why != NULL) at = LOADER_FAILED;  /* the header */
-    keyspace_lock(&k->ks);
-    notify = k->ks.opt.notify;
-    k->ks.opt.notify = 0;       /* nobody is told of what was */
-    while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
-        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
-            at = loader__record(l);
-        if (l->settings.n > 0) break;
-        for (uint32_t i = 0; i < k->ks.nshards; i++)
-            mem_refill(&k->ks.shards[i].mem);
-    }
-    k->ks.opt.notify = notify;
-    keyspace_unlock(&k->ks);
-    loader__settle(l);
-    loader__progress(l);
-    if (at == LOADER_DONE && rdb_rest(&l->in) > 0) {
-        l->why = "is followed by bytes that belong to nothing";
-        l->in_key = false;
-        at = LOADER_FAILED;
-    }
-    if (at == LOADER_FAILED) loader__complain(l);
-    return at;
-}
-
-/* Forget what was loaded of a damaged file. */
-static void loader__empty(struct kvns *k) {
-    keyspace_lock(&k->ks);
-    for (uint32_t i = 0; i < k->ks.nshards; i++)
-        for (uint32_t d = 0; d < k->ks.opt.databases; d++)
-            while (!db_flush(k->ks.shards + i, k->ks.shards[i].dbs[d])) {}
-    keyspace_unlock(&k->ks);
-}
-
-/* Set a damaged file aside.  False: it could not be, and the log says so. */
-static bool loader__quarantine(struct loader *l) {
-    struct kvns *k = l->k;
-    char stamp[32], *to = NULL;
-    struct stat st;
-
-    if (clock_utc(clock_wall_us() / 1000, stamp))
-        for (char *p = stamp; *p != '\0'; p++)
-            if (*p == ':') *p = '-';
-    for (int i = 0; i < 1000; i++) {
-        char end[64];
-
-        snprintf(end, sizeof end, i == 0 ? ".corrupt-%s" : ".corrupt-%s-%d",
-                 stamp, i);
-        free(to);
-        to = file_name(k->opt.persist_path, end);
-        if (to == NULL || lstat(to, &st) == -1) break;
-    }
-    if (to == NULL || !file_rename(l->path, to)) {
-        log_line(&k->log, KLOG_ERROR, "cannot set %s aside: %s", l->path,
-                 strerror(errno));
-        free(to);
-        return false;
-    }
-    log_line(&k->log, KLOG_WARNING, "the damaged snapshot is now %s; the "
-             "server begins empty", to);
-    free(to);
-    return true;
-}
-
-/* Loading is over; frees l.  False: the server must not go on. */
-static bool loader_end(struct loader *l, enum loader_at at) {
-    struct kvns *k = l->k;
-    bool ok = true;
-
-    if (at == LOADER_DONE) {
-        log_line(&k->log, KLOG_NOTICE, "loaded %llu keys, %llu had expired, "
-                 "%.3f s", (unsigned long long)l->keys,
-                 (unsigned long long)l->expired,
-                 (double)(clock_wall_us() - l->began_us) / 1e6);
-    } else {
-        loader__empty(k);
-        ok = k->opt.on_corrupt == OPTION_QUARANTINE && loader__quarantine(l);
-    }
-    pthread_mutex_lock(&k->lock);
-    k->persist.dirty_then = instance_dirty(k);
-    pthread_mutex_unlock(&k->lock);
-    atomic_store(&k->loading, false);
-    loader_free(l);
-    return ok;
-}
-/* ---- end program/loader.c ------------------------------------------- */
 /* a server from its options */
 /* ---- begin program/instances.c -------------------------------------- */
 /* ==== instances - a server from its options, and its end ===================
@@ -49300,7 +49442,7 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *   users world apply saver booklet metric net listen loader instances probe
+ *   users world apply saver loader booklet metric net listen instances probe
  *   importer
  */
 #if !defined(KVNS_NO_MAIN)
