@@ -2,8 +2,8 @@
  *
  * Everything that takes long is done in slices, between commands: keys and
  * fields whose time has come, namespaces and collections on their way out,
- * keys read in ear namespaces, the snapshot's walk.  shard_step does a bounded
- * piece and says whether there is more.
+ * keys read in ear namespaces, the snapshot's walk, memory that goes back to
+ * the system.  shard_step does a bounded piece and says whether there is more.
  *
  * Eviction happens before a write that needs room, in the namespace that is
  * written to and nowhere else; and only if it can make enough room.
@@ -223,7 +223,8 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting;
+           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           mem_has_work(&s->mem);
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -245,6 +246,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
+    mem_step(&s->mem);
     return shard_has_work(s);
 }
 

@@ -890,7 +890,7 @@ static size_t stream_radix_nodes(const struct stream *s) {
 }
 
 #ifdef KVNS_VERIFY
-static void stream_verify(const struct stream *s) {
+TESTED_ONLY static void stream_verify(const struct stream *s) {
     size_t held = ids__verify(&s->nodes) + readers__verify(&s->groups);
     struct stream_id last = { 0, 0 };
     uint64_t len = 0;

@@ -775,7 +775,7 @@ static bool table_free_step(struct table *t, struct mem *m, size_t *budget,
 
 #ifdef KVNS_VERIFY
 /* Walk all of it: order in lines, reachability, counts. */
-static void table__verify(const struct table *t) {
+TESTED_ONLY static void table__verify(const struct table *t) {
     size_t all = 0;
 
     for (size_t k = 0; k < t->nsegs; k++) {

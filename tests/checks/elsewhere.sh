@@ -6,15 +6,15 @@
 
 place=build/elsewhere
 if [ ! -x $place/bin/python ]; then
-    "${PYTHON:-python3}" -m venv $place &&
+    if ! { "${PYTHON:-python3}" -m venv $place &&
         $place/bin/python -m pip install -q --disable-pip-version-check \
-            ziglang >"$work/pip" 2>&1 || {
+            ziglang >"$work/pip" 2>&1; }; then
         rm -rf $place
         echo "elsewhere: the compiler is not to be had, left out"
         [ "${CI:-}" != true ] || cat "$work/pip" >>"$work/wrong"
         finish elsewhere
         exit
-    }
+    fi
 fi
 for target in x86_64-freebsd x86_64-netbsd x86_64-openbsd aarch64-macos; do
     if $place/bin/python -m ziglang cc -target $target -std=c11 -Wall \

@@ -54,4 +54,51 @@ static void test_mem_sparse_pages(void) {
     mem_fini(&m);
 }
 
-#define TESTS_MEM T(test_mem_sparse_pages)
+/* Blocks freed in random order leave nearly all pages empty at the very end;
+ * they go back to the system a few at a time, however many there are. */
+static void test_mem_goes_back_in_steps(void) {
+    enum { N = 200000, SIZE = 96 };
+    char **block = malloc(N * sizeof *block);
+    struct mem m;
+    size_t held, steps = 0;
+
+    CHECK(block != NULL);
+    mem_init(&m);
+    for (size_t i = 0; i < N; i++) {
+        size_t j = (size_t)(unit_rand() % (i + 1));
+
+        block[i] = block[j];
+        block[j] = mem_try(&m, SIZE);
+        CHECK(block[j] != NULL);
+    }
+    held = m.held;
+    for (size_t i = 0; i < N; i++) mem_drop(&m, block[i], SIZE);
+    CHECK_INT(m.used, 0);
+    CHECK_INT(m.held, held);
+    while (mem_has_work(&m)) {
+        size_t n = mem_step(&m);
+
+        CHECK(n > 0 && n <= MEM_STEP_PAGES && ++steps < N);
+    }
+    CHECK_INT(mem_step(&m), 0);
+#if !defined(KVNS_MALLOC)
+    CHECK(steps > N * SIZE / MEM_PAGE / MEM_STEP_PAGES / 2);
+    CHECK(m.held <= (MEM_KEEP_PAGES + MEM_CHUNK_PAGES) * MEM_PAGE);
+    CHECK(m.dirty_pages <= MEM_KEEP_PAGES);
+#endif
+    (void)held, (void)steps;
+    /* what is kept is used first */
+    for (size_t i = 0; i < N; i++) {
+        block[i] = mem_try(&m, SIZE);
+        CHECK(block[i] != NULL);
+        memset(block[i], (int)i, SIZE);
+    }
+    for (size_t i = 0; i < N; i++) {
+        CHECK(block[i][0] == (char)i && block[i][SIZE - 1] == (char)i);
+        mem_drop(&m, block[i], SIZE);
+    }
+    free(block);
+    mem_fini(&m);
+}
+
+#define TESTS_MEM T(test_mem_sparse_pages) T(test_mem_goes_back_in_steps)
