@@ -468,6 +468,11 @@ void kvns_free(struct kvns *k);
  * so that pages nearly empty become empty and go back.  Pages come from
  * chunks mapped at once; a chunk is unmapped when all of its pages are free.
  *
+ * Blocks that are freed in another order than they were made leave nearly all
+ * their pages empty at the very end, so that giving them back where they
+ * become empty would stop the world then.  They are only noted as dirty, and
+ * mem_step gives back a few at a time.
+ *
  * `used` counts what blocks really take, rounding included: the difference of
  * `used` before and after an operation is what the operation cost.
  *
@@ -486,7 +491,8 @@ enum {
     MEM_CLASSES = 104,
     MEM_BINS = 8,               /* pages of a class by fullness, in eighths */
     MEM_CHUNK_PAGES = 64,       /* most pages mapped at once */
-    MEM_KEEP_PAGES = 16         /* empty pages kept before giving back */
+    MEM_KEEP_PAGES = 16,        /* empty pages kept before giving back */
+    MEM_STEP_PAGES = 16         /* pages given back in a step */
 };
 
 struct mem_page {
@@ -507,6 +513,7 @@ struct mem_chunk {
     uint32_t pages, idle;       /* in all, and empty ones */
     uint64_t empty;             /* which those are, a bit each; nothing of
                                    them need be in memory */
+    uint64_t dirty;             /* those of them that still are */
 };
 
 struct mem {
@@ -525,6 +532,8 @@ struct mem {
     struct mem_page *spare;     /* for mem_new in need */
     struct mem_chunk *chunks;
     uint32_t idle_pages;
+    uint32_t dirty_pages;       /* of them, in memory */
+    struct mem_page *dirty;     /* these, the latest first */
 };
 
 #if defined(KVNS_FAULTS)
@@ -651,6 +660,7 @@ static bool mem__more(struct mem *m) {
     if (m->chunks != NULL) m->chunks->prev = c;
     m->chunks = c;
     c->empty = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+    c->dirty = 0;
     m->held += n * MEM_PAGE;
     m->idle_pages += (uint32_t)n;
     mem__link_idle(m, c);
@@ -669,18 +679,40 @@ static void mem__less(struct mem *m, struct mem_chunk *c) {
     free(c);
 }
 
+/* The page's bit in its chunk. */
+static inline uint64_t mem__bit(const struct mem_page *page) {
+    return UINT64_C(1) << (size_t)((const char *)page - page->chunk->base) /
+                              MEM_PAGE;
+}
+
+/* An empty page is in use again, or in memory no more. */
+static inline void mem__clean(struct mem *m, struct mem_page *page,
+                              uint64_t bit) {
+    page->chunk->dirty &= ~bit;
+    m->dirty_pages--;
+    mem__unlink(&m->dirty, page);
+}
+
 static struct mem_page *mem__take_page(struct mem *m) {
-    struct mem_page *page;
+    struct mem_page *page = m->dirty;
     struct mem_chunk *c;
+    uint64_t bit;
     unsigned i = 0;
 
-    if (m->idle == NULL && (MEM_REFUSED() || !mem__more(m))) return NULL;
-    c = m->idle;
-    while ((c->empty >> i & 1) == 0) i++;
-    c->empty &= ~(UINT64_C(1) << i);
+    if (page == NULL && m->idle == NULL && (MEM_REFUSED() || !mem__more(m)))
+        return NULL;
+    c = page != NULL ? page->chunk : m->idle;
+    if (page != NULL) {
+        bit = mem__bit(page);
+        mem__clean(m, page, bit);
+    } else {
+        while ((c->empty >> i & 1) == 0) i++;
+        bit = UINT64_C(1) << i;
+        page = (struct mem_page *)(c->base + (size_t)i * MEM_PAGE);
+    }
+    c->empty &= ~bit;
     if (--c->idle == 0) mem__unlink_idle(m, c);
     m->idle_pages--;
-    page = (struct mem_page *)(c->base + (size_t)i * MEM_PAGE);
     page->chunk = c;
     return page;
 }
@@ -693,17 +725,60 @@ static inline uint32_t mem__keep(const struct mem *m) {
 
 static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     struct mem_chunk *c = page->chunk;
-    size_t i = (size_t)((char *)page - c->base) / MEM_PAGE;
+    uint64_t bit = mem__bit(page);
 
     page->size = 0;
-#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    if (m->idle_pages >= mem__keep(m)) madvise(page, MEM_PAGE, MADV_DONTNEED);
-#endif
-    if (c->idle == 0) mem__link_idle(m, c);
-    c->empty |= UINT64_C(1) << i;
+    if (c->idle++ == 0) mem__link_idle(m, c);
+    c->empty |= bit;
+    c->dirty |= bit;
     m->idle_pages++;
-    if (++c->idle == c->pages && m->idle_pages - c->pages >= mem__keep(m))
-        mem__less(m, c);
+    m->dirty_pages++;
+    mem__link(&m->dirty, page);
+}
+
+/* Are there pages to be given back? */
+static inline bool mem_has_work(const struct mem *m) {
+    return m->dirty_pages > mem__keep(m);
+}
+
+/* Could the arena do without the chunk? */
+static inline bool mem__is_spare(const struct mem *m,
+                                 const struct mem_chunk *c) {
+    return c->idle == c->pages && m->idle_pages - c->pages >= mem__keep(m);
+}
+
+/* Give back chunks whose pages are all empty though some are in memory, which
+ * are few by now. */
+static COLD void mem__tidy(struct mem *m) {
+    struct mem_page *page = m->dirty, *next;
+
+    for (; page != NULL; page = next) {
+        struct mem_chunk *c = page->chunk;
+
+        next = page->next;
+        if (!mem__is_spare(m, c)) continue;
+        mem__clean(m, page, mem__bit(page));
+        if (c->dirty == 0) mem__less(m, c);
+    }
+}
+
+/* Give some empty pages back to the system, and chunks of which none is in
+ * use; returns how many pages that were. */
+static uint32_t mem_step(struct mem *m) {
+    uint32_t n = 0;
+
+    for (; n < MEM_STEP_PAGES && mem_has_work(m); n++) {
+        struct mem_page *page = m->dirty;
+        struct mem_chunk *c = page->chunk;
+
+        mem__clean(m, page, mem__bit(page));
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+        madvise(page, MEM_PAGE, MADV_DONTNEED);
+#endif
+        if (c->dirty == 0 && mem__is_spare(m, c)) mem__less(m, c);
+    }
+    if (n > 0 && !mem_has_work(m)) mem__tidy(m);
+    return n;
 }
 
 /* Take a page out of its bin, if it is in one. */
@@ -3737,7 +3812,7 @@ static bool table_free_step(struct table *t, struct mem *m, size_t *budget,
 
 #ifdef KVNS_VERIFY
 /* Walk all of it: order in lines, reachability, counts. */
-static void table__verify(const struct table *t) {
+TESTED_ONLY static void table__verify(const struct table *t) {
     size_t all = 0;
 
     for (size_t k = 0; k < t->nsegs; k++) {
@@ -9272,7 +9347,7 @@ static size_t stream_radix_nodes(const struct stream *s) {
 }
 
 #ifdef KVNS_VERIFY
-static void stream_verify(const struct stream *s) {
+TESTED_ONLY static void stream_verify(const struct stream *s) {
     size_t held = ids__verify(&s->nodes) + readers__verify(&s->groups);
     struct stream_id last = { 0, 0 };
     uint64_t len = 0;
@@ -18813,8 +18888,8 @@ static void compact_step(struct shard *s, size_t budget) {
  *
  * Everything that takes long is done in slices, between commands: keys and
  * fields whose time has come, namespaces and collections on their way out,
- * keys read in ear namespaces, the snapshot's walk.  shard_step does a bounded
- * piece and says whether there is more.
+ * keys read in ear namespaces, the snapshot's walk, memory that goes back to
+ * the system.  shard_step does a bounded piece and says whether there is more.
  *
  * Eviction happens before a write that needs room, in the namespace that is
  * written to and nowhere else; and only if it can make enough room.
@@ -19034,7 +19109,8 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting;
+           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           mem_has_work(&s->mem);
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -19056,6 +19132,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
+    mem_step(&s->mem);
     return shard_has_work(s);
 }
 
@@ -20094,56 +20171,6 @@ static void reply_blob(struct reply *r, struct str s, struct blob *b) {
     }
     reply_bulk(r, s);
 }
-
-#if defined(KVNS_VERIFY)
-/* How many of n elements to come does the header at p announce? */
-static int64_t reply__children(struct str line) {
-    int64_t n = 0;
-
-    if (strchr("*%~>", line.p[0]) == NULL) return 0;
-    KVNS_ASSERT(num_parse_int(str_of(line.p + 1, line.n - 1), &n));
-    if (n < 0) return 0;
-    return line.p[0] == '%' ? 2 * n : n;
-}
-
-/* Count the replies written since the mark, pushes apart, and check on the
- * way that they are RESP: one a command is what exec asserts. */
-static size_t reply_count(const struct reply *r, size_t mark) {
-    const char *p = r->out->p + mark, *end = r->p;
-    const struct reply_ref *ref = r->ref, *last = r->ref + r->refs;
-    size_t count = 0;
-    int64_t n, open = 0;        /* elements the outer reply still lacks */
-    bool push = false;
-
-    if (r->failed) return 1;
-    while (ref < last && ref->at <= mark) ref++;
-    while (p < end) {
-        const char *cr = memchr(p, '\r', (size_t)(end - p));
-        struct str line = str_of(p, cr == NULL ? 0 : (size_t)(cr - p));
-
-        KVNS_ASSERT(cr != NULL && cr[1] == '\n' && line.n > 0);
-        if (open == 0) push = *p == '>';
-        else open--;
-        open += reply__children(line);
-        p = cr + 2;
-        if (*line.p == '$' || *line.p == '=') {
-            KVNS_ASSERT(num_parse_int(str_of(line.p + 1, line.n - 1), &n));
-            if (ref < last && ref->at == (size_t)(p - r->out->p)) {
-                KVNS_ASSERT((size_t)n == ref->n);
-                ref++;
-                n = 0;
-            }
-            if (n >= 0) {
-                KVNS_ASSERT(end - p >= n + 2 && p[n] == '\r');
-                p += n + 2;
-            }
-        }
-        if (open == 0 && !push) count++;
-    }
-    KVNS_ASSERT(open == 0);
-    return count;
-}
-#endif
 /* ---- end wire/reply.c ----------------------------------------------- */
 /* for metrics */
 /* ---- begin wire/http.c ---------------------------------------------- */
