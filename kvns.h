@@ -26,8 +26,8 @@
  * It prints $2, 42: replies are in RESP, the protocol of Redis.
  *
  * Nothing here is global: two servers can live in one process.  Calls on the
- * same server must not overlap in time.  No thread is created and no signal
- * touched.
+ * same server must not overlap in time, but for those of kvns_client_run on
+ * different clients, see there.  No thread is created and no signal touched.
  */
 #ifndef KVNS_H
 #define KVNS_H
@@ -39,6 +39,7 @@ extern "C" {
 #endif
 
 struct kvns;
+struct kvns_client;
 
 /* All zero is good: nothing listens, 1 GiB of memory at most. */
 struct kvns_options {
@@ -49,6 +50,8 @@ struct kvns_options {
     const char *persist_path;   /* snapshot file; NULL: none */
     int shards;                 /* 0 or 1: one */
     int protocol;               /* of kvns_exec's replies: 2 (also 0) or 3 */
+    int clients;                /* of kvns_client_new there may be at a time;
+                                   0: none, and no lock is ever taken */
 };
 
 /* The reply to a command, as RESP bytes.  Zero it before its first use; it
@@ -69,16 +72,41 @@ struct kvns *kvns_new(const struct kvns_options *options);
 int kvns_turn(struct kvns *k, int timeout_ms);
 
 /* Carry out one command; arguments as C strings, or with lengths not NULL as
- * so many bytes each.  A command that would wait for data answers null.
+ * so many bytes each.  A command that would wait for data answers null, one
+ * that subscribes or has messages come an error: there is nobody to send to.
  * 0, or -1 when there is no memory for the reply. */
 int kvns_exec(struct kvns *k, int argc, const char *const *argv,
               const size_t *lengths, struct kvns_reply *reply);
 
+/* One of several commands: arguments as for kvns_exec. */
+struct kvns_request {
+    int argc;
+    const char *const *argv;
+    const size_t *lengths;
+};
+
+/* A client for a thread of yours: it has a database, a transaction and a
+ * protocol of its own.  NULL: there are as many as the options allow, or there
+ * is no memory. */
+struct kvns_client *kvns_client_new(struct kvns *k);
+
+/* Carry out n commands in order; their replies follow each other in *reply.
+ * Calls on different clients may overlap, with each other and with one call of
+ * kvns_turn or kvns_exec; every command is atomic.  How well they get along
+ * depends on the shards: give it some 64 for each thread.  A batch of some 32
+ * commands costs much less than each of them alone.
+ * 0, or -1 when there is no memory for the replies. */
+int kvns_client_run(struct kvns_client *c, const struct kvns_request *request,
+                    size_t n, struct kvns_reply *reply);
+
+/* Forget a client: not while it runs something.  NULL is fine. */
+void kvns_client_free(struct kvns_client *c);
+
 /* Free what a reply holds; it can be used again. */
 void kvns_reply_free(struct kvns_reply *reply);
 
-/* Close all connections and free everything.  Nothing is saved that was not
- * asked for.  NULL is fine. */
+/* Close all connections and free everything, clients too.  Nothing is saved
+ * that was not asked for.  NULL is fine. */
 void kvns_free(struct kvns *k);
 
 #ifdef __cplusplus

@@ -32,6 +32,8 @@ make() {
     src/*) fresh "build/$name" src kvns.h tests/build.sh && return ;;
     tests/unit/*)
         fresh "build/$name" src kvns.h tests/unit tests/build.sh && return ;;
+    tests/bench/threads.c)
+        fresh "build/$name" src kvns.h "$source" tests/build.sh && return ;;
     tests/fuzz/*)
         fresh "build/$name" src kvns.h "$source" tests/fuzz/replay.h \
             tests/build.sh && return ;;
@@ -92,6 +94,8 @@ build() {
     unit) make "$1" tests/unit/unit.c $faulty $asan ;;
     unit-malloc) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_MALLOC ;;
     unit-plain) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_PLAIN ;;
+    unit-tsan)
+        make "$1" tests/unit/unit.c $faulty -fsanitize=thread -DKVNS_MALLOC ;;
     unit-32) make "$1" tests/unit/unit.c $faulty -m32 \
         -idirafter /usr/include/x86_64-linux-gnu ;;
     fuzz_*) make "$1" "tests/fuzz/$1.c" $checked $asan \
@@ -101,6 +105,8 @@ build() {
         make "$1" "tests/fuzz/fuzz_${1#libfuzzer_}.c" $checked \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
             -DKVNS_MALLOC ;;
+    threads) make "$1" tests/bench/threads.c -O2 ;;
+    threads-wait) make "$1" tests/bench/threads.c -O2 -DTHREADS_WAIT ;;
     prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
     nullserver) make "$1" "tests/bench/$1.c" -O2 ;;
     *)

@@ -22,6 +22,13 @@ static void channels__confirm(struct call *x, enum channel_kind kind,
 }
 
 static enum outcome channels_join(struct call *x, enum channel_kind kind) {
+    if ((x->c->flags & CLIENT_EMBEDDED) != 0 ||
+        (kind == CHANNEL_SHARD && x->no_block)) {
+        reply_errorf(x->r, "ERR %sSUBSCRIBE isn't allowed for a DENY BLOCKING "
+                           "client", kind == CHANNEL ? "" :
+                                     kind == CHANNEL_SHARD ? "S" : "P");
+        return FAILED;
+    }
     for (size_t i = 1; i < x->argc; i++) {
         if (!pubsub_join(x->c, kind, x->argv[i]))
             return reply_err(x, ERR_MEMORY);
@@ -71,11 +78,6 @@ static enum outcome cmd_psubscribe(struct call *x) {
 }
 
 static enum outcome cmd_ssubscribe(struct call *x) {
-    if (x->no_block) {
-        reply_error(x->r, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING "
-                          "client");
-        return FAILED;
-    }
     return channels_join(x, CHANNEL_SHARD);
 }
 

@@ -25,7 +25,8 @@ static struct client *tracking__client(const struct call *x, int64_t id) {
     for (uint32_t i = 0; id > 0 && i < x->k->nlanes; i++) {
         struct client *c = lane_client(x->k->lanes + i, (uint64_t)id);
 
-        if (c != NULL && c->state != CLIENT_GONE && client_may_see(x->c, c))
+        if (c != NULL && c->state != CLIENT_GONE && client_may_see(x->c, c) &&
+            (c->flags & CLIENT_EMBEDDED) == 0)
             return c;
     }
     return NULL;
@@ -140,6 +141,9 @@ static enum outcome cmd_client_tracking(struct call *x) {
         what = DONE;
     } else if (!str_is(x->argv[2], "on")) {
         reply_err(x, ERR_SYNTAX);
+    } else if ((x->c->flags & CLIENT_EMBEDDED) != 0) {
+        reply_error(x->r, "ERR CLIENT TRACKING isn't allowed for a DENY "
+                          "BLOCKING client");
     } else if (tracking__fits_or_reply(x, &t)) {
         if (track_on(x->c, t.to, t.flags, t.prefixes, t.nprefixes)) what = DONE;
         else reply_err(x, ERR_MEMORY);

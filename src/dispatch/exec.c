@@ -978,6 +978,8 @@ static inline void exec__uncache(struct client *c, const struct command *row) {
 static COLD bool exec__aside(struct call *x, unsigned observed,
                              enum outcome *what) {
     *what = BLOCKED;
+    if ((x->c->flags & CLIENT_EMBEDDED) != 0)
+        x->no_block = (x->row->flags & BLOCKING) != 0;
     if ((observed & OBSERVE_PAUSE) != 0 && exec__hold(x)) return true;
     *what = DONE;
     if ((x->c->flags & CLIENT_MULTI) != 0 &&
@@ -1023,7 +1025,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
                ~(unsigned)OBSERVE_ALONE;
     if (UNLIKELY((observed | (c->flags &
-                             (CLIENT_MULTI | CLIENT_TRACKING))) != 0) &&
+                             (CLIENT_MULTI | CLIENT_TRACKING |
+                              CLIENT_EMBEDDED))) != 0) &&
         exec__aside(&x, observed, &what))
         return what;
     return exec__run(&x);

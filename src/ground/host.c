@@ -133,6 +133,8 @@ static struct host_memory host_memory(const char *root) {
     host__granted(&m, RLIMIT_AS, "RLIMIT_AS, the address space granted");
 #endif
     host__granted(&m, RLIMIT_DATA, "RLIMIT_DATA, the data granted");
+    if (m.bytes > SIZE_MAX / 2)
+        host__least(&m, SIZE_MAX / 2, "%s", "half of all addresses");
     return m;
 }
 

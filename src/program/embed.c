@@ -1,10 +1,21 @@
 /* ==== embed - the public interface =========================================
  *
- * What kvns.h promises, on the caller's thread alone.
+ * What kvns.h promises, on the threads of the caller alone.
  *
- * floor 8 - uses: base clock buf log reply options option instance saver
- *    client measure pubsub track watch waiters exec net listen instances
+ *   kvns_turn, kvns_exec -- lane 0, which has the only loop
+ *   kvns_client_run      -- a lane of the client's own, and its turn
+ *
+ * Who gives commands by calls never waits and gets no messages, so nobody
+ * writes to the lanes of clients but they themselves.
+ *
+ * floor 8 - uses: base clock buf log shard reply options option instance world
+ *    saver client measure watch exec net listen instances
  */
+enum {
+    EMBED_BATCH = 32,           /* requests that share a turn and the clock */
+    EMBED_SAMPLE_US = 100000    /* between looks at how many there were */
+};
+
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];
     static const char no[] = "no";
@@ -27,75 +38,176 @@ static void embed__fill(struct options *o, const struct kvns_options *from) {
     if (from->unixsocket != NULL)
         option_set(o, STR("unixsocket"), str_c(from->unixsocket), ORIGIN_FLAG,
                    err);
-    if (from->shards > 1) {
-        snprintf(number, sizeof number, "%d", from->shards);
+    if (from->shards > 1 || from->clients > 0) {
+        int shards = from->shards > 0 ? from->shards : 64 * from->clients;
+
         option_set(o, STR("sharded-mode"), STR("yes"), ORIGIN_FLAG, err);
+        snprintf(number, sizeof number, "%d", shards);
         option_set(o, STR("shard-count"), str_c(number), ORIGIN_FLAG, err);
-        option_set(o, STR("threads"), STR("1"), ORIGIN_FLAG, err);
+        snprintf(number, sizeof number, "%d", from->clients + 1);
+        option_set(o, STR("threads"), str_c(number), ORIGIN_FLAG, err);
     }
+}
+
+/* Bytes of some requests, all in all. */
+static size_t embed__bytes(const struct kvns_request *q, size_t n) {
+    const struct kvns_request *end = q + n;
+    size_t bytes = 0;
+
+    for (; q < end; q++)
+        for (int i = 0; i < q->argc; i++)
+            bytes += q->lengths == NULL ? strlen(q->argv[i]) : q->lengths[i];
+    return bytes;
+}
+
+/* Somebody who gives commands by calls, on a lane.  NULL: no memory. */
+static struct client *embed__client(struct lane *l) {
+    struct client *c = client_new(l, -1);
+
+    if (c == NULL) return NULL;
+    c->flags |= CLIENT_EMBEDDED | CLIENT_NAMED_AUTH | CLIENT_LOCAL;
+    c->proto = l->k->resp3 ? 3 : 2;
+    return c;
+}
+
+static void embed__part(struct client *c) {
+    watch_clear(c, false);
+    client_free(c);
 }
 
 struct kvns *kvns_new(const struct kvns_options *options) {
     struct options o;
     struct kvns *k;
-    struct client *c;
 
     embed__fill(&o, options);
     k = instances_new(&o);
     if (k == NULL) return NULL;
     atomic_store(&k->log.level, KLOG_OFF);
+    k->nloops = 1;
+    k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
-    c = client_new(k->lanes, -1);
-    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop, 0, NULL)) {
+    k->embedded = embed__client(k->lanes);
+    if (k->loop == NULL || k->embedded == NULL ||
+        !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;
     }
-    c->flags |= CLIENT_EMBEDDED | CLIENT_NAMED_AUTH | CLIENT_LOCAL;
-    c->proto = options->protocol == 3 ? 3 : 2;
-    k->embedded = c;
     return k;
 }
 
 int kvns_turn(struct kvns *k, int timeout_ms) {
     loop_turn(k->loop, timeout_ms);
+    world_enter(k->lanes);
     saver_turn(k, k->lanes[0].clock.wall_ms);
+    world_leave(k->lanes);
     return atomic_load(&k->stop) ? -1 : 0;
+}
+
+/* Carry out one request in its lane's turn.  False: no memory. */
+static bool embed__one(struct client *c, const struct kvns_request *q,
+                       struct reply *r) {
+    struct str few[16], *args = few;
+    struct lane *l = c->lane;
+    const struct command *row;
+    struct key_hint hint;
+
+    if (q->argc < 1) return false;
+    if (q->argc > (int)ROWS(few)) {
+        args = malloc((size_t)q->argc * sizeof *args);
+        if (args == NULL) return false;
+    }
+    for (int i = 0; i < q->argc; i++)
+        args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
+                                       str_of(q->argv[i], q->lengths[i]);
+    row = exec_find(l->k, args[0]);
+    hint.p = NULL;
+    if (row != NULL && row->first == 1 && q->argc > 1) {
+        struct work w = { .ks = &l->k->ks, .db = c->db,
+                          .bound = { c->bound, c->bound_n } };
+
+        hint_take(&w, args[1], &hint);
+    }
+    exec_request(l, c, row, (size_t)q->argc, args, &hint, r);
+    c->state = CLIENT_OPEN;     /* QUIT closes nothing */
+    if (args != few) free(args);
+    return !r->failed;
+}
+
+/* Carry out some requests in one turn of a client's lane.  False: there was
+ * no memory for one of them, and the rest is left. */
+static bool embed__some(struct client *c, const struct kvns_request *q,
+                        size_t n, struct reply *r) {
+    struct lane *l = c->lane;
+    bool ok = true;
+    int64_t begun;
+
+    world_enter(l);
+    clock_read(&l->clock);
+    if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
+                                                    EMBED_SAMPLE_US)
+        measure_sample(l);
+    l->roomy = n > 1 && exec_is_roomy(&l->k->ks, embed__bytes(q, n));
+    begun = measure_open(l);
+    for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
+    measure_close(l, begun);
+    l->roomy = false;
+    c->proto = r->proto;
+    world_leave(l);
+    return ok;
+}
+
+static int embed__run(struct client *c, const struct kvns_request *q,
+                      size_t n, struct kvns_reply *reply) {
+    struct buf out = { reply->bytes, 0, reply->capacity, false };
+    struct reply r;
+    bool ok = true;
+
+    reply_open(&r, &out, c->proto, SIZE_MAX);
+    for (size_t i = 0, some; ok && i < n; i += some) {
+        some = size_min(n - i, EMBED_BATCH);
+        ok = embed__some(c, q + i, some, &r);
+    }
+    reply_close(&r);
+    reply->bytes = out.p;
+    reply->length = out.n;
+    reply->capacity = out.cap;
+    return ok ? 0 : -1;
 }
 
 int kvns_exec(struct kvns *k, int argc, const char *const *argv,
               const size_t *lengths, struct kvns_reply *reply) {
-    struct str few[16], *args = few;
-    struct buf out = { reply->bytes, 0, reply->capacity, false };
-    struct client *c = k->embedded;
-    struct lane *l = k->lanes;
-    struct reply r;
-    int64_t begun;
+    const struct kvns_request q = { argc, argv, lengths };
 
-    if (argc < 1) return -1;
-    if (argc > (int)ROWS(few)) {
-        args = malloc((size_t)argc * sizeof *args);
-        if (args == NULL) return -1;
+    return embed__run(k->embedded, &q, 1, reply);
+}
+
+struct kvns_client *kvns_client_new(struct kvns *k) {
+    struct client *c = NULL;
+
+    for (uint32_t i = 1; c == NULL && i < k->nlanes; i++) {
+        struct lane *l = k->lanes + i;
+
+        world_enter(l);
+        if (l->clients == NULL) c = embed__client(l);
+        world_leave(l);
     }
-    for (int i = 0; i < argc; i++)
-        args[i] = lengths == NULL ? str_c(argv[i]) :
-                                    str_of(argv[i], lengths[i]);
-    clock_read(&l->clock);
-    reply_open(&r, &out, c->proto, SIZE_MAX);
-    begun = measure_open(l);
-    exec_request(l, c, exec_find(k, args[0]), (size_t)argc, args, NULL, &r);
-    measure_close(l, begun);
-    if (c->waiting != NULL) {
-        client_unwait(c, false);
-        reply_null_array(&r);
-    }
-    c->state = CLIENT_OPEN;
-    c->proto = r.proto;
-    reply_close(&r);
-    if (args != few) free(args);
-    reply->bytes = out.p;
-    reply->length = out.n;
-    reply->capacity = out.cap;
-    return r.failed ? -1 : 0;
+    return (struct kvns_client *)c;
+}
+
+int kvns_client_run(struct kvns_client *c, const struct kvns_request *request,
+                    size_t n, struct kvns_reply *reply) {
+    return embed__run((struct client *)c, request, n, reply);
+}
+
+void kvns_client_free(struct kvns_client *client) {
+    struct client *c = (struct client *)client;
+    struct lane *l;
+
+    if (c == NULL) return;
+    l = c->lane;
+    world_enter(l);
+    embed__part(c);
+    world_leave(l);
 }
 
 void kvns_reply_free(struct kvns_reply *reply) {
@@ -105,12 +217,9 @@ void kvns_reply_free(struct kvns_reply *reply) {
 
 void kvns_free(struct kvns *k) {
     if (k == NULL) return;
-    if (k->embedded != NULL) {
-        watch_clear(k->embedded, false);
-        pubsub_part_all(k->embedded);
-        track_off(k->embedded);
-        client_free(k->embedded);
-    }
+    if (k->embedded != NULL) embed__part(k->embedded);
+    for (uint32_t i = 1; i < k->nlanes; i++)
+        if (k->lanes[i].clients != NULL) embed__part(k->lanes[i].clients);
     loop_free(k->loop);
     instances_free(k);
 }

@@ -72,7 +72,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
         shard_init(k->ks.shards + i, &k->ks, i);
-    k->nlanes = lanes;
+    k->nlanes = k->nloops = lanes;
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
     k->rss_empty = info_rss();

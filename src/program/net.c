@@ -872,7 +872,7 @@ static void net__accept(struct loop *l, int listener) {
             if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
             return;
         }
-        to = l->next_lane++ % k->nlanes;
+        to = l->next_lane++ % k->nloops;
         if (to == l->lane->id ||
             !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
             net__welcome(l, fd);
@@ -975,7 +975,7 @@ static void net__second(struct loop *l) {
     l->next_second = lane->clock.mono_us + 1000000 / hz;
     if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
     net__limits(l);
-    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
+    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nloops) {
         struct shard *s = k->ks.shards + i;
 
         shard_lock(s);
@@ -1012,11 +1012,11 @@ static void net__upkeep(struct loop *l) {
     int64_t begun = l->lane->clock.mono_us;
 
     l->busy = false;
-    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nlanes) {
+    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nloops) {
         uint32_t at = (i + l->step_at) % k->ks.nshards;
         struct shard *s = k->ks.shards + at;
 
-        if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
+        if (at % k->nloops != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
         if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
@@ -1024,7 +1024,7 @@ static void net__upkeep(struct loop *l) {
         exec_settle(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
-    l->step_at += k->nlanes;
+    l->step_at += k->nloops;
 }
 
 /* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do

@@ -422,6 +422,7 @@ struct kvns {
     struct row_slot *row_index; /* of ROW_SLOTS */
     struct lane *lanes;
     uint32_t nlanes;
+    uint32_t nloops;            /* lanes that poll: the first ones */
     atomic_uint_fast32_t nclients;
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
@@ -457,6 +458,7 @@ struct kvns {
     size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */
     struct client *embedded;    /* who kvns_exec speaks for */
+    bool resp3;                 /* what embedded clients begin with */
 };
 
 enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE,

@@ -51,7 +51,7 @@ static COLD void monitor_feed(const struct call *x) {
     buf_put(&b, "\r\n", 2);
     if (!b.failed) {
         monitor_deliver(x->lane, b.p, b.n);
-        for (uint32_t i = 0; i < x->k->nlanes; i++)
+        for (uint32_t i = 0; i < x->k->nloops; i++)
             if (x->k->lanes + i != x->lane)
                 lane_tell(x->k->lanes + i, 0, LETTER_MONITOR, b.p, b.n);
     }

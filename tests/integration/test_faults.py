@@ -24,10 +24,14 @@ def not_redis(config_name):
 
 
 @pytest.fixture(scope="session")
-def injector(tmp_path_factory):
-    """The library that lets calls fail."""
+def injector(tmp_path_factory, binary):
+    """The library that lets calls fail, of as many bits as the program."""
     to = tmp_path_factory.mktemp("faults") / "faults.so"
+    with open(binary, "rb") as f:
+        head = f.read(5)
+    narrow = ["-m32", "-idirafter", "/usr/include/x86_64-linux-gnu"]
     subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-w",
+                    *(narrow if head == b"\x7fELF\x01" else []),
                     "-o", str(to),
                     os.path.join(TOP, "tests", "harness", "faults.c"),
                     "-ldl", "-pthread"], check=True)

@@ -48,6 +48,7 @@
 #include "test_labels.c"
 #include "test_usage.c"
 #include "test_refusals.c"
+#include "test_embed.c"
 
 #define T(test) { #test, test },
 static const struct unit_test {
@@ -91,6 +92,7 @@ static const struct unit_test {
     TESTS_LABELS
     TESTS_USAGE
     TESTS_REFUSALS
+    TESTS_EMBED
 };
 #undef T
 
