@@ -390,8 +390,8 @@ static bool base_confine(const char *const *dirs, size_t n) {
  * It prints $2, 42: replies are in RESP, the protocol of Redis.
  *
  * Nothing here is global: two servers can live in one process.  Calls on the
- * same server must not overlap in time.  No thread is created and no signal
- * touched.
+ * same server must not overlap in time, but for those of kvns_client_run on
+ * different clients, see there.  No thread is created and no signal touched.
  */
 #ifndef KVNS_H
 #define KVNS_H
@@ -403,6 +403,7 @@ extern "C" {
 #endif
 
 struct kvns;
+struct kvns_client;
 
 /* All zero is good: nothing listens, 1 GiB of memory at most. */
 struct kvns_options {
@@ -413,6 +414,8 @@ struct kvns_options {
     const char *persist_path;   /* snapshot file; NULL: none */
     int shards;                 /* 0 or 1: one */
     int protocol;               /* of kvns_exec's replies: 2 (also 0) or 3 */
+    int clients;                /* of kvns_client_new there may be at a time;
+                                   0: none, and no lock is ever taken */
 };
 
 /* The reply to a command, as RESP bytes.  Zero it before its first use; it
@@ -433,16 +436,41 @@ struct kvns *kvns_new(const struct kvns_options *options);
 int kvns_turn(struct kvns *k, int timeout_ms);
 
 /* Carry out one command; arguments as C strings, or with lengths not NULL as
- * so many bytes each.  A command that would wait for data answers null.
+ * so many bytes each.  A command that would wait for data answers null, one
+ * that subscribes or has messages come an error: there is nobody to send to.
  * 0, or -1 when there is no memory for the reply. */
 int kvns_exec(struct kvns *k, int argc, const char *const *argv,
               const size_t *lengths, struct kvns_reply *reply);
 
+/* One of several commands: arguments as for kvns_exec. */
+struct kvns_request {
+    int argc;
+    const char *const *argv;
+    const size_t *lengths;
+};
+
+/* A client for a thread of yours: it has a database, a transaction and a
+ * protocol of its own.  NULL: there are as many as the options allow, or there
+ * is no memory. */
+struct kvns_client *kvns_client_new(struct kvns *k);
+
+/* Carry out n commands in order; their replies follow each other in *reply.
+ * Calls on different clients may overlap, with each other and with one call of
+ * kvns_turn or kvns_exec; every command is atomic.  How well they get along
+ * depends on the shards: give it some 64 for each thread.  A batch of some 32
+ * commands costs much less than each of them alone.
+ * 0, or -1 when there is no memory for the replies. */
+int kvns_client_run(struct kvns_client *c, const struct kvns_request *request,
+                    size_t n, struct kvns_reply *reply);
+
+/* Forget a client: not while it runs something.  NULL is fine. */
+void kvns_client_free(struct kvns_client *c);
+
 /* Free what a reply holds; it can be used again. */
 void kvns_reply_free(struct kvns_reply *reply);
 
-/* Close all connections and free everything.  Nothing is saved that was not
- * asked for.  NULL is fine. */
+/* Close all connections and free everything, clients too.  Nothing is saved
+ * that was not asked for.  NULL is fine. */
 void kvns_free(struct kvns *k);
 
 #ifdef __cplusplus
@@ -3010,6 +3038,8 @@ static struct host_memory host_memory(const char *root) {
     host__granted(&m, RLIMIT_AS, "RLIMIT_AS, the address space granted");
 #endif
     host__granted(&m, RLIMIT_DATA, "RLIMIT_DATA, the data granted");
+    if (m.bytes > SIZE_MAX / 2)
+        host__least(&m, SIZE_MAX / 2, "%s", "half of all addresses");
     return m;
 }
 
@@ -23797,6 +23827,7 @@ struct kvns {
     struct row_slot *row_index; /* of ROW_SLOTS */
     struct lane *lanes;
     uint32_t nlanes;
+    uint32_t nloops;            /* lanes that poll: the first ones */
     atomic_uint_fast32_t nclients;
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
@@ -23832,6 +23863,7 @@ struct kvns {
     size_t rss_empty;           /* resident bytes before there were data */
     struct loop *loop;          /* embedded: the only one */
     struct client *embedded;    /* who kvns_exec speaks for */
+    bool resp3;                 /* what embedded clients begin with */
 };
 
 enum stop_how { STOP_DEFAULT, STOP_SAVE, STOP_NOSAVE, STOP_FORCE,
@@ -26867,7 +26899,7 @@ static COLD void monitor_feed(const struct call *x) {
     buf_put(&b, "\r\n", 2);
     if (!b.failed) {
         monitor_deliver(x->lane, b.p, b.n);
-        for (uint32_t i = 0; i < x->k->nlanes; i++)
+        for (uint32_t i = 0; i < x->k->nloops; i++)
             if (x->k->lanes + i != x->lane)
                 lane_tell(x->k->lanes + i, 0, LETTER_MONITOR, b.p, b.n);
     }
@@ -38342,6 +38374,13 @@ static void channels__confirm(struct call *x, enum channel_kind kind,
 }
 
 static enum outcome channels_join(struct call *x, enum channel_kind kind) {
+    if ((x->c->flags & CLIENT_EMBEDDED) != 0 ||
+        (kind == CHANNEL_SHARD && x->no_block)) {
+        reply_errorf(x->r, "ERR %sSUBSCRIBE isn't allowed for a DENY BLOCKING "
+                           "client", kind == CHANNEL ? "" :
+                                     kind == CHANNEL_SHARD ? "S" : "P");
+        return FAILED;
+    }
     for (size_t i = 1; i < x->argc; i++) {
         if (!pubsub_join(x->c, kind, x->argv[i]))
             return reply_err(x, ERR_MEMORY);
@@ -38391,11 +38430,6 @@ static enum outcome cmd_psubscribe(struct call *x) {
 }
 
 static enum outcome cmd_ssubscribe(struct call *x) {
-    if (x->no_block) {
-        reply_error(x->r, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING "
-                          "client");
-        return FAILED;
-    }
     return channels_join(x, CHANNEL_SHARD);
 }
 
@@ -40067,7 +40101,8 @@ static struct client *tracking__client(const struct call *x, int64_t id) {
     for (uint32_t i = 0; id > 0 && i < x->k->nlanes; i++) {
         struct client *c = lane_client(x->k->lanes + i, (uint64_t)id);
 
-        if (c != NULL && c->state != CLIENT_GONE && client_may_see(x->c, c))
+        if (c != NULL && c->state != CLIENT_GONE && client_may_see(x->c, c) &&
+            (c->flags & CLIENT_EMBEDDED) == 0)
             return c;
     }
     return NULL;
@@ -40182,6 +40217,9 @@ static enum outcome cmd_client_tracking(struct call *x) {
         what = DONE;
     } else if (!str_is(x->argv[2], "on")) {
         reply_err(x, ERR_SYNTAX);
+    } else if ((x->c->flags & CLIENT_EMBEDDED) != 0) {
+        reply_error(x->r, "ERR CLIENT TRACKING isn't allowed for a DENY "
+                          "BLOCKING client");
     } else if (tracking__fits_or_reply(x, &t)) {
         if (track_on(x->c, t.to, t.flags, t.prefixes, t.nprefixes)) what = DONE;
         else reply_err(x, ERR_MEMORY);
@@ -44544,6 +44582,8 @@ static inline void exec__uncache(struct client *c, const struct command *row) {
 static COLD bool exec__aside(struct call *x, unsigned observed,
                              enum outcome *what) {
     *what = BLOCKED;
+    if ((x->c->flags & CLIENT_EMBEDDED) != 0)
+        x->no_block = (x->row->flags & BLOCKING) != 0;
     if ((observed & OBSERVE_PAUSE) != 0 && exec__hold(x)) return true;
     *what = DONE;
     if ((x->c->flags & CLIENT_MULTI) != 0 &&
@@ -44589,7 +44629,8 @@ static inline enum outcome exec_request(struct lane *l, struct client *c,
     observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
                ~(unsigned)OBSERVE_ALONE;
     if (UNLIKELY((observed | (c->flags &
-                             (CLIENT_MULTI | CLIENT_TRACKING))) != 0) &&
+                             (CLIENT_MULTI | CLIENT_TRACKING |
+                              CLIENT_EMBEDDED))) != 0) &&
         exec__aside(&x, observed, &what))
         return what;
     return exec__run(&x);
@@ -48046,7 +48087,7 @@ static void net__accept(struct loop *l, int listener) {
             if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
             return;
         }
-        to = l->next_lane++ % k->nlanes;
+        to = l->next_lane++ % k->nloops;
         if (to == l->lane->id ||
             !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
             net__welcome(l, fd);
@@ -48149,7 +48190,7 @@ static void net__second(struct loop *l) {
     l->next_second = lane->clock.mono_us + 1000000 / hz;
     if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
     net__limits(l);
-    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nlanes) {
+    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nloops) {
         struct shard *s = k->ks.shards + i;
 
         shard_lock(s);
@@ -48186,11 +48227,11 @@ static void net__upkeep(struct loop *l) {
     int64_t begun = l->lane->clock.mono_us;
 
     l->busy = false;
-    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nlanes) {
+    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nloops) {
         uint32_t at = (i + l->step_at) % k->ks.nshards;
         struct shard *s = k->ks.shards + at;
 
-        if (at % k->nlanes != l->lane->id) s = k->ks.shards + i;
+        if (at % k->nloops != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
         if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
@@ -48198,7 +48239,7 @@ static void net__upkeep(struct loop *l) {
         exec_settle(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
-    l->step_at += k->nlanes;
+    l->step_at += k->nloops;
 }
 
 /* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do
@@ -48621,7 +48662,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
         shard_init(k->ks.shards + i, &k->ks, i);
-    k->nlanes = lanes;
+    k->nlanes = k->nloops = lanes;
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
     k->rss_empty = info_rss();
@@ -48676,11 +48717,22 @@ static void instances_free(struct kvns *k) {
 /* ---- begin program/embed.c ------------------------------------------ */
 /* ==== embed - the public interface =========================================
  *
- * What kvns.h promises, on the caller's thread alone.
+ * What kvns.h promises, on the threads of the caller alone.
  *
- * floor 8 - uses: base clock buf log reply options option instance saver
- *    client measure pubsub track watch waiters exec net listen instances
+ *   kvns_turn, kvns_exec -- lane 0, which has the only loop
+ *   kvns_client_run      -- a lane of the client's own, and its turn
+ *
+ * Who gives commands by calls never waits and gets no messages, so nobody
+ * writes to the lanes of clients but they themselves.
+ *
+ * floor 8 - uses: base clock buf log shard reply options option instance world
+ *    saver client measure watch exec net listen instances
  */
+enum {
+    EMBED_BATCH = 32,           /* requests that share a turn and the clock */
+    EMBED_SAMPLE_US = 100000    /* between looks at how many there were */
+};
+
 static void embed__fill(struct options *o, const struct kvns_options *from) {
     char err[OPTION_ERR], number[32];
     static const char no[] = "no";
@@ -48703,75 +48755,176 @@ static void embed__fill(struct options *o, const struct kvns_options *from) {
     if (from->unixsocket != NULL)
         option_set(o, STR("unixsocket"), str_c(from->unixsocket), ORIGIN_FLAG,
                    err);
-    if (from->shards > 1) {
-        snprintf(number, sizeof number, "%d", from->shards);
+    if (from->shards > 1 || from->clients > 0) {
+        int shards = from->shards > 0 ? from->shards : 64 * from->clients;
+
         option_set(o, STR("sharded-mode"), STR("yes"), ORIGIN_FLAG, err);
+        snprintf(number, sizeof number, "%d", shards);
         option_set(o, STR("shard-count"), str_c(number), ORIGIN_FLAG, err);
-        option_set(o, STR("threads"), STR("1"), ORIGIN_FLAG, err);
+        snprintf(number, sizeof number, "%d", from->clients + 1);
+        option_set(o, STR("threads"), str_c(number), ORIGIN_FLAG, err);
     }
+}
+
+/* Bytes of some requests, all in all. */
+static size_t embed__bytes(const struct kvns_request *q, size_t n) {
+    const struct kvns_request *end = q + n;
+    size_t bytes = 0;
+
+    for (; q < end; q++)
+        for (int i = 0; i < q->argc; i++)
+            bytes += q->lengths == NULL ? strlen(q->argv[i]) : q->lengths[i];
+    return bytes;
+}
+
+/* Somebody who gives commands by calls, on a lane.  NULL: no memory. */
+static struct client *embed__client(struct lane *l) {
+    struct client *c = client_new(l, -1);
+
+    if (c == NULL) return NULL;
+    c->flags |= CLIENT_EMBEDDED | CLIENT_NAMED_AUTH | CLIENT_LOCAL;
+    c->proto = l->k->resp3 ? 3 : 2;
+    return c;
+}
+
+static void embed__part(struct client *c) {
+    watch_clear(c, false);
+    client_free(c);
 }
 
 struct kvns *kvns_new(const struct kvns_options *options) {
     struct options o;
     struct kvns *k;
-    struct client *c;
 
     embed__fill(&o, options);
     k = instances_new(&o);
     if (k == NULL) return NULL;
     atomic_store(&k->log.level, KLOG_OFF);
+    k->nloops = 1;
+    k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
-    c = client_new(k->lanes, -1);
-    if (k->loop == NULL || c == NULL || !listen_all(k, k->loop, 0, NULL)) {
+    k->embedded = embed__client(k->lanes);
+    if (k->loop == NULL || k->embedded == NULL ||
+        !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;
     }
-    c->flags |= CLIENT_EMBEDDED | CLIENT_NAMED_AUTH | CLIENT_LOCAL;
-    c->proto = options->protocol == 3 ? 3 : 2;
-    k->embedded = c;
     return k;
 }
 
 int kvns_turn(struct kvns *k, int timeout_ms) {
     loop_turn(k->loop, timeout_ms);
+    world_enter(k->lanes);
     saver_turn(k, k->lanes[0].clock.wall_ms);
+    world_leave(k->lanes);
     return atomic_load(&k->stop) ? -1 : 0;
+}
+
+/* Carry out one request in its lane's turn.  False: no memory. */
+static bool embed__one(struct client *c, const struct kvns_request *q,
+                       struct reply *r) {
+    struct str few[16], *args = few;
+    struct lane *l = c->lane;
+    const struct command *row;
+    struct key_hint hint;
+
+    if (q->argc < 1) return false;
+    if (q->argc > (int)ROWS(few)) {
+        args = malloc((size_t)q->argc * sizeof *args);
+        if (args == NULL) return false;
+    }
+    for (int i = 0; i < q->argc; i++)
+        args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
+                                       str_of(q->argv[i], q->lengths[i]);
+    row = exec_find(l->k, args[0]);
+    hint.p = NULL;
+    if (row != NULL && row->first == 1 && q->argc > 1) {
+        struct work w = { .ks = &l->k->ks, .db = c->db,
+                          .bound = { c->bound, c->bound_n } };
+
+        hint_take(&w, args[1], &hint);
+    }
+    exec_request(l, c, row, (size_t)q->argc, args, &hint, r);
+    c->state = CLIENT_OPEN;     /* QUIT closes nothing */
+    if (args != few) free(args);
+    return !r->failed;
+}
+
+/* Carry out some requests in one turn of a client's lane.  False: there was
+ * no memory for one of them, and the rest is left. */
+static bool embed__some(struct client *c, const struct kvns_request *q,
+                        size_t n, struct reply *r) {
+    struct lane *l = c->lane;
+    bool ok = true;
+    int64_t begun;
+
+    world_enter(l);
+    clock_read(&l->clock);
+    if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
+                                                    EMBED_SAMPLE_US)
+        measure_sample(l);
+    l->roomy = n > 1 && exec_is_roomy(&l->k->ks, embed__bytes(q, n));
+    begun = measure_open(l);
+    for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
+    measure_close(l, begun);
+    l->roomy = false;
+    c->proto = r->proto;
+    world_leave(l);
+    return ok;
+}
+
+static int embed__run(struct client *c, const struct kvns_request *q,
+                      size_t n, struct kvns_reply *reply) {
+    struct buf out = { reply->bytes, 0, reply->capacity, false };
+    struct reply r;
+    bool ok = true;
+
+    reply_open(&r, &out, c->proto, SIZE_MAX);
+    for (size_t i = 0, some; ok && i < n; i += some) {
+        some = size_min(n - i, EMBED_BATCH);
+        ok = embed__some(c, q + i, some, &r);
+    }
+    reply_close(&r);
+    reply->bytes = out.p;
+    reply->length = out.n;
+    reply->capacity = out.cap;
+    return ok ? 0 : -1;
 }
 
 int kvns_exec(struct kvns *k, int argc, const char *const *argv,
               const size_t *lengths, struct kvns_reply *reply) {
-    struct str few[16], *args = few;
-    struct buf out = { reply->bytes, 0, reply->capacity, false };
-    struct client *c = k->embedded;
-    struct lane *l = k->lanes;
-    struct reply r;
-    int64_t begun;
+    const struct kvns_request q = { argc, argv, lengths };
 
-    if (argc < 1) return -1;
-    if (argc > (int)ROWS(few)) {
-        args = malloc((size_t)argc * sizeof *args);
-        if (args == NULL) return -1;
+    return embed__run(k->embedded, &q, 1, reply);
+}
+
+struct kvns_client *kvns_client_new(struct kvns *k) {
+    struct client *c = NULL;
+
+    for (uint32_t i = 1; c == NULL && i < k->nlanes; i++) {
+        struct lane *l = k->lanes + i;
+
+        world_enter(l);
+        if (l->clients == NULL) c = embed__client(l);
+        world_leave(l);
     }
-    for (int i = 0; i < argc; i++)
-        args[i] = lengths == NULL ? str_c(argv[i]) :
-                                    str_of(argv[i], lengths[i]);
-    clock_read(&l->clock);
-    reply_open(&r, &out, c->proto, SIZE_MAX);
-    begun = measure_open(l);
-    exec_request(l, c, exec_find(k, args[0]), (size_t)argc, args, NULL, &r);
-    measure_close(l, begun);
-    if (c->waiting != NULL) {
-        client_unwait(c, false);
-        reply_null_array(&r);
-    }
-    c->state = CLIENT_OPEN;
-    c->proto = r.proto;
-    reply_close(&r);
-    if (args != few) free(args);
-    reply->bytes = out.p;
-    reply->length = out.n;
-    reply->capacity = out.cap;
-    return r.failed ? -1 : 0;
+    return (struct kvns_client *)c;
+}
+
+int kvns_client_run(struct kvns_client *c, const struct kvns_request *request,
+                    size_t n, struct kvns_reply *reply) {
+    return embed__run((struct client *)c, request, n, reply);
+}
+
+void kvns_client_free(struct kvns_client *client) {
+    struct client *c = (struct client *)client;
+    struct lane *l;
+
+    if (c == NULL) return;
+    l = c->lane;
+    world_enter(l);
+    embed__part(c);
+    world_leave(l);
 }
 
 void kvns_reply_free(struct kvns_reply *reply) {
@@ -48781,12 +48934,9 @@ void kvns_reply_free(struct kvns_reply *reply) {
 
 void kvns_free(struct kvns *k) {
     if (k == NULL) return;
-    if (k->embedded != NULL) {
-        watch_clear(k->embedded, false);
-        pubsub_part_all(k->embedded);
-        track_off(k->embedded);
-        client_free(k->embedded);
-    }
+    if (k->embedded != NULL) embed__part(k->embedded);
+    for (uint32_t i = 1; i < k->nlanes; i++)
+        if (k->lanes[i].clients != NULL) embed__part(k->lanes[i].clients);
     loop_free(k->loop);
     instances_free(k);
 }
