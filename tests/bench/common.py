@@ -31,6 +31,12 @@ def kvns_binary():
     return build("kvns-bench")
 
 
+def hurry(pid):
+    """Let all threads of a process go before those of others."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(10))
+
+
 class Null:
     """The server that does nothing: see nullserver.c."""
 

@@ -27,7 +27,7 @@ import socket
 import subprocess
 import time
 
-from common import cpu_ns, pipe, save, start, table
+from common import cpu_ns, hurry, pipe, save, start, table
 from harness.resp import Raw, encode
 from harness.server import build
 
@@ -35,21 +35,15 @@ from harness.server import build
 REALTIME = False
 
 
-def hurry(pid):
-    """Let all threads of a process go before those of others."""
-    if REALTIME:
-        for task in os.listdir("/proc/%d/task" % pid):
-            os.sched_setscheduler(int(task), os.SCHED_FIFO,
-                                  os.sched_param(10))
-
-
 class Probe:
     def __init__(self, server, seconds):
-        hurry(server.pid)
+        if REALTIME:
+            hurry(server.pid)
         self.process = subprocess.Popen(
             [build("prober"), str(server.port), str(seconds)],
             stdout=subprocess.PIPE, text=True)
-        hurry(self.process.pid)
+        if REALTIME:
+            hurry(self.process.pid)
 
     def result(self):
         n, *us = self.process.communicate()[0].split()

@@ -64,6 +64,29 @@ def test_refusals(raw, args, error):
     assert kind == "-" and (error is None or text == error)
 
 
+@pytest.mark.parametrize("name, value", [
+    ("dir", "/tmp"), ("dir", "."), ("dbfilename", "x.rdb"),
+    ("persist-path", "/tmp/x.rdb"), ("unixsocket", "/tmp/x.sock"),
+    ("pidfile", "/tmp/x.pid"), ("logfile", "/tmp/x.log"),
+    ("log-file", "/tmp/x.log"), ("users-file", "/tmp/x.users"),
+])
+def test_paths_are_set_at_the_start_only(restored, config_name, tmp_path,
+                                         name, value):
+    """Or whoever may say CONFIG SET could write where the server may."""
+    if config_name == "redis":
+        pytest.skip("Redis allows some of it")
+    c, was = restored, get(restored, name)
+    limit = get(c, "slowlog-max-len")
+    for args in ([name, value], ["slowlog-max-len", "77", name, value]):
+        kind, text = c.call("CONFIG", "SET", *args)
+        assert kind == "-" and text.startswith(
+            b"ERR CONFIG SET failed (possibly related to argument '" +
+            name.encode() + b"') - can't set "), text
+    assert get(c, name) == was
+    # nothing beside it was set either
+    assert get(c, "slowlog-max-len") == limit
+
+
 def test_takes_effect_on_encodings(restored):
     c = restored
     c.ok("CONFIG", "SET", "hash-max-listpack-entries", "2")

@@ -381,6 +381,40 @@ def test_rules_begin_a_snapshot(fresh_server, tmp_path):
     assert r.info("persistence")["rdb_changes_since_last_save"] == 0
 
 
+@pytest.mark.parametrize("off", [{"persist_interval": 0}, {"save": ""}])
+def test_without_an_interval_the_shutdown_saves(fresh_server, tmp_path, off):
+    path = tmp_path / "x.rdb"
+    s = fresh_server(persist_path=path, **off)
+    words = b"no interval between snapshots: "
+    if "save" in off:
+        words += b"nobody saves but who asks"
+    else:
+        words += b"only the shutdown saves, and who asks"
+    assert words in s.log()
+    r = connect_py(s, 2)
+    r.set("k", "v")
+    # with an interval of 1 it would have been saved by now
+    time.sleep(1.3)
+    info = r.info("persistence")
+    assert not path.exists() and info["rdb_saves"] == 0
+    assert info["rdb_changes_since_last_save"] == 1
+    # it is given back to its interval, and away from it, at run time
+    r.config_set("persist-interval", 1)
+    limit = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    assert wait_saved(r)
+    r.config_set("persist-interval", 0)
+    assert r.config_get("persist-interval") == {"persist-interval": "0"}
+    before = path.read_bytes()
+    r.set("late", "v")
+    time.sleep(1.3)
+    assert path.read_bytes() == before
+    s.stop()
+    assert loaded(fresh_server, path) and path.read_bytes() != before
+
+
 def test_expired_keys_are_not_loaded(fresh_server, tmp_path):
     path = tmp_path / "x.rdb"
     s, r = start(fresh_server, path)
