@@ -49885,6 +49885,10 @@ static int main__run(struct options *opt, struct config_result *cfg) {
     log_line(&k->log, KLOG_NOTICE, "kvns " KVNS_VERSION " begins, %zu bits, "
              "%u shards, %u loops", sizeof(void *) * 8, k->ks.nshards,
              k->nlanes);
+    if (k->opt.persist_path.n > 0 && k->opt.save.n == 0)
+        log_line(&k->log, KLOG_NOTICE, "no interval between snapshots: %s",
+                 k->opt.save.at_exit ? "only the shutdown saves, and who asks" :
+                                       "nobody saves but who asks");
     log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
              k->ks.opt.memory_limit, k->limit_source);
     main__warnings(k, &cfg->warnings);
