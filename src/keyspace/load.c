@@ -449,23 +449,11 @@ static bool load__zset_copy(struct load *l) {
     return true;
 }
 
-/* Write a score as a pack has it; returns its bytes, NUM_DOUBLE_ROOM + 8 at
- * most. */
-static size_t load__put_score(uint8_t *to, double score) {
-    char text[NUM_DOUBLE_ROOM];
-    int64_t whole = score >= -9e15 && score <= 9e15 ? (int64_t)score : 0;
-
-    size_t n;
-
-    if ((double)whole == score) return pack_write_int(to, whole);
-    n = num_put_double(text, score);
-    KVNS_ASSERT(n <= sizeof text);
-    return pack_write(to, str_of(text, n));
-}
-
 /* Members in the room and n pairs that stand for them: make them a pack. */
 static bool load__zset_pack(struct load *l, size_t n) {
     struct load__pair *v = (void *)l->pairs.p;
+    char tmp[NUM_DOUBLE_ROOM];
+    struct pack_item score;
     size_t most = 0, at = 0;
     uint8_t *to;
 
@@ -485,8 +473,9 @@ static bool load__zset_pack(struct load *l, size_t n) {
     if (n > 0) qsort(v, n, sizeof *v, load__order);
     at = 0;
     for (size_t i = 0; i < n; i++) {
+        score = pack_item_of_score(v[i].score, tmp);
         at += pack_write(to + at, v[i].member);
-        at += load__put_score(to + at, v[i].score);
+        at += pack_item_write(to + at, &score);
     }
     l->shape = SHAPE_ZSET_PACK;
     l->bytes = str_of(to, at);

@@ -66,19 +66,6 @@ static size_t ranks_count(const struct entry *e) {
     return pack_count((const uint8_t *)v.p, v.n) / 2;
 }
 
-/* A score as a pack has it; text stands in tmp. */
-static struct pack_item ranks__score_item(double score,
-                                          char tmp[NUM_DOUBLE_ROOM]) {
-    const double most = 4611686018427387904.0;  /* Redis' limit */
-    struct pack_item it = { { tmp, 0 }, 0, false };
-
-    if (score >= -most && score <= most && score == (double)(int64_t)score)
-        return pack_item_of_int((int64_t)score);
-    it.s.n = num_put_double(tmp, score);
-    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
-    return it;
-}
-
 static inline double ranks__score_of(const struct pack_item *it) {
     double score = 0;
 
@@ -451,7 +438,7 @@ static bool ranks__put_pair(struct edit *ed, size_t from, size_t old,
                             size_t to, struct str member, double score) {
     char tmp[NUM_DOUBLE_ROOM];
     struct pack_item m = pack_item_of(member);
-    struct pack_item s = ranks__score_item(score, tmp);
+    struct pack_item s = pack_item_of_score(score, tmp);
     size_t n = entry_value(ed->e).n;
     size_t msize = pack_item_size(&m), size = msize + pack_item_size(&s);
     uint8_t *p;
@@ -603,7 +590,7 @@ static struct entry *ranks__as_pack(struct edit *ed,
     if (e == NULL) return NULL;
     p = entry_bytes(e);
     for (size_t i = 0; i < n; i++) {
-        struct pack_item s = ranks__score_item(v[i].score, tmp);
+        struct pack_item s = pack_item_of_score(v[i].score, tmp);
 
         p += pack_write(p, v[i].member);
         p += pack_item_write(p, &s);
@@ -647,7 +634,7 @@ static bool ranks_store(struct edit *ed, const struct ranks_pair *v,
     size_t bytes = 0;
 
     for (size_t i = 0; small && i < n; i++) {
-        struct pack_item s = ranks__score_item(v[i].score, tmp);
+        struct pack_item s = pack_item_of_score(v[i].score, tmp);
 
         bytes += pack_size_of(v[i].member) + pack_item_size(&s);
         small = v[i].member.n <= opt->zset_value && bytes <= RANKS_PACK_MAX;

@@ -139,6 +139,20 @@ static inline struct pack_item pack_item_of_int(int64_t i) {
     return (struct pack_item){ { NULL, 0 }, i, true };
 }
 
+/* A score as an element: whole ones are integers, up to the 2^62 that Redis
+ * draws the line at, others text, which stands in tmp. */
+static struct pack_item pack_item_of_score(double score,
+                                           char tmp[NUM_DOUBLE_ROOM]) {
+    const double most = 4611686018427387904.0;
+    struct pack_item it = { { tmp, 0 }, 0, false };
+
+    if (score >= -most && score <= most && score == (double)(int64_t)score)
+        return pack_item_of_int((int64_t)score);
+    it.s.n = num_put_double(tmp, score);
+    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
+    return it;
+}
+
 static inline size_t pack__int_size(int64_t i) {
     if (i >= 0 && i <= 127) return 2;
     if (i >= -4096 && i <= 4095) return 3;
