@@ -4020,6 +4020,20 @@ static inline struct pack_item pack_item_of_int(int64_t i) {
     return (struct pack_item){ { NULL, 0 }, i, true };
 }
 
+/* A score as an element: whole ones are integers, up to the 2^62 that Redis
+ * draws the line at, others text, which stands in tmp. */
+static struct pack_item pack_item_of_score(double score,
+                                           char tmp[NUM_DOUBLE_ROOM]) {
+    const double most = 4611686018427387904.0;
+    struct pack_item it = { { tmp, 0 }, 0, false };
+
+    if (score >= -most && score <= most && score == (double)(int64_t)score)
+        return pack_item_of_int((int64_t)score);
+    it.s.n = num_put_double(tmp, score);
+    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
+    return it;
+}
+
 static inline size_t pack__int_size(int64_t i) {
     if (i >= 0 && i <= 127) return 2;
     if (i >= -4096 && i <= 4095) return 3;
@@ -17276,19 +17290,6 @@ static size_t ranks_count(const struct entry *e) {
     return pack_count((const uint8_t *)v.p, v.n) / 2;
 }
 
-/* A score as a pack has it; text stands in tmp. */
-static struct pack_item ranks__score_item(double score,
-                                          char tmp[NUM_DOUBLE_ROOM]) {
-    const double most = 4611686018427387904.0;  /* Redis' limit */
-    struct pack_item it = { { tmp, 0 }, 0, false };
-
-    if (score >= -most && score <= most && score == (double)(int64_t)score)
-        return pack_item_of_int((int64_t)score);
-    it.s.n = num_put_double(tmp, score);
-    KVNS_ASSERT(it.s.n <= NUM_DOUBLE_ROOM);
-    return it;
-}
-
 static inline double ranks__score_of(const struct pack_item *it) {
     double score = 0;
 
@@ -17661,7 +17662,7 @@ static bool ranks__put_pair(struct edit *ed, size_t from, size_t old,
                             size_t to, struct str member, double score) {
     char tmp[NUM_DOUBLE_ROOM];
     struct pack_item m = pack_item_of(member);
-    struct pack_item s = ranks__score_item(score, tmp);
+    struct pack_item s = pack_item_of_score(score, tmp);
     size_t n = entry_value(ed->e).n;
     size_t msize = pack_item_size(&m), size = msize + pack_item_size(&s);
     uint8_t *p;
@@ -17813,7 +17814,7 @@ static struct entry *ranks__as_pack(struct edit *ed,
     if (e == NULL) return NULL;
     p = entry_bytes(e);
     for (size_t i = 0; i < n; i++) {
-        struct pack_item s = ranks__score_item(v[i].score, tmp);
+        struct pack_item s = pack_item_of_score(v[i].score, tmp);
 
         p += pack_write(p, v[i].member);
         p += pack_item_write(p, &s);
@@ -17857,7 +17858,7 @@ static bool ranks_store(struct edit *ed, const struct ranks_pair *v,
     size_t bytes = 0;
 
     for (size_t i = 0; small && i < n; i++) {
-        struct pack_item s = ranks__score_item(v[i].score, tmp);
+        struct pack_item s = pack_item_of_score(v[i].score, tmp);
 
         bytes += pack_size_of(v[i].member) + pack_item_size(&s);
         small = v[i].member.n <= opt->zset_value && bytes <= RANKS_PACK_MAX;
@@ -18475,23 +18476,11 @@ static bool load__zset_copy(struct load *l) {
     return true;
 }
 
-/* Write a score as a pack has it; returns its bytes, NUM_DOUBLE_ROOM + 8 at
- * most. */
-static size_t load__put_score(uint8_t *to, double score) {
-    char text[NUM_DOUBLE_ROOM];
-    int64_t whole = score >= -9e15 && score <= 9e15 ? (int64_t)score : 0;
-
-    size_t n;
-
-    if ((double)whole == score) return pack_write_int(to, whole);
-    n = num_put_double(text, score);
-    KVNS_ASSERT(n <= sizeof text);
-    return pack_write(to, str_of(text, n));
-}
-
 /* Members in the room and n pairs that stand for them: make them a pack. */
 static bool load__zset_pack(struct load *l, size_t n) {
     struct load__pair *v = (void *)l->pairs.p;
+    char tmp[NUM_DOUBLE_ROOM];
+    struct pack_item score;
     size_t most = 0, at = 0;
     uint8_t *to;
 
@@ -18511,8 +18500,9 @@ static bool load__zset_pack(struct load *l, size_t n) {
     if (n > 0) qsort(v, n, sizeof *v, load__order);
     at = 0;
     for (size_t i = 0; i < n; i++) {
+        score = pack_item_of_score(v[i].score, tmp);
         at += pack_write(to + at, v[i].member);
-        at += load__put_score(to + at, v[i].score);
+        at += pack_item_write(to + at, &score);
     }
     l->shape = SHAPE_ZSET_PACK;
     l->bytes = str_of(to, at);
