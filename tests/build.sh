@@ -116,16 +116,18 @@ build() {
     esac
 }
 
-# Two at a time: a sanitizer takes its time to be compiled in.
-other=
+# Two at a time: a sanitizer takes its time to be compiled in.  One that does
+# not compile does not keep the next from being tried.
+other='' status=0
 for target; do
     if [ -z "$other" ]; then
         (build "$target") &
         other=$!
     else
-        (build "$target")
-        wait "$other"
+        (build "$target") || status=$?
+        wait "$other" || status=$?
         other=
     fi
 done
-[ -z "$other" ] || wait "$other"
+[ -z "$other" ] || wait "$other" || status=$?
+exit $status
