@@ -96,6 +96,8 @@ build() {
     unit-plain) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_PLAIN ;;
     unit-tsan)
         make "$1" tests/unit/unit.c $faulty -fsanitize=thread -DKVNS_MALLOC ;;
+    # For valgrind, which is to know every block.
+    unit-memcheck) make "$1" tests/unit/unit.c $faulty -DKVNS_MALLOC ;;
     unit-32) make "$1" tests/unit/unit.c $faulty -m32 \
         -idirafter /usr/include/x86_64-linux-gnu ;;
     fuzz_*) make "$1" "tests/fuzz/$1.c" $checked $asan \

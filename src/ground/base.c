@@ -145,6 +145,21 @@ static COLD void base_fail(const char *what, const char *file, int line) {
     abort();
 }
 
+/* Somebody must have memory and there is none: say so, and abort. */
+static COLD void base_no_memory(void) {
+    fputs("kvns: out of memory\n", stderr);
+    abort();
+}
+
+/* A descriptor at which nobody waits, and which no child inherits.  False with
+ * errno set. */
+static bool base_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1 &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) != -1;
+}
+
 /* A string of n bytes at p, borrowed. */
 static inline struct str str_of(const void *p, size_t n) {
     return (struct str){ p, n };

@@ -439,7 +439,7 @@ static inline void *mem_new(struct mem *m, size_t n) {
 #else
     void *p = n <= MEM_SMALL ? mem__small(m, n, true) : mem__large(m, n);
 #endif
-    KVNS_ASSERT(p != NULL);
+    if (UNLIKELY(p == NULL)) base_no_memory();
     return p;
 }
 

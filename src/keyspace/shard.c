@@ -903,10 +903,10 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     s->ks = ks;
     s->id = id;
     s->dbs = calloc(ks->opt.databases, sizeof *s->dbs);
-    KVNS_ASSERT(s->dbs != NULL);
+    if (s->dbs == NULL) base_no_memory();
     for (uint32_t i = 0; i < ks->opt.databases; i++) {
         s->dbs[i] = calloc(1, sizeof **s->dbs);
-        KVNS_ASSERT(s->dbs[i] != NULL);
+        if (s->dbs[i] == NULL) base_no_memory();
         s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
     }
     atomic_init(&s->live, 0);

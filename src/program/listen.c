@@ -13,8 +13,7 @@ static int listen__tcp(struct addrinfo *a, int backlog,
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (a->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!base_nonblocking(fd)) goto refused;
     *why = "bind";
     if (bind(fd, a->ai_addr, a->ai_addrlen) == -1) goto refused;
     *why = "listen";
@@ -25,9 +24,13 @@ refused:
     return -1;
 }
 
-/* Let a loop take what comes to a socket: requests, or HTTP if web. */
+/* Let a loop take what comes to a socket: requests, or HTTP if web.  False:
+ * closed, and said why. */
 static bool listen__give(struct loop *l, int fd, bool web) {
-    return web ? webs_listen(l->webs, fd) : loop_listen(l, fd);
+    if (web ? webs_listen(l->webs, fd) : loop_listen(l, fd)) return true;
+    fprintf(stderr, "kvns: no room for one more socket to listen on\n");
+    close(fd);
+    return false;
 }
 
 /* Listen on all addresses of a host; a minus in front of it: if they are to be
@@ -67,8 +70,8 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
         }
         n++;
         if (listen__give(l, fd, web)) continue;
-        close(fd);
-        break;
+        freeaddrinfo(all);
+        return false;
     }
     freeaddrinfo(all);
     if (n == 0 && !optional) {
@@ -130,10 +133,9 @@ static bool listen__unix(struct kvns *k, struct loop *l) {
         close(fd);
         return false;
     }
-    if (listen(fd, (int)k->opt.tcp_backlog) == -1) goto refused;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (!loop_listen(l, fd)) return false;
+    if (listen(fd, (int)k->opt.tcp_backlog) == -1 || !base_nonblocking(fd))
+        goto refused;
+    if (!listen__give(l, fd, false)) return false;
     log_line(&k->log, KLOG_NOTICE, "listening on %s", un.sun_path);
     return true;
 refused:
@@ -161,8 +163,10 @@ static char listen__adopt(struct kvns *k, struct loop *l, int fd,
                 "not listen\n", fd);
         return '\0';
     }
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!base_nonblocking(fd)) {
+        fprintf(stderr, "kvns: descriptor %d: %s\n", fd, strerror(errno));
+        return '\0';
+    }
     if (!listen__give(l, fd, web)) return '\0';
     log_line(&k->log, KLOG_NOTICE, "listening%s on descriptor %d, handed over",
              web ? " for HTTP" : "", fd);

@@ -185,15 +185,43 @@ static void main__pidfile(struct kvns *k) {
     if (f != NULL) fclose(f);
 }
 
-static int main__serve(struct kvns *k, struct loop **loops) {
-    bool loaded;
+/* The loops of all lanes; NULL: said why. */
+static struct loop **main__loops(struct kvns *k) {
+    struct loop **loops = calloc(k->nlanes, sizeof *loops);
 
-    for (uint32_t i = 1; i < k->nlanes; i++) {
-        loops[i]->running = pthread_create(&loops[i]->thread, NULL,
-                                           main__loop, loops[i]) == 0;
-        KVNS_ASSERT(loops[i]->running);
+    if (loops == NULL) base_no_memory();
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        loops[i] = loop_new(k, k->lanes + i);
+        if (loops[i] == NULL) {
+            fprintf(stderr, "kvns: cannot make a loop: %s\n",
+                    strerror(errno));
+            while (i-- > 0) loop_free(loops[i]);
+            free(loops);
+            return NULL;
+        }
+        loops[i]->parks = true;
     }
-    loaded = main__load(k, loops[0]);
+    return loops;
+}
+
+/* Start the threads of all loops but the first, which is ours. */
+static bool main__threads(struct kvns *k, struct loop **loops) {
+    for (uint32_t i = 1; i < k->nlanes; i++) {
+        int err = pthread_create(&loops[i]->thread, NULL, main__loop,
+                                 loops[i]);
+
+        loops[i]->running = err == 0;
+        if (err == 0) continue;
+        fprintf(stderr, "kvns: cannot start a thread: %s\n", strerror(err));
+        return false;
+    }
+    return true;
+}
+
+static int main__serve(struct kvns *k, struct loop **loops) {
+    bool begun = main__threads(k, loops);
+    bool loaded = begun && main__load(k, loops[0]);
+
     if (loaded) main__ready(k);
     while (loaded && !main__ends(k)) {
         loop_turn(loops[0], -1);
@@ -202,10 +230,11 @@ static int main__serve(struct kvns *k, struct loop **loops) {
         world_leave(k->lanes);
     }
     atomic_store(&k->stop, true);
-    for (uint32_t i = 1; i < k->nlanes; i++) {
+    for (uint32_t i = 1; i < k->nlanes && loops[i]->running; i++) {
         lane_wake(k->lanes + i);
         pthread_join(loops[i]->thread, NULL);
     }
+    if (!begun) return 1;
     if (!loaded) return atomic_load(&k->loading) ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
     main__notify(k, "STOPPING=1\n");
@@ -282,12 +311,10 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         log_line(&k->log, KLOG_WARNING, "there are users, but no password: "
                  "who does not log in may do everything");
     main__raise_limits(k);
-    loops = calloc(k->nlanes, sizeof *loops);
-    KVNS_ASSERT(loops != NULL);
-    for (uint32_t i = 0; i < k->nlanes; i++) {
-        loops[i] = loop_new(k, k->lanes + i);
-        KVNS_ASSERT(loops[i] != NULL);
-        loops[i]->parks = true;
+    loops = main__loops(k);
+    if (loops == NULL) {
+        instances_free(k);
+        return 1;
     }
     if (listen_all(k, loops[0], main__handed(), getenv("LISTEN_FDNAMES"))) {
         main__pidfile(k);

@@ -797,11 +797,10 @@ static void net__welcome(struct loop *l, int fd) {
     struct client *c;
     int one = 1, idle;
 
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
     memset(&peer, 0, sizeof peer);
     memset(&mine, 0, sizeof mine);
-    if (getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
+    if (!base_nonblocking(fd) ||
+        getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
         getsockname(fd, (struct sockaddr *)&mine, &m) == -1) {
         close(fd);
         return;
@@ -1116,11 +1115,13 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->idle_us = NET_IDLE_US;
     l->park.lane = lane;
     if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
-    for (int i = 0; i < 2; i++) {
-        fcntl(lane->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(lane->wake[i], F_SETFD, FD_CLOEXEC);
+    if (!base_nonblocking(lane->wake[0]) ||
+        !base_nonblocking(lane->wake[1]) ||
+        !net__add(l, lane->wake[0], POLLIN, NULL)) {
+        close(lane->wake[0]);
+        close(lane->wake[1]);
+        goto refused;
     }
-    if (!net__add(l, lane->wake[0], POLLIN, NULL)) goto refused;
     l->fixed = 1;
     return l;
 refused:

@@ -106,10 +106,8 @@ static struct parker *park__begin(struct park *park) {
         free(p);
         return NULL;
     }
-    for (int i = 0; i < 2; i++) {
-        fcntl(p->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(p->wake[i], F_SETFD, FD_CLOEXEC);
-    }
+    if (!base_nonblocking(p->wake[0]) || !base_nonblocking(p->wake[1]))
+        goto refused;
     pthread_mutex_init(&p->lock, NULL);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, size_max(PARK_STACK,
@@ -118,6 +116,7 @@ static struct parker *park__begin(struct park *park) {
     pthread_attr_destroy(&attr);
     if (err == 0) return p;
     pthread_mutex_destroy(&p->lock);
+refused:
     close(p->wake[0]);
     close(p->wake[1]);
     free(p);

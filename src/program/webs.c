@@ -319,8 +319,10 @@ static void webs__accept(struct webs *w, int listener) {
             w->accept_again = w->lane->clock.mono_us + 100000;
         return;
     }
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (!base_nonblocking(fd)) {
+        close(fd);
+        return;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (c != NULL) webs__close(c);
     else c = w->all + w->n++;

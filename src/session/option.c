@@ -819,9 +819,12 @@ static void option__defaults(struct options *o) {
             continue;
         /* Of two ways to write a default only one is wanted. */
         if (view && (row->type != OPT_SAVE || !o->redis)) continue;
-        if (!option_put(o, row, str_c(options_default(o, row)),
-                        ORIGIN_DEFAULT, err))
-            base_fail(err, __FILE__, __LINE__);
+        if (option_put(o, row, str_c(options_default(o, row)),
+                       ORIGIN_DEFAULT, err))
+            continue;
+        if (strcmp(err, option_fault_text[OPTION_NO_MEMORY]) == 0)
+            base_no_memory();
+        base_fail(err, __FILE__, __LINE__);
     }
 }
 

@@ -1,0 +1,34 @@
+#!/bin/sh
+# The unit tests under valgrind: what is read before it was written, which the
+# sanitizers do not see.  Thirty tests a process, two processes at a time.
+#
+#     sh tests/memcheck.sh [TEST...]
+set -u
+cd "$(dirname "$0")/.." || exit 2
+command -v valgrind >/dev/null 2>&1 || {
+    echo "memcheck: valgrind is not installed, left out"
+    [ "${CI:-}" != true ]
+    exit
+}
+sh tests/build.sh unit-memcheck || exit 1
+work=build/memcheck
+rm -rf $work
+mkdir -p $work
+[ $# -gt 0 ] || {
+    # shellcheck disable=SC2046
+    set -- $(build/unit-memcheck --list)
+}
+# shellcheck disable=SC2016
+printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 30 sh -c '
+    valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite \
+        build/unit-memcheck "$@" >"$0/$$" 2>&1 || mv "$0/$$" "$0/$$.failed"
+    ' "$work"
+wrong=0
+for log in "$work"/*.failed; do
+    [ -f "$log" ] || continue
+    wrong=1
+    cat "$log"
+done
+[ $wrong = 0 ] || exit 1
+echo "memcheck: ok, $# tests"
