@@ -158,6 +158,21 @@ static COLD void base_fail(const char *what, const char *file, int line) {
     abort();
 }
 
+/* Somebody must have memory and there is none: say so, and abort. */
+static COLD void base_no_memory(void) {
+    fputs("kvns: out of memory\n", stderr);
+    abort();
+}
+
+/* A descriptor at which nobody waits, and which no child inherits.  False with
+ * errno set. */
+static bool base_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags != -1 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1 &&
+           fcntl(fd, F_SETFD, FD_CLOEXEC) != -1;
+}
+
 /* A string of n bytes at p, borrowed. */
 static inline struct str str_of(const void *p, size_t n) {
     return (struct str){ p, n };
@@ -924,7 +939,7 @@ static inline void *mem_new(struct mem *m, size_t n) {
 #else
     void *p = n <= MEM_SMALL ? mem__small(m, n, true) : mem__large(m, n);
 #endif
-    KVNS_ASSERT(p != NULL);
+    if (UNLIKELY(p == NULL)) base_no_memory();
     return p;
 }
 
@@ -12666,10 +12681,10 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     s->ks = ks;
     s->id = id;
     s->dbs = calloc(ks->opt.databases, sizeof *s->dbs);
-    KVNS_ASSERT(s->dbs != NULL);
+    if (s->dbs == NULL) base_no_memory();
     for (uint32_t i = 0; i < ks->opt.databases; i++) {
         s->dbs[i] = calloc(1, sizeof **s->dbs);
-        KVNS_ASSERT(s->dbs[i] != NULL);
+        if (s->dbs[i] == NULL) base_no_memory();
         s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
     }
     atomic_init(&s->live, 0);
@@ -22100,9 +22115,12 @@ static void option__defaults(struct options *o) {
             continue;
         /* Of two ways to write a default only one is wanted. */
         if (view && (row->type != OPT_SAVE || !o->redis)) continue;
-        if (!option_put(o, row, str_c(options_default(o, row)),
-                        ORIGIN_DEFAULT, err))
-            base_fail(err, __FILE__, __LINE__);
+        if (option_put(o, row, str_c(options_default(o, row)),
+                       ORIGIN_DEFAULT, err))
+            continue;
+        if (strcmp(err, option_fault_text[OPTION_NO_MEMORY]) == 0)
+            base_no_memory();
+        base_fail(err, __FILE__, __LINE__);
     }
 }
 
@@ -45193,10 +45211,8 @@ static struct parker *park__begin(struct park *park) {
         free(p);
         return NULL;
     }
-    for (int i = 0; i < 2; i++) {
-        fcntl(p->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(p->wake[i], F_SETFD, FD_CLOEXEC);
-    }
+    if (!base_nonblocking(p->wake[0]) || !base_nonblocking(p->wake[1]))
+        goto refused;
     pthread_mutex_init(&p->lock, NULL);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, size_max(PARK_STACK,
@@ -45205,6 +45221,7 @@ static struct parker *park__begin(struct park *park) {
     pthread_attr_destroy(&attr);
     if (err == 0) return p;
     pthread_mutex_destroy(&p->lock);
+refused:
     close(p->wake[0]);
     close(p->wake[1]);
     free(p);
@@ -47030,8 +47047,10 @@ static void webs__accept(struct webs *w, int listener) {
             w->accept_again = w->lane->clock.mono_us + 100000;
         return;
     }
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (!base_nonblocking(fd)) {
+        close(fd);
+        return;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (c != NULL) webs__close(c);
     else c = w->all + w->n++;
@@ -48002,11 +48021,10 @@ static void net__welcome(struct loop *l, int fd) {
     struct client *c;
     int one = 1, idle;
 
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
     memset(&peer, 0, sizeof peer);
     memset(&mine, 0, sizeof mine);
-    if (getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
+    if (!base_nonblocking(fd) ||
+        getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
         getsockname(fd, (struct sockaddr *)&mine, &m) == -1) {
         close(fd);
         return;
@@ -48321,11 +48339,13 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->idle_us = NET_IDLE_US;
     l->park.lane = lane;
     if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
-    for (int i = 0; i < 2; i++) {
-        fcntl(lane->wake[i], F_SETFL, O_NONBLOCK);
-        fcntl(lane->wake[i], F_SETFD, FD_CLOEXEC);
+    if (!base_nonblocking(lane->wake[0]) ||
+        !base_nonblocking(lane->wake[1]) ||
+        !net__add(l, lane->wake[0], POLLIN, NULL)) {
+        close(lane->wake[0]);
+        close(lane->wake[1]);
+        goto refused;
     }
-    if (!net__add(l, lane->wake[0], POLLIN, NULL)) goto refused;
     l->fixed = 1;
     return l;
 refused:
@@ -48383,8 +48403,7 @@ static int listen__tcp(struct addrinfo *a, int backlog,
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (a->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!base_nonblocking(fd)) goto refused;
     *why = "bind";
     if (bind(fd, a->ai_addr, a->ai_addrlen) == -1) goto refused;
     *why = "listen";
@@ -48395,9 +48414,13 @@ refused:
     return -1;
 }
 
-/* Let a loop take what comes to a socket: requests, or HTTP if web. */
+/* Let a loop take what comes to a socket: requests, or HTTP if web.  False:
+ * closed, and said why. */
 static bool listen__give(struct loop *l, int fd, bool web) {
-    return web ? webs_listen(l->webs, fd) : loop_listen(l, fd);
+    if (web ? webs_listen(l->webs, fd) : loop_listen(l, fd)) return true;
+    fprintf(stderr, "kvns: no room for one more socket to listen on\n");
+    close(fd);
+    return false;
 }
 
 /* Listen on all addresses of a host; a minus in front of it: if they are to be
@@ -48437,8 +48460,8 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
         }
         n++;
         if (listen__give(l, fd, web)) continue;
-        close(fd);
-        break;
+        freeaddrinfo(all);
+        return false;
     }
     freeaddrinfo(all);
     if (n == 0 && !optional) {
@@ -48500,10 +48523,9 @@ static bool listen__unix(struct kvns *k, struct loop *l) {
         close(fd);
         return false;
     }
-    if (listen(fd, (int)k->opt.tcp_backlog) == -1) goto refused;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (!loop_listen(l, fd)) return false;
+    if (listen(fd, (int)k->opt.tcp_backlog) == -1 || !base_nonblocking(fd))
+        goto refused;
+    if (!listen__give(l, fd, false)) return false;
     log_line(&k->log, KLOG_NOTICE, "listening on %s", un.sun_path);
     return true;
 refused:
@@ -48531,8 +48553,10 @@ static char listen__adopt(struct kvns *k, struct loop *l, int fd,
                 "not listen\n", fd);
         return '\0';
     }
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (!base_nonblocking(fd)) {
+        fprintf(stderr, "kvns: descriptor %d: %s\n", fd, strerror(errno));
+        return '\0';
+    }
     if (!listen__give(l, fd, web)) return '\0';
     log_line(&k->log, KLOG_NOTICE, "listening%s on descriptor %d, handed over",
              web ? " for HTTP" : "", fd);
@@ -49789,15 +49813,43 @@ static void main__pidfile(struct kvns *k) {
     if (f != NULL) fclose(f);
 }
 
-static int main__serve(struct kvns *k, struct loop **loops) {
-    bool loaded;
+/* The loops of all lanes; NULL: said why. */
+static struct loop **main__loops(struct kvns *k) {
+    struct loop **loops = calloc(k->nlanes, sizeof *loops);
 
-    for (uint32_t i = 1; i < k->nlanes; i++) {
-        loops[i]->running = pthread_create(&loops[i]->thread, NULL,
-                                           main__loop, loops[i]) == 0;
-        KVNS_ASSERT(loops[i]->running);
+    if (loops == NULL) base_no_memory();
+    for (uint32_t i = 0; i < k->nlanes; i++) {
+        loops[i] = loop_new(k, k->lanes + i);
+        if (loops[i] == NULL) {
+            fprintf(stderr, "kvns: cannot make a loop: %s\n",
+                    strerror(errno));
+            while (i-- > 0) loop_free(loops[i]);
+            free(loops);
+            return NULL;
+        }
+        loops[i]->parks = true;
     }
-    loaded = main__load(k, loops[0]);
+    return loops;
+}
+
+/* Start the threads of all loops but the first, which is ours. */
+static bool main__threads(struct kvns *k, struct loop **loops) {
+    for (uint32_t i = 1; i < k->nlanes; i++) {
+        int err = pthread_create(&loops[i]->thread, NULL, main__loop,
+                                 loops[i]);
+
+        loops[i]->running = err == 0;
+        if (err == 0) continue;
+        fprintf(stderr, "kvns: cannot start a thread: %s\n", strerror(err));
+        return false;
+    }
+    return true;
+}
+
+static int main__serve(struct kvns *k, struct loop **loops) {
+    bool begun = main__threads(k, loops);
+    bool loaded = begun && main__load(k, loops[0]);
+
     if (loaded) main__ready(k);
     while (loaded && !main__ends(k)) {
         loop_turn(loops[0], -1);
@@ -49806,10 +49858,11 @@ static int main__serve(struct kvns *k, struct loop **loops) {
         world_leave(k->lanes);
     }
     atomic_store(&k->stop, true);
-    for (uint32_t i = 1; i < k->nlanes; i++) {
+    for (uint32_t i = 1; i < k->nlanes && loops[i]->running; i++) {
         lane_wake(k->lanes + i);
         pthread_join(loops[i]->thread, NULL);
     }
+    if (!begun) return 1;
     if (!loaded) return atomic_load(&k->loading) ? 0 : 1;
     log_line(&k->log, KLOG_NOTICE, "shutting down");
     main__notify(k, "STOPPING=1\n");
@@ -49886,12 +49939,10 @@ static int main__run(struct options *opt, struct config_result *cfg) {
         log_line(&k->log, KLOG_WARNING, "there are users, but no password: "
                  "who does not log in may do everything");
     main__raise_limits(k);
-    loops = calloc(k->nlanes, sizeof *loops);
-    KVNS_ASSERT(loops != NULL);
-    for (uint32_t i = 0; i < k->nlanes; i++) {
-        loops[i] = loop_new(k, k->lanes + i);
-        KVNS_ASSERT(loops[i] != NULL);
-        loops[i]->parks = true;
+    loops = main__loops(k);
+    if (loops == NULL) {
+        instances_free(k);
+        return 1;
     }
     if (listen_all(k, loops[0], main__handed(), getenv("LISTEN_FDNAMES"))) {
         main__pidfile(k);
