@@ -185,6 +185,7 @@ static enum outcome cmd_client_info(struct call *x) {
 /* What CLIENT KILL is to find. */
 struct clients__filter {
     int64_t id;                 /* 0: any */
+    int64_t before_ms;          /* connected by then; 0: whenever */
     enum clients__type type;
     struct str addr, laddr, user;   /* p NULL: any */
     bool skip_me;
@@ -223,6 +224,19 @@ static bool clients__filter_or_reply(struct call *x,
         } else if (str_is(name, "user")) {
             f->user = v;
             if (!clients__user_or_reply(x, v)) return false;
+        } else if (str_is(name, "maxage")) {
+            int64_t age, now = x->lane->clock.wall_ms;
+
+            if (!num_parse_int(v, &age)) {
+                reply_error(x->r, "ERR maxage is not an integer or out of "
+                                  "range");
+                return false;
+            }
+            if (age < 1) {
+                reply_error(x->r, "ERR maxage should be greater than 0");
+                return false;
+            }
+            f->before_ms = age < now / 1000 ? now - age * 1000 : 1;
         } else if (str_is(name, "skipme") && str_is(v, "yes")) {
             f->skip_me = true;
         } else if (str_is(name, "skipme") && str_is(v, "no")) {
@@ -238,6 +252,7 @@ static bool clients__filter_or_reply(struct call *x,
 static bool clients__matches(const struct client *c,
                              const struct clients__filter *f) {
     if (f->id != 0 && c->id != (uint64_t)f->id) return false;
+    if (f->before_ms != 0 && c->since_ms > f->before_ms) return false;
     if (f->addr.p != NULL && !str_eq(f->addr, str_c(c->addr))) return false;
     if (f->laddr.p != NULL && !str_eq(f->laddr, str_c(c->laddr)))
         return false;
@@ -458,7 +473,8 @@ static const struct command client_commands[] = {
     { "client|kill", cmd_client_kill, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
-      "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
+      "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] "
+      "[MAXAGE seconds]>",
       "Closes the connections that all filters match." },
     { "client|list", cmd_client_list, -2, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",

@@ -580,7 +580,10 @@ static size_t command__range(const struct command_keys *s, size_t argc,
     *step = 1;
     if (s->index == 0) return 0;
     if (s->word.n > 0) {
-        for (; at < argc && found == 0; at++)
+        bool last = s->word.n >= 5 && memcmp(s->word.p, "STORE", 5) == 0;
+
+        /* of several STORE, the last one counts */
+        for (; at < argc && (found == 0 || last); at++)
             if (at + 1 < argc && argv[at].n == s->word.n) {
                 size_t j = 0;
 

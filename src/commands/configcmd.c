@@ -147,6 +147,7 @@ static enum outcome cmd_config_resetstat(struct call *x) {
         struct shard *s = k->ks.shards + i;
 
         s->hits = s->misses = s->expired = s->evicted = s->ear_evicted = 0;
+        s->lazily_freed = 0;
     }
     reply_ok(x->r);
     return DONE;

@@ -204,6 +204,8 @@ static bool rdb_items__node(struct rdb_items *it) {
     if (it->form == RDB_FORM_ZIPLISTS)
         return rdb_items__take(it, RDB_FORM_ZIPLIST, s);
     if (what == RDB_NODE_PACK) return rdb_items__take(it, RDB_FORM_PACK, s);
+    /* Redis has nothing so short there, and refuses it */
+    if (s.n == 0) return rdb_fail(it->in, "has a damaged collection");
     it->node = RDB_FORM_PLAIN;
     it->p = (const uint8_t *)s.p;
     it->n = s.n;

@@ -376,7 +376,8 @@ struct lane {
     uint64_t commands, net_in, net_out, errors;
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
-    atomic_uint_fast32_t nblocked;  /* waiting for data; any thread reads */
+    atomic_uint_fast32_t nblocked;  /* wait for data, or are held back; any
+                                       thread reads */
     atomic_uint_fast32_t clients_now;
 };
 
@@ -512,7 +513,7 @@ static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
     return true;
 }
 
-/* Clients that wait for data, on all lanes. */
+/* Clients that wait for data or are held back, on all lanes. */
 static uint64_t instance_blocked(struct kvns *k) {
     uint64_t n = 0;
 

@@ -162,6 +162,23 @@ def test_kill_by_filters(raw):
     assert c.call("CLIENT", "KILL", "TYPE", "master") == (":", 0)
 
 
+def test_kill_by_age(raw, config_name):
+    if config_name == "redis":
+        pytest.skip("Redis has this from 7.4 on")
+    c, victim = raw(), raw()
+    i = mine(victim)["id"]
+    assert c.call("CLIENT", "KILL", "ID", i, "MAXAGE", "100") == (":", 0)
+    assert c.call("CLIENT", "KILL", "MAXAGE", "0") == (
+        "-", b"ERR maxage should be greater than 0")
+    assert c.call("CLIENT", "KILL", "MAXAGE", "x") == (
+        "-", b"ERR maxage is not an integer or out of range")
+    assert c.call("CLIENT", "KILL", "ID", i, "MAXAGE", str(2 ** 63 - 1)) == (
+        ":", 0)
+    wait_for(lambda: c.call("CLIENT", "KILL", "ID", i, "MAXAGE", "1") ==
+             (":", 1))
+    victim.expect_closed()
+
+
 def test_kill_skips_oneself_or_not(raw):
     c = raw()
     i = mine(c)["id"]
@@ -244,13 +261,15 @@ def test_pause_of_writes(raw):
     writer.send(encode("GET", "k") + encode("SET", "k", "new")
                 + encode("GET", "k") + encode("PING"))
     assert writer.read() == ("$", b"old")
-    time.sleep(0.05)
+    wait_for(lambda: b"blocked_clients:1\r\n" in plain(
+        c.call("INFO", "clients")))
     assert c.call("GET", "k") == ("$", b"old")
     assert listed(c, "ID", mine(c)["id"])[0]["flags"] == "N"
     c.ok("CLIENT", "UNPAUSE")
     assert writer.read() == ("+", b"OK")
     assert writer.read() == ("$", b"new")
     assert writer.read() == ("+", b"PONG")
+    assert b"blocked_clients:0\r\n" in plain(c.call("INFO", "clients"))
 
 
 def test_pause_holds_transactions_that_write(raw):

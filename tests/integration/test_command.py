@@ -120,6 +120,7 @@ def test_info_of_one(raw):
     ("ZUNIONSTORE d 2 a b WEIGHTS 1 2", "d a b"), ("LMPOP 2 a b LEFT", "a b"),
     ("OBJECT ENCODING a", "a"), ("MEMORY USAGE a", "a"),
     ("SORT a BY w GET x STORE d", "a d"), ("SORT a BY w", "a"),
+    ("SORT a STORE x STORE y STORE d", "a d"),
     ("RENAME a b", "a b"),
 ])
 def test_getkeys(raw, args, keys):

@@ -182,3 +182,11 @@ def test_values_of_real_servers(raw, config_name, path):
     p = c.call("DUMP", "k")[1]
     assert c.call("RESTORE", "k2", "0", p) == OK
     assert c.call("DUMP", "k2")[1] == p or kind in (b"set", b"hash", b"zset")
+
+
+def test_a_plain_node_of_a_list_is_not_empty(raw):
+    """Elements have nodes of their own only if they are very long."""
+    payload = (b"\x12\x01\x01\x00\x0a\x00"
+               b"\x8f\xc6\xc0\x57\x1c\x0a\xb3\x3c")
+    assert raw().call("RESTORE", "l", "0", payload) == (
+        "-", b"ERR Bad data format")
