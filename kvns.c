@@ -10844,6 +10844,8 @@ static bool rdb_items__node(struct rdb_items *it) {
     if (it->form == RDB_FORM_ZIPLISTS)
         return rdb_items__take(it, RDB_FORM_ZIPLIST, s);
     if (what == RDB_NODE_PACK) return rdb_items__take(it, RDB_FORM_PACK, s);
+    /* Redis has nothing so short there, and refuses it */
+    if (s.n == 0) return rdb_fail(it->in, "has a damaged collection");
     it->node = RDB_FORM_PLAIN;
     it->p = (const uint8_t *)s.p;
     it->n = s.n;
@@ -23789,7 +23791,8 @@ struct lane {
     uint64_t commands, net_in, net_out, errors;
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
-    atomic_uint_fast32_t nblocked;  /* waiting for data; any thread reads */
+    atomic_uint_fast32_t nblocked;  /* wait for data, or are held back; any
+                                       thread reads */
     atomic_uint_fast32_t clients_now;
 };
 
@@ -23925,7 +23928,7 @@ static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
     return true;
 }
 
-/* Clients that wait for data, on all lanes. */
+/* Clients that wait for data or are held back, on all lanes. */
 static uint64_t instance_blocked(struct kvns *k) {
     uint64_t n = 0;
 
@@ -25722,6 +25725,7 @@ static void client_hold(struct client *c, struct saved_call *s) {
     else l->held_last->next_held = c;
     l->held_last = c;
     l->held_until = l->k->pause_until;
+    atomic_fetch_add(&l->nblocked, 1);
 }
 
 /* Take a client out of those held back; its command stays. */
@@ -25733,6 +25737,7 @@ static void client_let_go(struct client *c) {
     *p = c->next_held;
     if (l->held_last == c) l->held_last = last;
     c->flags &= ~(uint32_t)CLIENT_PAUSED;
+    atomic_fetch_sub(&l->nblocked, 1);
 }
 
 /* Free a client that watches, waits and subscribes to nothing any more, and
@@ -39770,6 +39775,7 @@ static enum outcome cmd_client_info(struct call *x) {
 /* What CLIENT KILL is to find. */
 struct clients__filter {
     int64_t id;                 /* 0: any */
+    int64_t before_ms;          /* connected by then; 0: whenever */
     enum clients__type type;
     struct str addr, laddr, user;   /* p NULL: any */
     bool skip_me;
@@ -39808,6 +39814,19 @@ static bool clients__filter_or_reply(struct call *x,
         } else if (str_is(name, "user")) {
             f->user = v;
             if (!clients__user_or_reply(x, v)) return false;
+        } else if (str_is(name, "maxage")) {
+            int64_t age, now = x->lane->clock.wall_ms;
+
+            if (!num_parse_int(v, &age)) {
+                reply_error(x->r, "ERR maxage is not an integer or out of "
+                                  "range");
+                return false;
+            }
+            if (age < 1) {
+                reply_error(x->r, "ERR maxage should be greater than 0");
+                return false;
+            }
+            f->before_ms = age < now / 1000 ? now - age * 1000 : 1;
         } else if (str_is(name, "skipme") && str_is(v, "yes")) {
             f->skip_me = true;
         } else if (str_is(name, "skipme") && str_is(v, "no")) {
@@ -39823,6 +39842,7 @@ static bool clients__filter_or_reply(struct call *x,
 static bool clients__matches(const struct client *c,
                              const struct clients__filter *f) {
     if (f->id != 0 && c->id != (uint64_t)f->id) return false;
+    if (f->before_ms != 0 && c->since_ms > f->before_ms) return false;
     if (f->addr.p != NULL && !str_eq(f->addr, str_c(c->addr))) return false;
     if (f->laddr.p != NULL && !str_eq(f->laddr, str_c(c->laddr)))
         return false;
@@ -40043,7 +40063,8 @@ static const struct command client_commands[] = {
     { "client|kill", cmd_client_kill, -3, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
       "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
-      "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>]>",
+      "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] "
+      "[MAXAGE seconds]>",
       "Closes the connections that all filters match." },
     { "client|list", cmd_client_list, -2, CLIENTS_OTHERS, 0, 0, 0,
       GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
@@ -40475,6 +40496,7 @@ static enum outcome cmd_config_resetstat(struct call *x) {
         struct shard *s = k->ks.shards + i;
 
         s->hits = s->misses = s->expired = s->evicted = s->ear_evicted = 0;
+        s->lazily_freed = 0;
     }
     reply_ok(x->r);
     return DONE;
@@ -41489,7 +41511,10 @@ static size_t command__range(const struct command_keys *s, size_t argc,
     *step = 1;
     if (s->index == 0) return 0;
     if (s->word.n > 0) {
-        for (; at < argc && found == 0; at++)
+        bool last = s->word.n >= 5 && memcmp(s->word.p, "STORE", 5) == 0;
+
+        /* of several STORE, the last one counts */
+        for (; at < argc && (found == 0 || last); at++)
             if (at + 1 < argc && argv[at].n == s->word.n) {
                 size_t j = 0;
 
@@ -44689,6 +44714,7 @@ static COLD void exec_release(struct lane *l) {
     for (; c != NULL; c = next) {
         next = c->next_held;
         c->flags &= ~(uint32_t)CLIENT_PAUSED;
+        atomic_fetch_sub(&l->nblocked, 1);
         exec__held(l, c);
     }
 }
