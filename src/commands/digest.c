@@ -90,6 +90,7 @@ static void digest__list(struct digest *d, const struct entry *e) {
     }
 }
 
+#if !defined(KVNS_NO_STREAMS)
 /* The entries; as with Redis, groups are left out. */
 static void digest__stream(struct digest *d, const struct entry *e) {
     struct pack_item field, value;
@@ -107,6 +108,7 @@ static void digest__stream(struct digest *d, const struct entry *e) {
         digest__take(d, true);
     }
 }
+#endif
 
 /* The digest of a value into d->sum, which is zero. */
 static void digest_value(struct digest *d, const struct entry *e,
@@ -119,7 +121,9 @@ static void digest_value(struct digest *d, const struct entry *e,
     case KIND_ZSET: digest__zset(d, e); return;
     case KIND_LIST: digest__list(d, e); return;
     case KIND_STRING: buf_put_str(&d->b, entry_string(e, tmp)); break;
+#if !defined(KVNS_NO_STREAMS)
     case KIND_STREAM: digest__stream(d, e); return;
+#endif
     default: KVNS_ASSERT(!"a kind");
     }
     digest__take(d, true);

@@ -7,6 +7,7 @@
  * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
  *   instance arg help streams
  */
+#if !defined(KVNS_NO_STREAMS)
 
 /* A group of an open stream. */
 struct streamgroup {
@@ -659,3 +660,4 @@ static const struct command streamgroup_commands[] = {
       "key group [[IDLE min-idle-time] start end count [consumer]]",
       "Returns what is pending in a group." },
 };
+#endif

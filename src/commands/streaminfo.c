@@ -3,6 +3,7 @@
  * floor 6 - uses: base ids readers stream entry reply instance arg help
  *   streams streamgroup
  */
+#if !defined(KVNS_NO_STREAMS)
 static void streaminfo__name(struct reply *r, const char *name) {
     reply_bulk(r, str_c(name));
 }
@@ -202,3 +203,4 @@ static const struct command streaminfo_commands[] = {
       "5.0.0", "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
       "Returns what is known of a stream." },
 };
+#endif

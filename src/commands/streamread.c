@@ -8,6 +8,7 @@
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
  *   waiters arg streams streamgroup
  */
+#if !defined(KVNS_NO_STREAMS)
 enum { STREAMREAD_WOKEN = 1000 };   /* entries for one that waited, if it did
                                        not say how many */
 
@@ -374,3 +375,4 @@ static const struct command streamread_commands[] = {
       "STREAMS key [key ...] id [id ...]",
       "Reads entries as a consumer of a group; waits for some." },
 };
+#endif

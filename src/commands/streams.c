@@ -6,6 +6,7 @@
  * floor 6 - uses: base mem num pack ids stream entry shard big door reply
  *   instance arg
  */
+#if !defined(KVNS_NO_STREAMS)
 enum { STREAMS_ID_ROOM = 2 * NUM_UINT_ROOM + 1 };
 
 static inline struct stream *streams_of(const struct entry *e) {
@@ -556,3 +557,4 @@ static const struct command streams_commands[] = {
       "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
       "Deletes entries from the front of a stream." },
 };
+#endif

@@ -30,10 +30,12 @@ static const struct {
     { zstore_commands, ROWS(zstore_commands) },
     { geo_commands, ROWS(geo_commands) },
     { sort_commands, ROWS(sort_commands) },
+#if !defined(KVNS_NO_STREAMS)
     { streams_commands, ROWS(streams_commands) },
     { streamgroup_commands, ROWS(streamgroup_commands) },
     { streamread_commands, ROWS(streamread_commands) },
     { streaminfo_commands, ROWS(streaminfo_commands) },
+#endif
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
     { sync_commands, ROWS(sync_commands) },

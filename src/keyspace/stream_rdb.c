@@ -21,6 +21,7 @@
  *
  * floor 3 - uses: base mem buf pack ids readers stream rdb
  */
+#if !defined(KVNS_NO_STREAMS)
 enum stream_rdb_kind {
     STREAM_RDB_TEXT,            /* bytes of the text, up to `end` */
     STREAM_RDB_NODE,
@@ -395,3 +396,42 @@ static bool stream_rdb_load(struct stream *s, struct mem *m,
     *refused = x.refused;
     return ok;
 }
+#else
+struct stream_frozen {
+    size_t n;
+};
+
+/* Write nothing: there are no streams to be saved. */
+static void stream_rdb_save(struct buf *out, const struct stream *s) {
+    (void)out, (void)s;
+}
+
+/* Freeze nothing. */
+static bool stream_freeze(struct stream *s, struct mem *m,
+                          struct stream_frozen *f) {
+    (void)s, (void)m;
+    f->n = 0;
+    return true;
+}
+
+/* Let nothing go. */
+static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
+    (void)f, (void)m;
+}
+
+/* There is no next part. */
+static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
+                               struct buf *out) {
+    (void)f, (void)m, (void)out;
+    return false;
+}
+
+/* Say why a stream is not read. */
+static bool stream_rdb_load(struct stream *s, struct mem *m,
+                            struct rdb_in *in, uint8_t type, bool *refused) {
+    (void)s, (void)m, (void)type;
+    *refused = false;
+    return rdb_fail(in, "is a stream, which this build leaves out "
+                        "(KVNS_NO_STREAMS)");
+}
+#endif

@@ -25,6 +25,7 @@
  *
  * floor 1 - uses: base mem
  */
+#if !defined(KVNS_NO_STREAMS)
 struct stream_id {
     uint64_t ms, seq;
 };
@@ -632,3 +633,4 @@ static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
     path.leaf->ends = true;
     ids__unlink(t, m, held, &path);
 }
+#endif

@@ -17,6 +17,7 @@
  *
  * floor 1 - uses: base mem ids
  */
+#if !defined(KVNS_NO_STREAMS)
 struct readers_consumer {
     int64_t seen;               /* when it last did anything; wall clock, ms */
     struct ids pending;         /* of IDs alone */
@@ -410,4 +411,5 @@ static size_t readers__verify(const struct readers *r) {
     }
     return held;
 }
+#endif
 #endif

@@ -20,8 +20,12 @@
  * What comes from outside is put in by stream_add_pack, which believes
  * nothing.  `held` counts all bytes but those of struct stream.
  *
+ * KVNS_NO_STREAMS leaves streams out: here, in ids, readers, stream_rdb and the
+ * commands.  What is left below says that there are none.
+ *
  * floor 1 - uses: base mem pack ids readers
  */
+#if !defined(KVNS_NO_STREAMS)
 enum {
     STREAM_DELETED = 1,         /* flags of an entry */
     STREAM_SAME = 2,            /* its fields are those of the master */
@@ -915,4 +919,36 @@ TESTED_ONLY static void stream_verify(const struct stream *s) {
 }
 #else
 #define stream_verify(s) ((void)(s))
+#endif
+#else
+/* Nobody can make one. */
+struct stream {
+    uint64_t len;
+    size_t held;
+};
+
+/* An empty one. */
+static void stream_init(struct stream *s) {
+    memset(s, 0, sizeof *s);
+}
+
+/* Steps to free it. */
+static size_t stream_work(const struct stream *s) {
+    return (size_t)s->len;
+}
+
+/* Free it: there is nothing. */
+static bool stream_free_step(struct stream *s, struct mem *m,
+                             size_t *budget) {
+    (void)m, (void)budget;
+    return s->len == 0;
+}
+
+/* Copy it: there is nothing. */
+static bool stream_copy(struct stream *to, struct mem *m,
+                        const struct stream *from) {
+    (void)m;
+    *to = *from;
+    return true;
+}
 #endif

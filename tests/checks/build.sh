@@ -55,7 +55,8 @@ check_compiler() {
     try "$1, -DKVNS_PLAIN" \
         "$1" $strict -O1 -DKVNS_PLAIN -pthread -c kvns.c -o a.o
     # What these leave out may leave a function unused.
-    for flags in "-DKVNS_NO_MAIN -DNDEBUG" -DKVNS_VERIFY -DKVNS_MALLOC; do
+    for flags in "-DKVNS_NO_MAIN -DNDEBUG" -DKVNS_VERIFY -DKVNS_MALLOC \
+        -DKVNS_NO_STREAMS; do
         # shellcheck disable=SC2086
         try "$1, $flags" "$1" $strict -Wno-unused-function -fsyntax-only \
             $flags kvns.c

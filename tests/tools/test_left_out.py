@@ -1,4 +1,5 @@
-"""What -DKVNS_NO_PAGE and -DKVNS_NO_HTTP leave out, and what stays."""
+"""What -DKVNS_NO_PAGE, -DKVNS_NO_HTTP and -DKVNS_NO_STREAMS leave out, and
+what stays."""
 
 import http.client
 import os
@@ -66,3 +67,55 @@ def test_without_http(tmp_path):
         s.stop()
     finally:
         s.discard()
+
+
+STREAMS = """xack xadd xautoclaim xclaim xdel xgroup xinfo xlen xpending xrange
+    xread xreadgroup xrevrange xsetid xtrim""".split()
+
+
+def test_without_streams(tmp_path, fresh_server):
+    whole = fresh_server(persist_path=str(tmp_path / "dump.rdb"))
+    with whole.raw() as raw:
+        raw.ok("SET", "before", "v")
+        assert raw.call("XADD", "flow", "1-1", "f", "v") == ("$", b"1-1")
+        dumped = raw.call("DUMP", "flow")[1]
+        plain = raw.call("DUMP", "before")[1]
+        raw.ok("SAVE")
+    binary = build("-DKVNS_NO_STREAMS", tmp_path / "kvns")
+    s = Server(binary, "classic", args=["--redis"]).start()
+    try:
+        with s.raw() as raw:
+            for name in STREAMS:
+                for args in ([name], [name, "k", "1-1", "f", "v"]):
+                    got = raw.call(*args)
+                    assert got[0] == "-" and got[1].startswith(
+                        b"ERR unknown command '%s', with args"
+                        % name.encode()), got
+                assert raw.call("COMMAND", "INFO", name) == (
+                    "*", [("$", None)])
+            listed = [v for _, v in raw.call("COMMAND", "LIST")[1]]
+            assert b"get" in listed
+            assert not {n.encode() for n in STREAMS} & set(listed)
+            kind, said = raw.call("RESTORE", "flow", "0", dumped)
+            assert kind == "-" and said.startswith(b"ERR Bad data format")
+            raw.ok("RESTORE", "k", "0", plain)
+            assert raw.call("GET", "k") == ("$", b"v")
+            assert raw.call("EXISTS", "flow") == (":", 0)
+        s.stop()
+    finally:
+        s.discard()
+    # a file with a stream: named, refused, left as it is
+    path = tmp_path / "dump.rdb"
+    was = path.read_bytes()
+    env = dict(os.environ, KVNS_PERSIST_PATH=str(path), KVNS_METRICS_PORT="0",
+               KVNS_HOST="127.0.0.1", KVNS_PORT=str(free_port()))
+    done = subprocess.run([binary], env=env, capture_output=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode not in (0, None) and done.returncode > 0, said
+    assert b"flow" in said and b"is a stream" in said, said
+    assert b"KVNS_NO_STREAMS" in said, said
+    assert path.read_bytes() == was
+    done = subprocess.run([binary, "check-rdb", str(path)],
+                          capture_output=True, timeout=60)
+    assert done.returncode != 0
+    assert b"is a stream" in done.stdout + done.stderr
