@@ -7488,6 +7488,7 @@ static void geohash_cell_range(struct geohash_cell c, double *min,
  *
  * floor 1 - uses: base mem
  */
+#if !defined(KVNS_NO_STREAMS)
 struct stream_id {
     uint64_t ms, seq;
 };
@@ -8095,6 +8096,7 @@ static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
     path.leaf->ends = true;
     ids__unlink(t, m, held, &path);
 }
+#endif
 /* ---- end structures/ids.c ------------------------------------------- */
 /* groups that read a stream together */
 /* ---- begin structures/readers.c ------------------------------------- */
@@ -8117,6 +8119,7 @@ static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
  *
  * floor 1 - uses: base mem ids
  */
+#if !defined(KVNS_NO_STREAMS)
 struct readers_consumer {
     int64_t seen;               /* when it last did anything; wall clock, ms */
     struct ids pending;         /* of IDs alone */
@@ -8511,6 +8514,7 @@ static size_t readers__verify(const struct readers *r) {
     return held;
 }
 #endif
+#endif
 /* ---- end structures/readers.c --------------------------------------- */
 /* entries in order of their IDs */
 /* ---- begin structures/stream.c -------------------------------------- */
@@ -8536,8 +8540,12 @@ static size_t readers__verify(const struct readers *r) {
  * What comes from outside is put in by stream_add_pack, which believes
  * nothing.  `held` counts all bytes but those of struct stream.
  *
+ * KVNS_NO_STREAMS leaves streams out: here, in ids, readers, stream_rdb and the
+ * commands.  What is left below says that there are none.
+ *
  * floor 1 - uses: base mem pack ids readers
  */
+#if !defined(KVNS_NO_STREAMS)
 enum {
     STREAM_DELETED = 1,         /* flags of an entry */
     STREAM_SAME = 2,            /* its fields are those of the master */
@@ -9431,6 +9439,38 @@ TESTED_ONLY static void stream_verify(const struct stream *s) {
 }
 #else
 #define stream_verify(s) ((void)(s))
+#endif
+#else
+/* Nobody can make one. */
+struct stream {
+    uint64_t len;
+    size_t held;
+};
+
+/* An empty one. */
+static void stream_init(struct stream *s) {
+    memset(s, 0, sizeof *s);
+}
+
+/* Steps to free it. */
+static size_t stream_work(const struct stream *s) {
+    return (size_t)s->len;
+}
+
+/* Free it: there is nothing. */
+static bool stream_free_step(struct stream *s, struct mem *m,
+                             size_t *budget) {
+    (void)m, (void)budget;
+    return s->len == 0;
+}
+
+/* Copy it: there is nothing. */
+static bool stream_copy(struct stream *to, struct mem *m,
+                        const struct stream *from) {
+    (void)m;
+    *to = *from;
+    return true;
+}
 #endif
 /* ---- end structures/stream.c ---------------------------------------- */
 
@@ -13221,6 +13261,7 @@ static size_t due_find(struct big_hash *h, int64_t now,
  *
  * floor 3 - uses: base mem buf pack ids readers stream rdb
  */
+#if !defined(KVNS_NO_STREAMS)
 enum stream_rdb_kind {
     STREAM_RDB_TEXT,            /* bytes of the text, up to `end` */
     STREAM_RDB_NODE,
@@ -13595,6 +13636,45 @@ static bool stream_rdb_load(struct stream *s, struct mem *m,
     *refused = x.refused;
     return ok;
 }
+#else
+struct stream_frozen {
+    size_t n;
+};
+
+/* Write nothing: there are no streams to be saved. */
+static void stream_rdb_save(struct buf *out, const struct stream *s) {
+    (void)out, (void)s;
+}
+
+/* Freeze nothing. */
+static bool stream_freeze(struct stream *s, struct mem *m,
+                          struct stream_frozen *f) {
+    (void)s, (void)m;
+    f->n = 0;
+    return true;
+}
+
+/* Let nothing go. */
+static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
+    (void)f, (void)m;
+}
+
+/* There is no next part. */
+static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
+                               struct buf *out) {
+    (void)f, (void)m, (void)out;
+    return false;
+}
+
+/* Say why a stream is not read. */
+static bool stream_rdb_load(struct stream *s, struct mem *m,
+                            struct rdb_in *in, uint8_t type, bool *refused) {
+    (void)s, (void)m, (void)type;
+    *refused = false;
+    return rdb_fail(in, "is a stream, which this build leaves out "
+                        "(KVNS_NO_STREAMS)");
+}
+#endif
 /* ---- end keyspace/stream_rdb.c -------------------------------------- */
 /* a value as RDB bytes */
 /* ---- begin keyspace/save.c ------------------------------------------ */
@@ -15035,6 +15115,7 @@ static inline void edit_commit(struct edit *ed, int class, const char *name) {
     door__settle(ed, class, name);
 }
 
+#if !defined(KVNS_NO_STREAMS)
 /* The same for a change that WATCH does not count, as Redis does not count
  * what the readers of a stream do; `wake`: those who wait should look. */
 static void edit_commit_aside(struct edit *ed, int class, const char *name,
@@ -15042,6 +15123,7 @@ static void edit_commit_aside(struct edit *ed, int class, const char *name,
     if (wake) door__wake(ed);
     door__settle(ed, class, name);
 }
+#endif
 
 /* Nothing was changed after all. */
 static inline void edit_cancel(struct edit *ed) {
@@ -36562,6 +36644,7 @@ static const struct command sort_commands[] = {
  * floor 6 - uses: base mem num pack ids stream entry shard big door reply
  *   instance arg
  */
+#if !defined(KVNS_NO_STREAMS)
 enum { STREAMS_ID_ROOM = 2 * NUM_UINT_ROOM + 1 };
 
 static inline struct stream *streams_of(const struct entry *e) {
@@ -37112,6 +37195,7 @@ static const struct command streams_commands[] = {
       "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
       "Deletes entries from the front of a stream." },
 };
+#endif
 /* ---- end commands/streams.c ----------------------------------------- */
 /* ---- begin commands/streamgroup.c ----------------------------------- */
 /* ==== streamgroup - commands on groups of readers ==========================
@@ -37123,6 +37207,7 @@ static const struct command streams_commands[] = {
  * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
  *   instance arg help streams
  */
+#if !defined(KVNS_NO_STREAMS)
 
 /* A group of an open stream. */
 struct streamgroup {
@@ -37775,6 +37860,7 @@ static const struct command streamgroup_commands[] = {
       "key group [[IDLE min-idle-time] start end count [consumer]]",
       "Returns what is pending in a group." },
 };
+#endif
 /* ---- end commands/streamgroup.c ------------------------------------- */
 /* XREAD, XREADGROUP */
 /* ---- begin commands/streamread.c ------------------------------------ */
@@ -37788,6 +37874,7 @@ static const struct command streamgroup_commands[] = {
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
  *   waiters arg streams streamgroup
  */
+#if !defined(KVNS_NO_STREAMS)
 enum { STREAMREAD_WOKEN = 1000 };   /* entries for one that waited, if it did
                                        not say how many */
 
@@ -38154,6 +38241,7 @@ static const struct command streamread_commands[] = {
       "STREAMS key [key ...] id [id ...]",
       "Reads entries as a consumer of a group; waits for some." },
 };
+#endif
 /* ---- end commands/streamread.c -------------------------------------- */
 /* XINFO */
 /* ---- begin commands/streaminfo.c ------------------------------------ */
@@ -38162,6 +38250,7 @@ static const struct command streamread_commands[] = {
  * floor 6 - uses: base ids readers stream entry reply instance arg help
  *   streams streamgroup
  */
+#if !defined(KVNS_NO_STREAMS)
 static void streaminfo__name(struct reply *r, const char *name) {
     reply_bulk(r, str_c(name));
 }
@@ -38361,6 +38450,7 @@ static const struct command streaminfo_commands[] = {
       "5.0.0", "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
       "Returns what is known of a stream." },
 };
+#endif
 /* ---- end commands/streaminfo.c -------------------------------------- */
 /* ---- begin commands/channels.c -------------------------------------- */
 /* ==== channels - publish and subscribe =====================================
@@ -42888,6 +42978,7 @@ static void digest__list(struct digest *d, const struct entry *e) {
     }
 }
 
+#if !defined(KVNS_NO_STREAMS)
 /* The entries; as with Redis, groups are left out. */
 static void digest__stream(struct digest *d, const struct entry *e) {
     struct pack_item field, value;
@@ -42905,6 +42996,7 @@ static void digest__stream(struct digest *d, const struct entry *e) {
         digest__take(d, true);
     }
 }
+#endif
 
 /* The digest of a value into d->sum, which is zero. */
 static void digest_value(struct digest *d, const struct entry *e,
@@ -42917,7 +43009,9 @@ static void digest_value(struct digest *d, const struct entry *e,
     case KIND_ZSET: digest__zset(d, e); return;
     case KIND_LIST: digest__list(d, e); return;
     case KIND_STRING: buf_put_str(&d->b, entry_string(e, tmp)); break;
+#if !defined(KVNS_NO_STREAMS)
     case KIND_STREAM: digest__stream(d, e); return;
+#endif
     default: KVNS_ASSERT(!"a kind");
     }
     digest__take(d, true);
@@ -44931,10 +45025,12 @@ static const struct {
     { zstore_commands, ROWS(zstore_commands) },
     { geo_commands, ROWS(geo_commands) },
     { sort_commands, ROWS(sort_commands) },
+#if !defined(KVNS_NO_STREAMS)
     { streams_commands, ROWS(streams_commands) },
     { streamgroup_commands, ROWS(streamgroup_commands) },
     { streamread_commands, ROWS(streamread_commands) },
     { streaminfo_commands, ROWS(streaminfo_commands) },
+#endif
     { channel_commands, ROWS(channel_commands) },
     { snapshot_commands, ROWS(snapshot_commands) },
     { sync_commands, ROWS(sync_commands) },
