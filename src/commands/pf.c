@@ -311,10 +311,13 @@ static enum outcome cmd_pfdebug(struct call *x) {
  * the same, and the estimate near.  Takes some ms. */
 static enum outcome cmd_pfselftest(struct call *x) {
     uint8_t a[HLL_ROOM], b[HLL_ROOM];
-    uint64_t seed = rand_next(&x->k->ks.shards[0].rand), id, one = 0, two = 0;
     struct hll sparse = { .p = a }, dense = { .p = b };
+    uint64_t seed, id, one = 0, two = 0;
+    struct rand random;         /* those of shards need their locks */
     bool ok;
 
+    rand_seed(&random);
+    seed = rand_next(&random);
     hll_init(&sparse);
     hll_init(&dense);
     ok = hll_to_dense(&dense);

@@ -523,9 +523,11 @@ static COLD void exec__after(struct call *x) {
 static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
                         size_t goal) {
     struct keyspace *ks = x->w.ks;
-    uint32_t at = (uint32_t)rand_below(&ks->shards[0].rand, ks->nshards);
-    uint32_t idle = 0;
+    uint32_t idle = 0, at;
 
+    shard_lock(ks->shards);     /* whose numbers these are */
+    at = (uint32_t)rand_below(&ks->shards[0].rand, ks->nshards);
+    shard_unlock(ks->shards);
     while ((t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks)) > goal) {
         struct shard *s = ks->shards + at;
         struct table_at where;

@@ -505,9 +505,11 @@ static void loader__close(struct loader *l, enum loader_at at) {
                  "%.3f s", (unsigned long long)l->keys,
                  (unsigned long long)l->expired,
                  (double)(clock_wall_us() - l->began_us) / 1e6);
+    keyspace_lock(&k->ks);      /* other loops may expire keys already */
     pthread_mutex_lock(&k->lock);
     k->persist.dirty_then = instance_dirty(k);
     pthread_mutex_unlock(&k->lock);
+    keyspace_unlock(&k->ks);
     atomic_store(&k->loading, false);
     loader_free(l);
 }
