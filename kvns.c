@@ -25656,9 +25656,11 @@ static void loader__close(struct loader *l, enum loader_at at) {
                  "%.3f s", (unsigned long long)l->keys,
                  (unsigned long long)l->expired,
                  (double)(clock_wall_us() - l->began_us) / 1e6);
+    keyspace_lock(&k->ks);      /* other loops may expire keys already */
     pthread_mutex_lock(&k->lock);
     k->persist.dirty_then = instance_dirty(k);
     pthread_mutex_unlock(&k->lock);
+    keyspace_unlock(&k->ks);
     atomic_store(&k->loading, false);
     loader_free(l);
 }
@@ -30908,10 +30910,13 @@ static enum outcome cmd_pfdebug(struct call *x) {
  * the same, and the estimate near.  Takes some ms. */
 static enum outcome cmd_pfselftest(struct call *x) {
     uint8_t a[HLL_ROOM], b[HLL_ROOM];
-    uint64_t seed = rand_next(&x->k->ks.shards[0].rand), id, one = 0, two = 0;
     struct hll sparse = { .p = a }, dense = { .p = b };
+    uint64_t seed, id, one = 0, two = 0;
+    struct rand random;         /* those of shards need their locks */
     bool ok;
 
+    rand_seed(&random);
+    seed = rand_next(&random);
     hll_init(&sparse);
     hll_init(&dense);
     ok = hll_to_dense(&dense);
@@ -44254,9 +44259,11 @@ static COLD void exec__after(struct call *x) {
 static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
                         size_t goal) {
     struct keyspace *ks = x->w.ks;
-    uint32_t at = (uint32_t)rand_below(&ks->shards[0].rand, ks->nshards);
-    uint32_t idle = 0;
+    uint32_t idle = 0, at;
 
+    shard_lock(ks->shards);     /* whose numbers these are */
+    at = (uint32_t)rand_below(&ks->shards[0].rand, ks->nshards);
+    shard_unlock(ks->shards);
     while ((t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks)) > goal) {
         struct shard *s = ks->shards + at;
         struct table_at where;
