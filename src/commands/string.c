@@ -111,9 +111,16 @@ static bool string_get_or_reply(struct call *x, const struct entry **e) {
 }
 
 static enum outcome cmd_get(struct call *x) {
-    const struct entry *e;
+    const struct entry *e = key_read_here(&x->w, x->argv[1]);
 
-    return string_get_or_reply(x, &e) ? DONE : FAILED;
+    if (LIKELY(e != NULL && entry_shape(e) == SHAPE_BYTES)) {
+        reply_bulk_here(x->r, entry_value(e));
+        return DONE;
+    }
+    if (!kind_or_reply(x, e, KIND_STRING)) return FAILED;
+    if (e == NULL) reply_null(x->r);
+    else reply_value(x->r, e);
+    return DONE;
 }
 
 /* Set the key at argv[1], open, to value, with a deadline or none; over: the
@@ -182,12 +189,13 @@ static enum outcome cmd_set(struct call *x) {
     struct edit ed;
 
     if (UNLIKELY(x->argc > 3)) return string_set(x);
-    edit_open(&x->w, x->argv[1], &ed);
-    if (UNLIKELY(!bytes_put(&ed, x->argv[2], 0))) {
+    edit_open_here(&x->w, x->argv[1], x->w.db, &ed);
+    if (!bytes_overwrite(&ed, x->argv[2]) &&
+        UNLIKELY(!bytes_put(&ed, x->argv[2], 0))) {
         edit_cancel(&ed);
         return reply_err(x, ERR_MEMORY);
     }
-    edit_commit(&ed, EVENT_STRING, "set");
+    edit_commit_here(&ed, EVENT_STRING, "set");
     reply_ok(x->r);
     return DONE;
 }

@@ -36,8 +36,7 @@ static inline uint64_t exec__name_word(struct str name) {
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
     if (BASE_LITTLE && name.n == 3)
-        return ((unsigned char)p[0] | (uint64_t)(unsigned char)p[1] << 8 |
-                (uint64_t)(unsigned char)p[2] << 16) | lower;
+        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;
@@ -262,28 +261,39 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     free(events);
 }
 
-static INLINE void exec__call(struct lane *l, struct client *c,
-                              const struct command *row, size_t argc,
-                              const struct str *argv, struct reply *r,
-                              struct call *x) {
-    /* one by one: to clear all of it first costs more than to fill it */
+/* Prepare the calls of a client's commands, but for the commands. */
+static INLINE void exec__prepare(struct call *x, struct lane *l,
+                                 struct client *c, struct reply *r) {
     x->w.ks = &l->k->ks;
     x->w.bound.p = c->bound;
     x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
-    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
-    x->w.quiet = x->w.counted = x->w.news = false;
-    x->w.hint = NULL;
     x->w.who = 0;
     x->k = l->k;
     x->lane = l;
     x->c = c;
+    x->r = r;
+    x->no_block = x->again = x->usual = false;
+}
+
+/* And now for one of them. */
+static INLINE void exec__call(struct call *x, const struct command *row,
+                              size_t argc, const struct str *argv,
+                              const struct key_hint *hint) {
+    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.hint = hint;
     x->row = row;
     x->argc = argc;
     x->argv = argv;
-    x->r = r;
-    x->no_block = x->again = false;
+}
+
+/* A command that is called by itself. */
+static void exec__single(struct call *x, struct lane *l, struct client *c,
+                         struct reply *r, const struct saved_call *s) {
+    exec__prepare(x, l, c, r);
+    exec__call(x, s->row, s->argc, s->argv, NULL);
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
 }
 
 /* What the command changes is changed by a client that tracks keys itself. */
@@ -359,7 +369,9 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     argv = exec__narrow(c, w->arg, few, ROWS(few), &argc);
     if (argv == NULL) return false;
     reply_open(&r, &out, c->proto, SIZE_MAX);
-    exec__call(l, c, row, argc, argv, &r, &x);
+    exec__single(&x, l, c, &r, c->waiting);
+    x.argc = argc;
+    x.argv = argv;
     x.again = true;
     exec__own(&x);
     memset(set, 0, sizeof set);
@@ -728,7 +740,7 @@ static COLD struct command_stat *exec__stats_of(const struct call *x) {
 }
 
 /* The counters of a call: those of its first key's namespace. */
-static inline struct command_stat *exec__stats(const struct call *x) {
+static INLINE struct command_stat *exec__stats(const struct call *x) {
     const struct key_hint *hint = x->w.hint;
     size_t row = (size_t)(x->row - x->k->rows);
 
@@ -753,7 +765,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
 
 /* Run one command of a client, all checks passed but that of memory.  Short
  * ones share the time of their batch. */
-static inline enum outcome exec__run(struct call *x) {
+static INLINE enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
     struct lane *l = x->lane;
     struct command_stat *st = exec__stats(x);
@@ -764,10 +776,8 @@ static inline enum outcome exec__run(struct call *x) {
         exec__failed(l, st, x->r, true);
         return FAILED;
     }
-    if (LIKELY((row->flags & (FAST | SHORT)) != 0 &&
-               l->nshared < l->share)) {
-        l->shared[l->nshared++] = st;
-        l->timed_ns = 0;
+    if (LIKELY((row->flags & (FAST | SHORT)) != 0) &&
+        LIKELY(measure_share(l, st))) {
         what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
         what = exec__timed(x, st, exec__locked);
@@ -838,21 +848,6 @@ static COLD void exec__arity(struct client *c, struct reply *r,
     reply_errorf(r, "%s wrong number of arguments for '%s' command",
                  ends ? "EXECABORT Transaction discarded because of:" : "ERR",
                  row->name);
-}
-
-/* Is there nothing that could keep the client from running this: the usual
- * case in few steps?  Otherwise exec__check_or_reply has to look closer. */
-static INLINE bool exec__is_plain(const struct client *c,
-                                  const struct command *row, size_t argc) {
-    const struct kvns *k = c->lane->k;
-
-    return row != NULL &&
-           ((uintptr_t)c->bound | c->channels | c->patterns |
-            c->shard_channels | (row->flags & CONTAINER) |
-            atomic_load_explicit(&k->loading, memory_order_relaxed)) == 0 &&
-           (row->arity > 0 ? argc == (size_t)row->arity :
-                             argc >= (size_t)-row->arity) &&
-           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0);
 }
 
 /* May the client run this now?  Answers where not; *row may become that of a
@@ -998,40 +993,95 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     return true;
 }
 
-/* Carry out one request of a client: writes exactly one reply into r, unless
- * the client blocks, or the command's replies are messages.  row is what
- * exec_find says of argv[0]; hint is of argv[1], or NULL. */
-static inline enum outcome exec_request(struct lane *l, struct client *c,
-                                        const struct command *row,
-                                        size_t argc, const struct str *argv,
-                                        const struct key_hint *hint,
-                                        struct reply *r) {
-    enum outcome what;
-    unsigned observed;
-    struct call x;
+/* Is there nothing about a client, nor about what the server does just now,
+ * for which each request would have to be looked at closer?  What changes that
+ * is a barrier, or is done with the world at rest. */
+static bool exec__is_usual(const struct client *c) {
+    const struct kvns *k = c->lane->k;
+    const unsigned odd = CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
+                         CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                         CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED;
+    unsigned observed = atomic_load_explicit(&k->observed,
+                                             memory_order_relaxed);
 
-    c->commands++;
-    l->commands++;
-    c->last_ms = l->clock.wall_ms;
-    if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
-        !exec__check_or_reply(c, r, &row, argc, argv)) {
+    return c->bound == NULL && (c->flags & odd) == 0 &&
+           (c->channels | c->patterns | c->shard_channels) == 0 &&
+           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0) &&
+           (observed & ~(unsigned)OBSERVE_ALONE) == 0 &&
+           !atomic_load_explicit(&k->loading, memory_order_relaxed);
+}
+
+/* May a usual client run this row with so many arguments, without a closer
+ * look? */
+static INLINE bool exec__fits(const struct command *row, size_t argc) {
+    return row != NULL && (row->flags & CONTAINER) == 0 &&
+           (row->arity > 0 ? argc == (size_t)row->arity :
+                             argc >= (size_t)-row->arity);
+}
+
+/* Carry out a request that needs a closer look. */
+static COLD enum outcome exec__unusual(struct call *x) {
+    struct client *c = x->c;
+    struct lane *l = x->lane;
+    enum outcome what;
+    unsigned observed = atomic_load_explicit(&l->k->observed,
+                                             memory_order_relaxed) &
+                        ~(unsigned)OBSERVE_ALONE;
+
+    x->usual = false;           /* it may change what is asked above */
+    x->w.who = 0;
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+    if (!exec__check_or_reply(c, x->r, &x->row, x->argc, x->argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
-        exec__uncache(c, row);
-        if (row == NULL) measure_error(l, r->code);
-        else exec__failed(l, l->stats + (row - l->k->rows), r, true);
+        exec__uncache(c, x->row);
+        if (x->row == NULL) measure_error(l, x->r->code);
+        else exec__failed(l, l->stats + (x->row - l->k->rows), x->r, true);
         return FAILED;
     }
-    c->last = row;
-    exec__call(l, c, row, argc, argv, r, &x);
-    x.w.hint = hint;
-    observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
-               ~(unsigned)OBSERVE_ALONE;
-    if (UNLIKELY((observed | (c->flags &
-                             (CLIENT_MULTI | CLIENT_TRACKING |
-                              CLIENT_EMBEDDED))) != 0) &&
-        exec__aside(&x, observed, &what))
+    c->last = x->row;
+    if ((observed | (c->flags & (CLIENT_MULTI | CLIENT_TRACKING |
+                                 CLIENT_EMBEDDED))) != 0 &&
+        exec__aside(x, observed, &what))
         return what;
-    return exec__run(&x);
+    return exec__run(x);
+}
+
+/* Prepare for requests of a client, one behind the other, whose replies go
+ * into r; until a barrier, or until another client's come. */
+static void exec_begin(struct call *x, struct lane *l, struct client *c,
+                       struct reply *r) {
+    exec__prepare(x, l, c, r);
+    x->usual = exec__is_usual(c);
+}
+
+/* Carry out one request: writes exactly one reply, unless the client blocks,
+ * or the command's replies are messages.  row is what exec_find says of
+ * argv[0]; hint is of argv[1], or NULL. */
+static INLINE enum outcome exec_request(struct call *x,
+                                        const struct command *row,
+                                        size_t argc, const struct str *argv,
+                                        const struct key_hint *hint) {
+    struct client *c = x->c;
+
+    c->commands++;
+    x->lane->commands++;
+    c->last_ms = x->w.now;
+    exec__call(x, row, argc, argv, hint);
+    if (UNLIKELY(!x->usual) || UNLIKELY(!exec__fits(row, argc)))
+        return exec__unusual(x);
+    c->last = row;
+    return exec__run(x);
+}
+
+/* The same for a request that came by itself. */
+static enum outcome exec_one(struct lane *l, struct client *c,
+                             const struct command *row, size_t argc,
+                             const struct str *argv,
+                             const struct key_hint *hint, struct reply *r) {
+    struct call x;
+
+    exec_begin(&x, l, c, r);
+    return exec_request(&x, row, argc, argv, hint);
 }
 
 /* Is the reply written since the mark to be sent?  CLIENT REPLY silences all
@@ -1055,7 +1105,7 @@ static COLD void exec__held(struct lane *l, struct client *c) {
     if (c->state == CLIENT_BLOCKED) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
-        exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
+        exec_one(l, c, s->row, s->argc, s->argv, NULL, &r);
         if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
             reply_cut(&r, 0);
         reply_close(&r);

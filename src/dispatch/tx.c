@@ -56,7 +56,7 @@ static void tx__run(struct call *x) {
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         struct call y;
 
-        exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
+        exec__single(&y, x->lane, c, x->r, s);
         y.no_block = true;
         exec__own(&y);
         x->r->proto = c->proto;
@@ -79,7 +79,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     size_t n;
 
     if ((s->row->flags & GROWS) == 0) return true;
-    exec__call(x->lane, x->c, s->row, s->argc, s->argv, x->r, &y);
+    exec__single(&y, x->lane, x->c, x->r, s);
     if (exec__admit_or_reply(&y)) return true;
     client_discard(x->c);
     watch_clear(x->c, false);

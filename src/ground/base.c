@@ -195,6 +195,12 @@ static inline uint32_t load32(const void *p) {
     return v;
 }
 
+static inline uint16_t load16(const void *p) {
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
@@ -216,7 +222,7 @@ static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
 
 /* Copy n bytes, mostly few, and return where they end at p: two loads that
  * overlap spare the call, which is dear with some libcs. */
-static inline char *bytes_copy(char *p, const char *s, size_t n) {
+static INLINE char *bytes_copy_here(char *p, const char *s, size_t n) {
     char a[16], b[16];
 
     if (n > 32) {
@@ -244,6 +250,10 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
         p[0] = a[0];
     }
     return p + n;
+}
+
+static inline char *bytes_copy(char *p, const char *s, size_t n) {
+    return bytes_copy_here(p, s, n);
 }
 
 /* Order by bytes, the shorter first where one begins the other. */

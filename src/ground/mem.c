@@ -115,14 +115,18 @@ static inline unsigned mem__class(size_t n, uint32_t *size) {
     return 79 + 32 - k;         /* k is 31 down to 8 */
 }
 
-/* The bytes that a block of n really takes. */
-static inline size_t mem_size(size_t n) {
+static inline size_t mem__large_size(size_t n) {
     uint32_t size;
 
-    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
     if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
     mem__class(n, &size);
     return size;
+}
+
+/* The bytes that a block of n really takes. */
+static INLINE size_t mem_size(size_t n) {
+    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
+    return mem__large_size(n);
 }
 
 static inline struct mem_page *mem__page(void *p) {

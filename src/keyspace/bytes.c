@@ -15,7 +15,7 @@ static inline bool bytes_is_int(struct str s, int64_t *n) {
 }
 
 /* Write the value where the old one stands, if it fits there. */
-static inline bool bytes__in_place(struct edit *ed, struct str v,
+static INLINE bool bytes__in_place(struct edit *ed, struct str v,
                                    int64_t deadline) {
     struct entry *e = ed->e;
     struct str old = entry_value(e);
@@ -37,7 +37,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
 fits:
-    bytes_copy((char *)e + head, v.p, v.n);
+    bytes_copy_here((char *)e + head, v.p, v.n);
     return true;
 }
 
@@ -102,6 +102,19 @@ static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
     if (e == NULL) return false;
     memcpy(entry_bytes(e), v.p, v.n);
     return edit_put(ed, e);
+}
+
+/* Make v the string at an open key if that is short text without a deadline
+ * already and v is such text, for which there is room.  False: nothing
+ * changed. */
+static INLINE bool bytes_overwrite(struct edit *ed, struct str v) {
+    struct entry *e = ed->e;
+
+    if (e == NULL || v.n == 0 || v.p[0] <= '9' ||
+        entry_shape(e) != SHAPE_BYTES || !bytes__in_place(ed, v, 0))
+        return false;
+    e->used = work_tick(ed->w);
+    return true;
 }
 
 /* Make v the string at an open key, of whatever kind it was, with this

@@ -223,7 +223,7 @@ static COLD void door__touch(struct edit *ed, int class) {
 }
 
 /* Settle the bytes; see the banner. */
-static inline void door__account(struct edit *ed) {
+static INLINE void door__account(struct edit *ed) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
     size_t key = s->mem.used - ed->before - ed->index, size;
@@ -269,7 +269,7 @@ static inline void edit_tell(struct edit *ed, int class, const char *name) {
 }
 
 /* The end of every change: events, bytes, ear mark. */
-static inline void door__settle(struct edit *ed, int class,
+static INLINE void door__settle(struct edit *ed, int class,
                                 const char *name) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
@@ -285,13 +285,18 @@ static inline void door__settle(struct edit *ed, int class,
 
 /* The change is done: settle what follows and tell of the event, if any (name
  * NULL: none).  The edit is over. */
-static inline void edit_commit(struct edit *ed, int class, const char *name) {
+static INLINE void edit_commit_here(struct edit *ed, int class,
+                                    const char *name) {
     const struct shard *s = ed->ref.shard;
 
     if (UNLIKELY(s->watched.count + s->waited.count +
                  atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0))
         door__touch(ed, class);
     door__settle(ed, class, name);
+}
+
+static inline void edit_commit(struct edit *ed, int class, const char *name) {
+    edit_commit_here(ed, class, name);
 }
 
 #if !defined(KVNS_NO_STREAMS)
@@ -357,8 +362,8 @@ static struct entry *side_entry(struct shard *s, const struct side_key *k,
 }
 
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
-static inline void edit_open_in(struct work *w, struct str key, int db,
-                                struct edit *ed) {
+static INLINE void edit_open_here(struct work *w, struct str key, int db,
+                                  struct edit *ed) {
     const struct keyref *ref;
     struct shard *s;
 
@@ -379,6 +384,11 @@ static inline void edit_open_in(struct work *w, struct str key, int db,
     ed->existed = ed->e != NULL;
     ed->lends_key = false;
     ed->corpse = NULL;
+}
+
+static inline void edit_open_in(struct work *w, struct str key, int db,
+                                struct edit *ed) {
+    edit_open_here(w, key, db, ed);
 }
 
 static inline void edit_open(struct work *w, struct str key,
@@ -641,7 +651,7 @@ static COLD void door__ear(struct work *w, const struct keyref *ref,
 
 /* Find a key to be read: counts the use, the hit or the miss.  NULL: there is
  * none.  Lent until the next change in the shard. */
-static inline struct entry *key_read(struct work *w, struct str key) {
+static INLINE struct entry *key_read_here(struct work *w, struct str key) {
     const struct keyref *ref;
     struct keyref room;
     struct table_at at;
@@ -666,6 +676,10 @@ static inline struct entry *key_read(struct work *w, struct str key) {
         !entry_has(e, ENTRY_READ))
         door__ear(w, ref, e);
     return e;
+}
+
+static inline struct entry *key_read(struct work *w, struct str key) {
+    return key_read_here(w, key);
 }
 
 /* Find a key without leaving a trace; NULL if it is not there (or dead). */

@@ -116,7 +116,7 @@ static inline bool shape_is_big(enum shape s) {
 }
 
 static inline char *entry__lengths(const struct entry *e) {
-    return (char *)e + ENTRY_HEAD + (entry_has(e, ENTRY_TTL) ? 8 : 0);
+    return (char *)e + ENTRY_HEAD + e->shape_flags / (ENTRY_TTL << 4) % 2 * 8;
 }
 
 /* ... and counts the bytes that hang on it itself? */
@@ -150,7 +150,7 @@ static INLINE bool entry_is(const struct entry *e, struct str key) {
 }
 
 /* The value's bytes in the block, lent. */
-static inline struct str entry_value(const struct entry *e) {
+static INLINE struct str entry_value(const struct entry *e) {
     const char *p = entry__lengths(e);
     size_t k = e->klen, v = e->vlen;
 
@@ -177,7 +177,7 @@ static inline size_t entry_need(size_t klen, size_t vlen, bool ttl) {
 }
 
 /* Bytes this block was asked for. */
-static inline size_t entry_size(const struct entry *e) {
+static INLINE size_t entry_size(const struct entry *e) {
     struct str v = entry_value(e);
 
     return (size_t)(v.p + v.n - (const char *)e);

@@ -232,8 +232,8 @@ struct work {
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
-    uint64_t who;               /* client that tracks keys, or 0 */
     bool news;                  /* something was noted in a shard's lists */
+    uint64_t who;               /* client that tracks keys, or 0 */
     const struct key_hint *hint;    /* of the next key, or NULL */
 };
 
@@ -258,7 +258,7 @@ struct key_hint {
 };
 
 static inline uint32_t work_tick(const struct work *w) {
-    return (uint32_t)(w->now / ENTRY_TICK);
+    return (uint32_t)((uint64_t)w->now / ENTRY_TICK);
 }
 
 /* Bytes of a word that are a slash have their top bit set in the result, and

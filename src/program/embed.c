@@ -127,7 +127,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
 
         hint_take(&w, args[1], &hint);
     }
-    exec_request(l, c, row, (size_t)q->argc, args, &hint, r);
+    exec_one(l, c, row, (size_t)q->argc, args, &hint, r);
     c->state = CLIENT_OPEN;     /* QUIT closes nothing */
     if (args != few) free(args);
     return !r->failed;

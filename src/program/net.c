@@ -71,10 +71,10 @@ struct loop {
     char *in;
     size_t in_at;
     struct net_request batch[NET_BATCH];
-    size_t nbatch, bytes;       /* requests, and how long they are in all */
+    struct net_request *next;   /* behind the last of the batch */
+    size_t bytes;               /* how long they are in all */
     bool members;               /* some of them look for members */
-    struct str args[NET_ARGS];
-    size_t nargs;
+    struct str args[NET_ARGS], *next_arg;
     struct net_range ranges[NET_BATCH + 1];
     size_t nranges;
     struct resp_limits limits;
@@ -335,7 +335,7 @@ static inline size_t net__member_at(const struct net_request *q) {
 
 /* Call nearer what requests for members will need. */
 static void net__look_at_members(struct loop *l) {
-    struct net_request *end = l->batch + l->nbatch;
+    struct net_request *end = l->next;
 
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
@@ -351,9 +351,9 @@ static void net__look_at_members(struct loop *l) {
  * lock out, that is all that may be read without a lock.  Look for the
  * entries. */
 static inline void net__look_ahead(struct loop *l) {
-    struct net_request *end = l->batch + l->nbatch;
+    struct net_request *end = l->next;
 
-    if (l->k->ks.threads || l->nbatch < 2) return;
+    if (l->k->ks.threads || end - l->batch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
     if (l->members) net__look_at_members(l);
@@ -410,11 +410,12 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
 static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
-    const struct net_request *end = l->batch + l->nbatch;
+    const struct net_request *end = l->next;
     const struct client *last = NULL;
+    struct call x;
     int64_t begun;
 
-    if (l->nbatch == 0) return;
+    if (l->next == l->batch) return;
     begun = measure_open(lane);
     lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
@@ -422,24 +423,28 @@ static void net__carry(struct loop *l) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
-        if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
-        if (UNLIKELY(c != last || mark > NET_KEEP_OUT)) {
+        if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
+            if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
             net__open_range(l, q);
+            exec_begin(&x, lane, c, r);
             mark = reply_mark(r);
+            lane->current = c;
             last = c;
         }
-        lane->current = c;
-        exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
-        lane->current = NULL;
-        if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
-        if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                                  CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
-            net__cut_reply(l, q, mark);
+        exec_request(&x, q->row, q->argc, q->argv, &q->hint);
+        if (UNLIKELY(!x.usual || r->failed)) net__cut_reply(l, q, mark);
+        if (UNLIKELY(c->state != CLIENT_OPEN)) {
+            if (c->state == CLIENT_CLOSING) client_stir(c);
+            last = NULL;
+        }
     }
+    lane->current = NULL;
     net__close_range(l);
     measure_close(lane, begun);
     lane->roomy = false;
-    l->nbatch = l->nargs = l->bytes = 0;
+    l->next = l->batch;
+    l->next_arg = l->args;
+    l->bytes = 0;
     l->members = false;
 }
 
@@ -467,7 +472,13 @@ static inline void net__authority(struct loop *l, const struct client *c) {
 
 /* Is there no room for another request? */
 static inline bool net__batch_full(const struct loop *l) {
-    return l->nbatch == NET_BATCH || NET_ARGS - l->nargs < NET_FEW;
+    return l->next == l->batch + NET_BATCH ||
+           l->next_arg > l->args + NET_ARGS - NET_FEW;
+}
+
+/* How many arguments there is still room for. */
+static inline uint32_t net__arg_room(const struct loop *l) {
+    return (uint32_t)(l->args + NET_ARGS - l->next_arg);
 }
 
 /* Put a request of n bytes into the batch, and call what its key will need
@@ -475,7 +486,7 @@ static inline bool net__batch_full(const struct loop *l) {
  * out and answered before anything else is read. */
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
-    struct net_request *q = l->batch + l->nbatch++;
+    struct net_request *q = l->next++;
     const struct command *row = exec_find(l->k, argv[0]);
     unsigned observed = atomic_load_explicit(&l->k->observed,
                                              memory_order_relaxed);
@@ -503,8 +514,8 @@ static INLINE bool net__take(struct loop *l, struct client *c,
  * it took; 0: it is not whole, -1: there is nothing more to be read. */
 static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
                                     const char *p, size_t n) {
-    struct resp_args out = { .room = l->args + l->nargs,
-                             .cap = (uint32_t)(NET_ARGS - l->nargs) };
+    struct resp_args out = { .room = l->next_arg,
+                             .cap = net__arg_room(l) };
     const char *why = NULL;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
@@ -521,7 +532,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
         return -1;
     }
     if (out.argc == 0) return took;
-    if (!out.held) l->nargs += out.argc;
+    if (!out.held) l->next_arg += out.argc;
     if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
         net__batch_full(l)) {
         net__run(l);
@@ -534,7 +545,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
  * that is a command which might have had to wait, and did not, then there may
  * be more to come, as with a pipeline of XREADGROUP. */
 static void net__pass(struct loop *l, struct client *c) {
-    const struct command *row = l->batch[l->nbatch - 1].row;
+    const struct command *row = l->next[-1].row;
 
     net__carry(l);
     if (row != NULL && (row->flags & BLOCKING) != 0 &&
@@ -551,31 +562,37 @@ static void net__pass(struct loop *l, struct client *c) {
 static size_t net__parse(struct loop *l, struct client *c, const char *p,
                          size_t n) {
     size_t at = 0, took;
+    bool fresh;
 
     net__authority(l, c);
-    while (at < n && LIKELY(c->state == CLIENT_OPEN)) {
-        struct str *argv = l->args + l->nargs;
+    fresh = resp_is_fresh(&c->resp, &l->limits);
+    if (c->state != CLIENT_OPEN) return 0;
+    while (at < n) {
+        struct str *argv = l->next_arg;
         uint32_t argc;
 
-        took = UNLIKELY(!resp_is_fresh(&c->resp)) ? 0 :
+        took = UNLIKELY(!fresh) ? 0 :
                    resp_whole(p + at, n - at, &l->limits, argv,
-                              NET_ARGS - l->nargs, &argc);
-        if (UNLIKELY(took == 0)) {
+                              net__arg_room(l), &argc);
+        if (LIKELY(took != 0)) {
+            at += took;
+            l->next_arg += argc;
+            if (LIKELY(!net__take(l, c, argv, argc, took))) {
+                if (LIKELY(!net__batch_full(l))) continue;
+                net__carry(l);
+                net__send_others(l);
+            } else {
+                net__pass(l, c);
+            }
+        } else {
             ptrdiff_t odd = net__take_odd(l, c, p + at, n - at);
 
             if (odd == 0) break;
             if (odd < 0) return n;
             at += (size_t)odd;
-            continue;
         }
-        at += took;
-        l->nargs += argc;
-        if (UNLIKELY(net__take(l, c, argv, argc, took))) {
-            net__pass(l, c);
-        } else if (UNLIKELY(net__batch_full(l))) {
-            net__carry(l);
-            net__send_others(l);
-        }
+        if (c->state != CLIENT_OPEN) break;
+        fresh = resp_is_fresh(&c->resp, &l->limits);
     }
     return at;
 }
@@ -652,7 +669,7 @@ static void net__read(struct loop *l, struct client *c) {
     took = net__parse(l, c, p, (size_t)n);
     if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
         client_cut(c);
-    if (l->nbatch > 0) l->in_at += (size_t)n;
+    if (l->next > l->batch) l->in_at += (size_t)n;
     else l->in_at = 0;
 }
 
@@ -1109,6 +1126,8 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
+    l->next = l->batch;
+    l->next_arg = l->args;
     net__limits(l);
     clock_read(&lane->clock);
     l->next_second = lane->clock.mono_us + 100000;

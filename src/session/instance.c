@@ -212,6 +212,8 @@ struct call {
     struct reply *r;
     bool no_block;              /* inside EXEC: what would wait answers nil */
     bool again;                 /* run again for a client that waited */
+    bool usual;                 /* nothing about the client or the server asks
+                                   for a closer look at each request */
 };
 
 enum client_state {
@@ -333,7 +335,13 @@ enum letter_kind {
 
 enum {
     LANE_IDS = 1024,            /* buckets of a lane's index by id */
-    LANE_SHARED = 64            /* commands that share a time, at most */
+    LANE_SHARED = 64            /* runs of commands that share a time */
+};
+
+/* Commands of one row, one behind the other, that share the batch's time. */
+struct lane_share {
+    struct command_stat *st;
+    uint32_t from;              /* of those that share it: the first */
 };
 
 struct lane {
@@ -362,8 +370,10 @@ struct lane {
     const struct label *label;  /* of the last command that had one, or NULL */
     struct command_stat *label_stats;       /* its set */
     struct label_vote *votes;   /* LABEL_VOTES of them, or NULL */
-    struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
-    uint32_t nshared, share;    /* of shared: how many, how many may be */
+    struct lane_share shared[LANE_SHARED];  /* who share the batch's time */
+    uint32_t nshared;           /* commands that do so far */
+    uint32_t runs, share;       /* of shared: how many, how many may be */
+    struct command_stat *sharing;   /* the last of shared; NULL: none */
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */

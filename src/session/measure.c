@@ -105,11 +105,29 @@ static inline int64_t measure_open(struct lane *l) {
     unsigned seen = atomic_load_explicit(&l->k->observed,
                                          memory_order_relaxed);
 
-    l->nshared = 0;
+    l->nshared = l->runs = 0;
+    l->sharing = NULL;
     l->timed_ns = 0;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
     l->alone_ns = 0;
     return clock_mono_ns();
+}
+
+/* A run of commands of one row begins.  False: no more can share. */
+static COLD bool measure__begin_run(struct lane *l, struct command_stat *st) {
+    if (l->runs == l->share) return false;
+    l->shared[l->runs++] = (struct lane_share){ st, l->nshared };
+    l->sharing = st;
+    return true;
+}
+
+/* A command is to share the time of its batch.  False: it has to be timed
+ * alone. */
+static INLINE bool measure_share(struct lane *l, struct command_stat *st) {
+    if (UNLIKELY(st != l->sharing) && !measure__begin_run(l, st)) return false;
+    l->nshared++;
+    l->timed_ns = 0;
+    return true;
 }
 
 /* The batch that began then is over: its time is shared out. */
@@ -119,16 +137,18 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     uint64_t each;
     uint32_t class;
 
+    l->sharing = NULL;
     if (l->nshared == 0) return;
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
     class = measure_class(each);
-    for (uint32_t i = 0, n; i < l->nshared; i += n) {
-        for (n = 1; i + n < l->nshared && l->shared[i + n] == l->shared[i];)
-            n++;
-        measure__note(l->shared[i], n, each, class, track);
+    for (uint32_t i = 0; i < l->runs; i++) {
+        uint32_t end = i + 1 < l->runs ? l->shared[i + 1].from : l->nshared;
+
+        measure__note(l->shared[i].st, end - l->shared[i].from, each, class,
+                      track);
     }
-    l->nshared = 0;
+    l->nshared = l->runs = 0;
 }
 
 /* A turn of the loop took so long. */
@@ -251,7 +271,8 @@ static void measure_reset(struct kvns *k) {
         for (size_t j = 0; j < ROWS(l->sets); j++)
             for (size_t n = 0; l->sets[j] != NULL && n < k->nrows; n++)
                 measure__clear(l->sets[j] + n);
-        l->nshared = 0;
+        l->nshared = l->runs = 0;
+        l->sharing = NULL;
         memset(l->error, 0, sizeof l->error);
         memset(l->sample, 0, sizeof l->sample);
         memset(l->turns, 0, sizeof l->turns);

@@ -141,21 +141,28 @@ static inline char *reply__head(char *p, char type, size_t n) {
     return reply__crlf(p + 1 + num_put_int(p + 1, (int64_t)n));
 }
 
-/* Bytes that are a reply already. */
-static inline void reply_raw(struct reply *r, struct str s) {
-    if (s.n == 0 || !reply_room(r, s.n)) return;
+/* The same each time: where n is known, one or two moves. */
+static INLINE void reply__words(struct reply *r, struct str s) {
+    if (!reply_room(r, s.n)) return;
     memcpy(r->p, s.p, s.n);
     r->p += s.n;
 }
 
-static inline void reply_ok(struct reply *r) { reply_raw(r, STR("+OK\r\n")); }
+static inline void reply_ok(struct reply *r) {
+    reply__words(r, STR("+OK\r\n"));
+}
 
 static inline void reply_pong(struct reply *r) {
-    reply_raw(r, STR("+PONG\r\n"));
+    reply__words(r, STR("+PONG\r\n"));
 }
 
 static inline void reply_queued(struct reply *r) {
-    reply_raw(r, STR("+QUEUED\r\n"));
+    reply__words(r, STR("+QUEUED\r\n"));
+}
+
+/* Bytes that are a reply already. */
+static inline void reply_raw(struct reply *r, struct str s) {
+    if (s.n > 0) reply__words(r, s);
 }
 
 /* An integer. */
@@ -171,10 +178,16 @@ static inline void reply_int(struct reply *r, int64_t v) {
 }
 
 /* A string of any bytes. */
-static inline void reply_bulk(struct reply *r, struct str s) {
+static INLINE void reply_bulk_here(struct reply *r, struct str s) {
+    char *p;
+
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
-    r->p = reply__head(r->p, '$', s.n);
-    r->p = reply__crlf(bytes_copy(r->p, s.p, s.n));
+    p = reply__head(r->p, '$', s.n);
+    r->p = reply__crlf(bytes_copy_here(p, s.p, s.n));
+}
+
+static inline void reply_bulk(struct reply *r, struct str s) {
+    reply_bulk_here(r, s);
 }
 
 /* Put the frame of a bulk around the n bytes at r->p + 5, of which there are
@@ -194,8 +207,8 @@ static inline void reply_bulk_int(struct reply *r, int64_t v) {
 }
 
 static inline void reply_null(struct reply *r) {
-    if (r->proto == 2) reply_raw(r, STR("$-1\r\n"));
-    else reply_raw(r, STR("_\r\n"));
+    if (r->proto == 2) reply__words(r, STR("$-1\r\n"));
+    else reply__words(r, STR("_\r\n"));
 }
 
 static inline void reply_null_array(struct reply *r) {

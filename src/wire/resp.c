@@ -111,16 +111,14 @@ static INLINE const char *resp__header(const char *s, const char *end,
     uint64_t n;
 
     if (UNLIKELY(d > 9)) return NULL;
-    if (s[2] == '\r') {
-        if (UNLIKELY(s[3] != '\n')) return NULL;
+    if (memcmp(s + 2, "\r\n", 2) == 0) {
         *v = d;
         return s + 4;
     }
     e = (uint32_t)(unsigned char)s[2] - '0';
     if (UNLIKELY(d == 0 || e > 9)) return NULL;
     n = d * 10 + e;
-    if (LIKELY(s[3] == '\r')) {
-        if (UNLIKELY(s[4] != '\n')) return NULL;
+    if (LIKELY(memcmp(s + 3, "\r\n", 2) == 0)) {
         *v = n;
         return s + 5;
     }
@@ -133,13 +131,15 @@ static INLINE const char *resp__header(const char *s, const char *end,
     return s + 2;
 }
 
-/* Is no request under way, and nothing of the last one held? */
-static INLINE bool resp_is_fresh(const struct resp *r) {
-    return r->want == 0 && r->held == NULL;
+/* Is no request under way, and nothing of the last one held, so that
+ * resp_whole may be tried? */
+static INLINE bool resp_is_fresh(const struct resp *r,
+                                 const struct resp_limits *lim) {
+    return r->want == 0 && r->held == NULL && !lim->unauthenticated;
 }
 
 /* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
- * no other request is under way.  Returns the bytes it took and how many
+ * resp_is_fresh is true.  Returns the bytes it took and how many
  * arguments it has; 0: it is not so, or does not fit, and is resp_parse's. */
 static INLINE size_t resp_whole(const char *p, size_t n,
                                 const struct resp_limits *lim,
@@ -148,7 +148,7 @@ static INLINE size_t resp_whole(const char *p, size_t n,
     struct str *v = room, *last;
     uint64_t count, len;
 
-    if (n < RESP_LEAST || *p != '*' || lim->unauthenticated) return 0;
+    if (n < RESP_LEAST || *p != '*') return 0;
     s = resp__header(p, end, &count);
     if (s == NULL || count - 1 >= cap || count > lim->max_args) return 0;
     for (last = room + count; v < last; v++) {
@@ -158,7 +158,7 @@ static INLINE size_t resp_whole(const char *p, size_t n,
         if (UNLIKELY((uint64_t)(end - s) < len + 2)) return 0;
         *v = str_of(s, (size_t)len);
         s += len;
-        if (UNLIKELY(s[0] != '\r' || s[1] != '\n')) return 0;
+        if (UNLIKELY(memcmp(s, "\r\n", 2) != 0)) return 0;
         s += 2;
     }
     *argc = (uint32_t)count;
@@ -466,7 +466,8 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
         if (UNLIKELY(r->held != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
-        took = resp_whole(p, n, lim, out->room, out->cap, &out->argc);
+        took = lim->unauthenticated ? 0 :
+                   resp_whole(p, n, lim, out->room, out->cap, &out->argc);
         if (took != 0) return (ptrdiff_t)took;
     }
     out->cross_protocol = out->held = false;
