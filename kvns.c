@@ -208,6 +208,12 @@ static inline uint32_t load32(const void *p) {
     return v;
 }
 
+static inline uint16_t load16(const void *p) {
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static inline void store64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 static inline void store32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
 
@@ -229,7 +235,7 @@ static INLINE bool bytes_same(const char *a, const char *b, size_t n) {
 
 /* Copy n bytes, mostly few, and return where they end at p: two loads that
  * overlap spare the call, which is dear with some libcs. */
-static inline char *bytes_copy(char *p, const char *s, size_t n) {
+static INLINE char *bytes_copy_here(char *p, const char *s, size_t n) {
     char a[16], b[16];
 
     if (n > 32) {
@@ -257,6 +263,10 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
         p[0] = a[0];
     }
     return p + n;
+}
+
+static inline char *bytes_copy(char *p, const char *s, size_t n) {
+    return bytes_copy_here(p, s, n);
 }
 
 /* Order by bytes, the shorter first where one begins the other. */
@@ -615,14 +625,18 @@ static inline unsigned mem__class(size_t n, uint32_t *size) {
     return 79 + 32 - k;         /* k is 31 down to 8 */
 }
 
-/* The bytes that a block of n really takes. */
-static inline size_t mem_size(size_t n) {
+static inline size_t mem__large_size(size_t n) {
     uint32_t size;
 
-    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
     if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
     mem__class(n, &size);
     return size;
+}
+
+/* The bytes that a block of n really takes. */
+static INLINE size_t mem_size(size_t n) {
+    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
+    return mem__large_size(n);
 }
 
 static inline struct mem_page *mem__page(void *p) {
@@ -11606,7 +11620,7 @@ static inline bool shape_is_big(enum shape s) {
 }
 
 static inline char *entry__lengths(const struct entry *e) {
-    return (char *)e + ENTRY_HEAD + (entry_has(e, ENTRY_TTL) ? 8 : 0);
+    return (char *)e + ENTRY_HEAD + e->shape_flags / (ENTRY_TTL << 4) % 2 * 8;
 }
 
 /* ... and counts the bytes that hang on it itself? */
@@ -11640,7 +11654,7 @@ static INLINE bool entry_is(const struct entry *e, struct str key) {
 }
 
 /* The value's bytes in the block, lent. */
-static inline struct str entry_value(const struct entry *e) {
+static INLINE struct str entry_value(const struct entry *e) {
     const char *p = entry__lengths(e);
     size_t k = e->klen, v = e->vlen;
 
@@ -11667,7 +11681,7 @@ static inline size_t entry_need(size_t klen, size_t vlen, bool ttl) {
 }
 
 /* Bytes this block was asked for. */
-static inline size_t entry_size(const struct entry *e) {
+static INLINE size_t entry_size(const struct entry *e) {
     struct str v = entry_value(e);
 
     return (size_t)(v.p + v.n - (const char *)e);
@@ -12052,8 +12066,8 @@ struct work {
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
-    uint64_t who;               /* client that tracks keys, or 0 */
     bool news;                  /* something was noted in a shard's lists */
+    uint64_t who;               /* client that tracks keys, or 0 */
     const struct key_hint *hint;    /* of the next key, or NULL */
 };
 
@@ -12078,7 +12092,7 @@ struct key_hint {
 };
 
 static inline uint32_t work_tick(const struct work *w) {
-    return (uint32_t)(w->now / ENTRY_TICK);
+    return (uint32_t)((uint64_t)w->now / ENTRY_TICK);
 }
 
 /* Bytes of a word that are a slash have their top bit set in the result, and
@@ -15044,7 +15058,7 @@ static COLD void door__touch(struct edit *ed, int class) {
 }
 
 /* Settle the bytes; see the banner. */
-static inline void door__account(struct edit *ed) {
+static INLINE void door__account(struct edit *ed) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
     size_t key = s->mem.used - ed->before - ed->index, size;
@@ -15090,7 +15104,7 @@ static inline void edit_tell(struct edit *ed, int class, const char *name) {
 }
 
 /* The end of every change: events, bytes, ear mark. */
-static inline void door__settle(struct edit *ed, int class,
+static INLINE void door__settle(struct edit *ed, int class,
                                 const char *name) {
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
@@ -15106,13 +15120,18 @@ static inline void door__settle(struct edit *ed, int class,
 
 /* The change is done: settle what follows and tell of the event, if any (name
  * NULL: none).  The edit is over. */
-static inline void edit_commit(struct edit *ed, int class, const char *name) {
+static INLINE void edit_commit_here(struct edit *ed, int class,
+                                    const char *name) {
     const struct shard *s = ed->ref.shard;
 
     if (UNLIKELY(s->watched.count + s->waited.count +
                  atomic_load_explicit(&s->tracked, memory_order_relaxed) != 0))
         door__touch(ed, class);
     door__settle(ed, class, name);
+}
+
+static inline void edit_commit(struct edit *ed, int class, const char *name) {
+    edit_commit_here(ed, class, name);
 }
 
 #if !defined(KVNS_NO_STREAMS)
@@ -15178,8 +15197,8 @@ static struct entry *side_entry(struct shard *s, const struct side_key *k,
 }
 
 /* Open a key of database db for change.  ed->e is NULL when there is none. */
-static inline void edit_open_in(struct work *w, struct str key, int db,
-                                struct edit *ed) {
+static INLINE void edit_open_here(struct work *w, struct str key, int db,
+                                  struct edit *ed) {
     const struct keyref *ref;
     struct shard *s;
 
@@ -15200,6 +15219,11 @@ static inline void edit_open_in(struct work *w, struct str key, int db,
     ed->existed = ed->e != NULL;
     ed->lends_key = false;
     ed->corpse = NULL;
+}
+
+static inline void edit_open_in(struct work *w, struct str key, int db,
+                                struct edit *ed) {
+    edit_open_here(w, key, db, ed);
 }
 
 static inline void edit_open(struct work *w, struct str key,
@@ -15462,7 +15486,7 @@ static COLD void door__ear(struct work *w, const struct keyref *ref,
 
 /* Find a key to be read: counts the use, the hit or the miss.  NULL: there is
  * none.  Lent until the next change in the shard. */
-static inline struct entry *key_read(struct work *w, struct str key) {
+static INLINE struct entry *key_read_here(struct work *w, struct str key) {
     const struct keyref *ref;
     struct keyref room;
     struct table_at at;
@@ -15487,6 +15511,10 @@ static inline struct entry *key_read(struct work *w, struct str key) {
         !entry_has(e, ENTRY_READ))
         door__ear(w, ref, e);
     return e;
+}
+
+static inline struct entry *key_read(struct work *w, struct str key) {
+    return key_read_here(w, key);
 }
 
 /* Find a key without leaving a trace; NULL if it is not there (or dead). */
@@ -15705,7 +15733,7 @@ static inline bool bytes_is_int(struct str s, int64_t *n) {
 }
 
 /* Write the value where the old one stands, if it fits there. */
-static inline bool bytes__in_place(struct edit *ed, struct str v,
+static INLINE bool bytes__in_place(struct edit *ed, struct str v,
                                    int64_t deadline) {
     struct entry *e = ed->e;
     struct str old = entry_value(e);
@@ -15727,7 +15755,7 @@ static inline bool bytes__in_place(struct edit *ed, struct str v,
     else store32(entry__lengths(e) + (e->klen == ENTRY_LONG ? 4 : 0),
                  (uint32_t)v.n);
 fits:
-    bytes_copy((char *)e + head, v.p, v.n);
+    bytes_copy_here((char *)e + head, v.p, v.n);
     return true;
 }
 
@@ -15792,6 +15820,19 @@ static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
     if (e == NULL) return false;
     memcpy(entry_bytes(e), v.p, v.n);
     return edit_put(ed, e);
+}
+
+/* Make v the string at an open key if that is short text without a deadline
+ * already and v is such text, for which there is room.  False: nothing
+ * changed. */
+static INLINE bool bytes_overwrite(struct edit *ed, struct str v) {
+    struct entry *e = ed->e;
+
+    if (e == NULL || v.n == 0 || v.p[0] <= '9' ||
+        entry_shape(e) != SHAPE_BYTES || !bytes__in_place(ed, v, 0))
+        return false;
+    e->used = work_tick(ed->w);
+    return true;
 }
 
 /* Make v the string at an open key, of whatever kind it was, with this
@@ -19515,16 +19556,14 @@ static INLINE const char *resp__header(const char *s, const char *end,
     uint64_t n;
 
     if (UNLIKELY(d > 9)) return NULL;
-    if (s[2] == '\r') {
-        if (UNLIKELY(s[3] != '\n')) return NULL;
+    if (memcmp(s + 2, "\r\n", 2) == 0) {
         *v = d;
         return s + 4;
     }
     e = (uint32_t)(unsigned char)s[2] - '0';
     if (UNLIKELY(d == 0 || e > 9)) return NULL;
     n = d * 10 + e;
-    if (LIKELY(s[3] == '\r')) {
-        if (UNLIKELY(s[4] != '\n')) return NULL;
+    if (LIKELY(memcmp(s + 3, "\r\n", 2) == 0)) {
         *v = n;
         return s + 5;
     }
@@ -19537,13 +19576,15 @@ static INLINE const char *resp__header(const char *s, const char *end,
     return s + 2;
 }
 
-/* Is no request under way, and nothing of the last one held? */
-static INLINE bool resp_is_fresh(const struct resp *r) {
-    return r->want == 0 && r->held == NULL;
+/* Is no request under way, and nothing of the last one held, so that
+ * resp_whole may be tried? */
+static INLINE bool resp_is_fresh(const struct resp *r,
+                                 const struct resp_limits *lim) {
+    return r->want == 0 && r->held == NULL && !lim->unauthenticated;
 }
 
 /* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
- * no other request is under way.  Returns the bytes it took and how many
+ * resp_is_fresh is true.  Returns the bytes it took and how many
  * arguments it has; 0: it is not so, or does not fit, and is resp_parse's. */
 static INLINE size_t resp_whole(const char *p, size_t n,
                                 const struct resp_limits *lim,
@@ -19552,7 +19593,7 @@ static INLINE size_t resp_whole(const char *p, size_t n,
     struct str *v = room, *last;
     uint64_t count, len;
 
-    if (n < RESP_LEAST || *p != '*' || lim->unauthenticated) return 0;
+    if (n < RESP_LEAST || *p != '*') return 0;
     s = resp__header(p, end, &count);
     if (s == NULL || count - 1 >= cap || count > lim->max_args) return 0;
     for (last = room + count; v < last; v++) {
@@ -19562,7 +19603,7 @@ static INLINE size_t resp_whole(const char *p, size_t n,
         if (UNLIKELY((uint64_t)(end - s) < len + 2)) return 0;
         *v = str_of(s, (size_t)len);
         s += len;
-        if (UNLIKELY(s[0] != '\r' || s[1] != '\n')) return 0;
+        if (UNLIKELY(memcmp(s, "\r\n", 2) != 0)) return 0;
         s += 2;
     }
     *argc = (uint32_t)count;
@@ -19870,7 +19911,8 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
         if (UNLIKELY(r->held != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
-        took = resp_whole(p, n, lim, out->room, out->cap, &out->argc);
+        took = lim->unauthenticated ? 0 :
+                   resp_whole(p, n, lim, out->room, out->cap, &out->argc);
         if (took != 0) return (ptrdiff_t)took;
     }
     out->cross_protocol = out->held = false;
@@ -20022,21 +20064,28 @@ static inline char *reply__head(char *p, char type, size_t n) {
     return reply__crlf(p + 1 + num_put_int(p + 1, (int64_t)n));
 }
 
-/* Bytes that are a reply already. */
-static inline void reply_raw(struct reply *r, struct str s) {
-    if (s.n == 0 || !reply_room(r, s.n)) return;
+/* The same each time: where n is known, one or two moves. */
+static INLINE void reply__words(struct reply *r, struct str s) {
+    if (!reply_room(r, s.n)) return;
     memcpy(r->p, s.p, s.n);
     r->p += s.n;
 }
 
-static inline void reply_ok(struct reply *r) { reply_raw(r, STR("+OK\r\n")); }
+static inline void reply_ok(struct reply *r) {
+    reply__words(r, STR("+OK\r\n"));
+}
 
 static inline void reply_pong(struct reply *r) {
-    reply_raw(r, STR("+PONG\r\n"));
+    reply__words(r, STR("+PONG\r\n"));
 }
 
 static inline void reply_queued(struct reply *r) {
-    reply_raw(r, STR("+QUEUED\r\n"));
+    reply__words(r, STR("+QUEUED\r\n"));
+}
+
+/* Bytes that are a reply already. */
+static inline void reply_raw(struct reply *r, struct str s) {
+    if (s.n > 0) reply__words(r, s);
 }
 
 /* An integer. */
@@ -20052,10 +20101,16 @@ static inline void reply_int(struct reply *r, int64_t v) {
 }
 
 /* A string of any bytes. */
-static inline void reply_bulk(struct reply *r, struct str s) {
+static INLINE void reply_bulk_here(struct reply *r, struct str s) {
+    char *p;
+
     if (!reply_room(r, s.n + REPLY_FRAME)) return;
-    r->p = reply__head(r->p, '$', s.n);
-    r->p = reply__crlf(bytes_copy(r->p, s.p, s.n));
+    p = reply__head(r->p, '$', s.n);
+    r->p = reply__crlf(bytes_copy_here(p, s.p, s.n));
+}
+
+static inline void reply_bulk(struct reply *r, struct str s) {
+    reply_bulk_here(r, s);
 }
 
 /* Put the frame of a bulk around the n bytes at r->p + 5, of which there are
@@ -20075,8 +20130,8 @@ static inline void reply_bulk_int(struct reply *r, int64_t v) {
 }
 
 static inline void reply_null(struct reply *r) {
-    if (r->proto == 2) reply_raw(r, STR("$-1\r\n"));
-    else reply_raw(r, STR("_\r\n"));
+    if (r->proto == 2) reply__words(r, STR("$-1\r\n"));
+    else reply__words(r, STR("_\r\n"));
 }
 
 static inline void reply_null_array(struct reply *r) {
@@ -23709,6 +23764,8 @@ struct call {
     struct reply *r;
     bool no_block;              /* inside EXEC: what would wait answers nil */
     bool again;                 /* run again for a client that waited */
+    bool usual;                 /* nothing about the client or the server asks
+                                   for a closer look at each request */
 };
 
 enum client_state {
@@ -23830,7 +23887,13 @@ enum letter_kind {
 
 enum {
     LANE_IDS = 1024,            /* buckets of a lane's index by id */
-    LANE_SHARED = 64            /* commands that share a time, at most */
+    LANE_SHARED = 64            /* runs of commands that share a time */
+};
+
+/* Commands of one row, one behind the other, that share the batch's time. */
+struct lane_share {
+    struct command_stat *st;
+    uint32_t from;              /* of those that share it: the first */
 };
 
 struct lane {
@@ -23859,8 +23922,10 @@ struct lane {
     const struct label *label;  /* of the last command that had one, or NULL */
     struct command_stat *label_stats;       /* its set */
     struct label_vote *votes;   /* LABEL_VOTES of them, or NULL */
-    struct command_stat *shared[LANE_SHARED];   /* share the batch's time */
-    uint32_t nshared, share;    /* of shared: how many, how many may be */
+    struct lane_share shared[LANE_SHARED];  /* who share the batch's time */
+    uint32_t nshared;           /* commands that do so far */
+    uint32_t runs, share;       /* of shared: how many, how many may be */
+    struct command_stat *sharing;   /* the last of shared; NULL: none */
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */
@@ -26288,11 +26353,29 @@ static inline int64_t measure_open(struct lane *l) {
     unsigned seen = atomic_load_explicit(&l->k->observed,
                                          memory_order_relaxed);
 
-    l->nshared = 0;
+    l->nshared = l->runs = 0;
+    l->sharing = NULL;
     l->timed_ns = 0;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
     l->alone_ns = 0;
     return clock_mono_ns();
+}
+
+/* A run of commands of one row begins.  False: no more can share. */
+static COLD bool measure__begin_run(struct lane *l, struct command_stat *st) {
+    if (l->runs == l->share) return false;
+    l->shared[l->runs++] = (struct lane_share){ st, l->nshared };
+    l->sharing = st;
+    return true;
+}
+
+/* A command is to share the time of its batch.  False: it has to be timed
+ * alone. */
+static INLINE bool measure_share(struct lane *l, struct command_stat *st) {
+    if (UNLIKELY(st != l->sharing) && !measure__begin_run(l, st)) return false;
+    l->nshared++;
+    l->timed_ns = 0;
+    return true;
 }
 
 /* The batch that began then is over: its time is shared out. */
@@ -26302,16 +26385,18 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     uint64_t each;
     uint32_t class;
 
+    l->sharing = NULL;
     if (l->nshared == 0) return;
     left = clock_mono_ns() - begun - l->alone_ns;
     each = left < 0 ? 0 : (uint64_t)left / l->nshared;
     class = measure_class(each);
-    for (uint32_t i = 0, n; i < l->nshared; i += n) {
-        for (n = 1; i + n < l->nshared && l->shared[i + n] == l->shared[i];)
-            n++;
-        measure__note(l->shared[i], n, each, class, track);
+    for (uint32_t i = 0; i < l->runs; i++) {
+        uint32_t end = i + 1 < l->runs ? l->shared[i + 1].from : l->nshared;
+
+        measure__note(l->shared[i].st, end - l->shared[i].from, each, class,
+                      track);
     }
-    l->nshared = 0;
+    l->nshared = l->runs = 0;
 }
 
 /* A turn of the loop took so long. */
@@ -26434,7 +26519,8 @@ static void measure_reset(struct kvns *k) {
         for (size_t j = 0; j < ROWS(l->sets); j++)
             for (size_t n = 0; l->sets[j] != NULL && n < k->nrows; n++)
                 measure__clear(l->sets[j] + n);
-        l->nshared = 0;
+        l->nshared = l->runs = 0;
+        l->sharing = NULL;
         memset(l->error, 0, sizeof l->error);
         memset(l->sample, 0, sizeof l->sample);
         memset(l->turns, 0, sizeof l->turns);
@@ -29305,9 +29391,16 @@ static bool string_get_or_reply(struct call *x, const struct entry **e) {
 }
 
 static enum outcome cmd_get(struct call *x) {
-    const struct entry *e;
+    const struct entry *e = key_read_here(&x->w, x->argv[1]);
 
-    return string_get_or_reply(x, &e) ? DONE : FAILED;
+    if (LIKELY(e != NULL && entry_shape(e) == SHAPE_BYTES)) {
+        reply_bulk_here(x->r, entry_value(e));
+        return DONE;
+    }
+    if (!kind_or_reply(x, e, KIND_STRING)) return FAILED;
+    if (e == NULL) reply_null(x->r);
+    else reply_value(x->r, e);
+    return DONE;
 }
 
 /* Set the key at argv[1], open, to value, with a deadline or none; over: the
@@ -29376,12 +29469,13 @@ static enum outcome cmd_set(struct call *x) {
     struct edit ed;
 
     if (UNLIKELY(x->argc > 3)) return string_set(x);
-    edit_open(&x->w, x->argv[1], &ed);
-    if (UNLIKELY(!bytes_put(&ed, x->argv[2], 0))) {
+    edit_open_here(&x->w, x->argv[1], x->w.db, &ed);
+    if (!bytes_overwrite(&ed, x->argv[2]) &&
+        UNLIKELY(!bytes_put(&ed, x->argv[2], 0))) {
         edit_cancel(&ed);
         return reply_err(x, ERR_MEMORY);
     }
-    edit_commit(&ed, EVENT_STRING, "set");
+    edit_commit_here(&ed, EVENT_STRING, "set");
     reply_ok(x->r);
     return DONE;
 }
@@ -43772,8 +43866,7 @@ static inline uint64_t exec__name_word(struct str name) {
         return (load32(p) |
                 (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
     if (BASE_LITTLE && name.n == 3)
-        return ((unsigned char)p[0] | (uint64_t)(unsigned char)p[1] << 8 |
-                (uint64_t)(unsigned char)p[2] << 16) | lower;
+        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
     for (size_t i = size_min(name.n, 8); i-- > 0;)
         w = w << 8 | (unsigned char)p[i];
     return w | lower;
@@ -43998,28 +44091,39 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     free(events);
 }
 
-static INLINE void exec__call(struct lane *l, struct client *c,
-                              const struct command *row, size_t argc,
-                              const struct str *argv, struct reply *r,
-                              struct call *x) {
-    /* one by one: to clear all of it first costs more than to fill it */
+/* Prepare the calls of a client's commands, but for the commands. */
+static INLINE void exec__prepare(struct call *x, struct lane *l,
+                                 struct client *c, struct reply *r) {
     x->w.ks = &l->k->ks;
     x->w.bound.p = c->bound;
     x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
-    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
-    x->w.quiet = x->w.counted = x->w.news = false;
-    x->w.hint = NULL;
     x->w.who = 0;
     x->k = l->k;
     x->lane = l;
     x->c = c;
+    x->r = r;
+    x->no_block = x->again = x->usual = false;
+}
+
+/* And now for one of them. */
+static INLINE void exec__call(struct call *x, const struct command *row,
+                              size_t argc, const struct str *argv,
+                              const struct key_hint *hint) {
+    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.hint = hint;
     x->row = row;
     x->argc = argc;
     x->argv = argv;
-    x->r = r;
-    x->no_block = x->again = false;
+}
+
+/* A command that is called by itself. */
+static void exec__single(struct call *x, struct lane *l, struct client *c,
+                         struct reply *r, const struct saved_call *s) {
+    exec__prepare(x, l, c, r);
+    exec__call(x, s->row, s->argc, s->argv, NULL);
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
 }
 
 /* What the command changes is changed by a client that tracks keys itself. */
@@ -44095,7 +44199,9 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     argv = exec__narrow(c, w->arg, few, ROWS(few), &argc);
     if (argv == NULL) return false;
     reply_open(&r, &out, c->proto, SIZE_MAX);
-    exec__call(l, c, row, argc, argv, &r, &x);
+    exec__single(&x, l, c, &r, c->waiting);
+    x.argc = argc;
+    x.argv = argv;
     x.again = true;
     exec__own(&x);
     memset(set, 0, sizeof set);
@@ -44464,7 +44570,7 @@ static COLD struct command_stat *exec__stats_of(const struct call *x) {
 }
 
 /* The counters of a call: those of its first key's namespace. */
-static inline struct command_stat *exec__stats(const struct call *x) {
+static INLINE struct command_stat *exec__stats(const struct call *x) {
     const struct key_hint *hint = x->w.hint;
     size_t row = (size_t)(x->row - x->k->rows);
 
@@ -44489,7 +44595,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
 
 /* Run one command of a client, all checks passed but that of memory.  Short
  * ones share the time of their batch. */
-static inline enum outcome exec__run(struct call *x) {
+static INLINE enum outcome exec__run(struct call *x) {
     const struct command *row = x->row;
     struct lane *l = x->lane;
     struct command_stat *st = exec__stats(x);
@@ -44500,10 +44606,8 @@ static inline enum outcome exec__run(struct call *x) {
         exec__failed(l, st, x->r, true);
         return FAILED;
     }
-    if (LIKELY((row->flags & (FAST | SHORT)) != 0 &&
-               l->nshared < l->share)) {
-        l->shared[l->nshared++] = st;
-        l->timed_ns = 0;
+    if (LIKELY((row->flags & (FAST | SHORT)) != 0) &&
+        LIKELY(measure_share(l, st))) {
         what = LIKELY(!x->w.ks->threads) ? row->run(x) : exec__locked(x);
     } else {
         what = exec__timed(x, st, exec__locked);
@@ -44574,21 +44678,6 @@ static COLD void exec__arity(struct client *c, struct reply *r,
     reply_errorf(r, "%s wrong number of arguments for '%s' command",
                  ends ? "EXECABORT Transaction discarded because of:" : "ERR",
                  row->name);
-}
-
-/* Is there nothing that could keep the client from running this: the usual
- * case in few steps?  Otherwise exec__check_or_reply has to look closer. */
-static INLINE bool exec__is_plain(const struct client *c,
-                                  const struct command *row, size_t argc) {
-    const struct kvns *k = c->lane->k;
-
-    return row != NULL &&
-           ((uintptr_t)c->bound | c->channels | c->patterns |
-            c->shard_channels | (row->flags & CONTAINER) |
-            atomic_load_explicit(&k->loading, memory_order_relaxed)) == 0 &&
-           (row->arity > 0 ? argc == (size_t)row->arity :
-                             argc >= (size_t)-row->arity) &&
-           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0);
 }
 
 /* May the client run this now?  Answers where not; *row may become that of a
@@ -44734,40 +44823,95 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     return true;
 }
 
-/* Carry out one request of a client: writes exactly one reply into r, unless
- * the client blocks, or the command's replies are messages.  row is what
- * exec_find says of argv[0]; hint is of argv[1], or NULL. */
-static inline enum outcome exec_request(struct lane *l, struct client *c,
-                                        const struct command *row,
-                                        size_t argc, const struct str *argv,
-                                        const struct key_hint *hint,
-                                        struct reply *r) {
-    enum outcome what;
-    unsigned observed;
-    struct call x;
+/* Is there nothing about a client, nor about what the server does just now,
+ * for which each request would have to be looked at closer?  What changes that
+ * is a barrier, or is done with the world at rest. */
+static bool exec__is_usual(const struct client *c) {
+    const struct kvns *k = c->lane->k;
+    const unsigned odd = CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
+                         CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                         CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED;
+    unsigned observed = atomic_load_explicit(&k->observed,
+                                             memory_order_relaxed);
 
-    c->commands++;
-    l->commands++;
-    c->last_ms = l->clock.wall_ms;
-    if (UNLIKELY(!exec__is_plain(c, row, argc)) &&
-        !exec__check_or_reply(c, r, &row, argc, argv)) {
+    return c->bound == NULL && (c->flags & odd) == 0 &&
+           (c->channels | c->patterns | c->shard_channels) == 0 &&
+           ((c->flags & CLIENT_NAMED_AUTH) != 0 || k->opt.password.n == 0) &&
+           (observed & ~(unsigned)OBSERVE_ALONE) == 0 &&
+           !atomic_load_explicit(&k->loading, memory_order_relaxed);
+}
+
+/* May a usual client run this row with so many arguments, without a closer
+ * look? */
+static INLINE bool exec__fits(const struct command *row, size_t argc) {
+    return row != NULL && (row->flags & CONTAINER) == 0 &&
+           (row->arity > 0 ? argc == (size_t)row->arity :
+                             argc >= (size_t)-row->arity);
+}
+
+/* Carry out a request that needs a closer look. */
+static COLD enum outcome exec__unusual(struct call *x) {
+    struct client *c = x->c;
+    struct lane *l = x->lane;
+    enum outcome what;
+    unsigned observed = atomic_load_explicit(&l->k->observed,
+                                             memory_order_relaxed) &
+                        ~(unsigned)OBSERVE_ALONE;
+
+    x->usual = false;           /* it may change what is asked above */
+    x->w.who = 0;
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+    if (!exec__check_or_reply(c, x->r, &x->row, x->argc, x->argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
-        exec__uncache(c, row);
-        if (row == NULL) measure_error(l, r->code);
-        else exec__failed(l, l->stats + (row - l->k->rows), r, true);
+        exec__uncache(c, x->row);
+        if (x->row == NULL) measure_error(l, x->r->code);
+        else exec__failed(l, l->stats + (x->row - l->k->rows), x->r, true);
         return FAILED;
     }
-    c->last = row;
-    exec__call(l, c, row, argc, argv, r, &x);
-    x.w.hint = hint;
-    observed = atomic_load_explicit(&l->k->observed, memory_order_relaxed) &
-               ~(unsigned)OBSERVE_ALONE;
-    if (UNLIKELY((observed | (c->flags &
-                             (CLIENT_MULTI | CLIENT_TRACKING |
-                              CLIENT_EMBEDDED))) != 0) &&
-        exec__aside(&x, observed, &what))
+    c->last = x->row;
+    if ((observed | (c->flags & (CLIENT_MULTI | CLIENT_TRACKING |
+                                 CLIENT_EMBEDDED))) != 0 &&
+        exec__aside(x, observed, &what))
         return what;
-    return exec__run(&x);
+    return exec__run(x);
+}
+
+/* Prepare for requests of a client, one behind the other, whose replies go
+ * into r; until a barrier, or until another client's come. */
+static void exec_begin(struct call *x, struct lane *l, struct client *c,
+                       struct reply *r) {
+    exec__prepare(x, l, c, r);
+    x->usual = exec__is_usual(c);
+}
+
+/* Carry out one request: writes exactly one reply, unless the client blocks,
+ * or the command's replies are messages.  row is what exec_find says of
+ * argv[0]; hint is of argv[1], or NULL. */
+static INLINE enum outcome exec_request(struct call *x,
+                                        const struct command *row,
+                                        size_t argc, const struct str *argv,
+                                        const struct key_hint *hint) {
+    struct client *c = x->c;
+
+    c->commands++;
+    x->lane->commands++;
+    c->last_ms = x->w.now;
+    exec__call(x, row, argc, argv, hint);
+    if (UNLIKELY(!x->usual) || UNLIKELY(!exec__fits(row, argc)))
+        return exec__unusual(x);
+    c->last = row;
+    return exec__run(x);
+}
+
+/* The same for a request that came by itself. */
+static enum outcome exec_one(struct lane *l, struct client *c,
+                             const struct command *row, size_t argc,
+                             const struct str *argv,
+                             const struct key_hint *hint, struct reply *r) {
+    struct call x;
+
+    exec_begin(&x, l, c, r);
+    return exec_request(&x, row, argc, argv, hint);
 }
 
 /* Is the reply written since the mark to be sent?  CLIENT REPLY silences all
@@ -44791,7 +44935,7 @@ static COLD void exec__held(struct lane *l, struct client *c) {
     if (c->state == CLIENT_BLOCKED) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
-        exec_request(l, c, s->row, s->argc, s->argv, NULL, &r);
+        exec_one(l, c, s->row, s->argc, s->argv, NULL, &r);
         if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
             reply_cut(&r, 0);
         reply_close(&r);
@@ -44894,7 +45038,7 @@ static void tx__run(struct call *x) {
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         struct call y;
 
-        exec__call(x->lane, c, s->row, s->argc, s->argv, x->r, &y);
+        exec__single(&y, x->lane, c, x->r, s);
         y.no_block = true;
         exec__own(&y);
         x->r->proto = c->proto;
@@ -44917,7 +45061,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     size_t n;
 
     if ((s->row->flags & GROWS) == 0) return true;
-    exec__call(x->lane, x->c, s->row, s->argc, s->argv, x->r, &y);
+    exec__single(&y, x->lane, x->c, x->r, s);
     if (exec__admit_or_reply(&y)) return true;
     client_discard(x->c);
     watch_clear(x->c, false);
@@ -47424,10 +47568,10 @@ struct loop {
     char *in;
     size_t in_at;
     struct net_request batch[NET_BATCH];
-    size_t nbatch, bytes;       /* requests, and how long they are in all */
+    struct net_request *next;   /* behind the last of the batch */
+    size_t bytes;               /* how long they are in all */
     bool members;               /* some of them look for members */
-    struct str args[NET_ARGS];
-    size_t nargs;
+    struct str args[NET_ARGS], *next_arg;
     struct net_range ranges[NET_BATCH + 1];
     size_t nranges;
     struct resp_limits limits;
@@ -47688,7 +47832,7 @@ static inline size_t net__member_at(const struct net_request *q) {
 
 /* Call nearer what requests for members will need. */
 static void net__look_at_members(struct loop *l) {
-    struct net_request *end = l->batch + l->nbatch;
+    struct net_request *end = l->next;
 
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
@@ -47704,9 +47848,9 @@ static void net__look_at_members(struct loop *l) {
  * lock out, that is all that may be read without a lock.  Look for the
  * entries. */
 static inline void net__look_ahead(struct loop *l) {
-    struct net_request *end = l->batch + l->nbatch;
+    struct net_request *end = l->next;
 
-    if (l->k->ks.threads || l->nbatch < 2) return;
+    if (l->k->ks.threads || end - l->batch < 2) return;
     for (struct net_request *q = l->batch; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
     if (l->members) net__look_at_members(l);
@@ -47763,11 +47907,12 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
 static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
-    const struct net_request *end = l->batch + l->nbatch;
+    const struct net_request *end = l->next;
     const struct client *last = NULL;
+    struct call x;
     int64_t begun;
 
-    if (l->nbatch == 0) return;
+    if (l->next == l->batch) return;
     begun = measure_open(lane);
     lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
     net__look_ahead(l);
@@ -47775,24 +47920,28 @@ static void net__carry(struct loop *l) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
-        if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
-        if (UNLIKELY(c != last || mark > NET_KEEP_OUT)) {
+        if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
+            if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
             net__open_range(l, q);
+            exec_begin(&x, lane, c, r);
             mark = reply_mark(r);
+            lane->current = c;
             last = c;
         }
-        lane->current = c;
-        exec_request(lane, c, q->row, q->argc, q->argv, &q->hint, r);
-        lane->current = NULL;
-        if (UNLIKELY(c->state == CLIENT_CLOSING)) client_stir(c);
-        if (UNLIKELY((c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                                  CLIENT_REPLY_SKIPPING)) != 0 || r->failed))
-            net__cut_reply(l, q, mark);
+        exec_request(&x, q->row, q->argc, q->argv, &q->hint);
+        if (UNLIKELY(!x.usual || r->failed)) net__cut_reply(l, q, mark);
+        if (UNLIKELY(c->state != CLIENT_OPEN)) {
+            if (c->state == CLIENT_CLOSING) client_stir(c);
+            last = NULL;
+        }
     }
+    lane->current = NULL;
     net__close_range(l);
     measure_close(lane, begun);
     lane->roomy = false;
-    l->nbatch = l->nargs = l->bytes = 0;
+    l->next = l->batch;
+    l->next_arg = l->args;
+    l->bytes = 0;
     l->members = false;
 }
 
@@ -47820,7 +47969,13 @@ static inline void net__authority(struct loop *l, const struct client *c) {
 
 /* Is there no room for another request? */
 static inline bool net__batch_full(const struct loop *l) {
-    return l->nbatch == NET_BATCH || NET_ARGS - l->nargs < NET_FEW;
+    return l->next == l->batch + NET_BATCH ||
+           l->next_arg > l->args + NET_ARGS - NET_FEW;
+}
+
+/* How many arguments there is still room for. */
+static inline uint32_t net__arg_room(const struct loop *l) {
+    return (uint32_t)(l->args + NET_ARGS - l->next_arg);
 }
 
 /* Put a request of n bytes into the batch, and call what its key will need
@@ -47828,7 +47983,7 @@ static inline bool net__batch_full(const struct loop *l) {
  * out and answered before anything else is read. */
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
-    struct net_request *q = l->batch + l->nbatch++;
+    struct net_request *q = l->next++;
     const struct command *row = exec_find(l->k, argv[0]);
     unsigned observed = atomic_load_explicit(&l->k->observed,
                                              memory_order_relaxed);
@@ -47856,8 +48011,8 @@ static INLINE bool net__take(struct loop *l, struct client *c,
  * it took; 0: it is not whole, -1: there is nothing more to be read. */
 static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
                                     const char *p, size_t n) {
-    struct resp_args out = { .room = l->args + l->nargs,
-                             .cap = (uint32_t)(NET_ARGS - l->nargs) };
+    struct resp_args out = { .room = l->next_arg,
+                             .cap = net__arg_room(l) };
     const char *why = NULL;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
@@ -47874,7 +48029,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
         return -1;
     }
     if (out.argc == 0) return took;
-    if (!out.held) l->nargs += out.argc;
+    if (!out.held) l->next_arg += out.argc;
     if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
         net__batch_full(l)) {
         net__run(l);
@@ -47887,7 +48042,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
  * that is a command which might have had to wait, and did not, then there may
  * be more to come, as with a pipeline of XREADGROUP. */
 static void net__pass(struct loop *l, struct client *c) {
-    const struct command *row = l->batch[l->nbatch - 1].row;
+    const struct command *row = l->next[-1].row;
 
     net__carry(l);
     if (row != NULL && (row->flags & BLOCKING) != 0 &&
@@ -47904,31 +48059,37 @@ static void net__pass(struct loop *l, struct client *c) {
 static size_t net__parse(struct loop *l, struct client *c, const char *p,
                          size_t n) {
     size_t at = 0, took;
+    bool fresh;
 
     net__authority(l, c);
-    while (at < n && LIKELY(c->state == CLIENT_OPEN)) {
-        struct str *argv = l->args + l->nargs;
+    fresh = resp_is_fresh(&c->resp, &l->limits);
+    if (c->state != CLIENT_OPEN) return 0;
+    while (at < n) {
+        struct str *argv = l->next_arg;
         uint32_t argc;
 
-        took = UNLIKELY(!resp_is_fresh(&c->resp)) ? 0 :
+        took = UNLIKELY(!fresh) ? 0 :
                    resp_whole(p + at, n - at, &l->limits, argv,
-                              NET_ARGS - l->nargs, &argc);
-        if (UNLIKELY(took == 0)) {
+                              net__arg_room(l), &argc);
+        if (LIKELY(took != 0)) {
+            at += took;
+            l->next_arg += argc;
+            if (LIKELY(!net__take(l, c, argv, argc, took))) {
+                if (LIKELY(!net__batch_full(l))) continue;
+                net__carry(l);
+                net__send_others(l);
+            } else {
+                net__pass(l, c);
+            }
+        } else {
             ptrdiff_t odd = net__take_odd(l, c, p + at, n - at);
 
             if (odd == 0) break;
             if (odd < 0) return n;
             at += (size_t)odd;
-            continue;
         }
-        at += took;
-        l->nargs += argc;
-        if (UNLIKELY(net__take(l, c, argv, argc, took))) {
-            net__pass(l, c);
-        } else if (UNLIKELY(net__batch_full(l))) {
-            net__carry(l);
-            net__send_others(l);
-        }
+        if (c->state != CLIENT_OPEN) break;
+        fresh = resp_is_fresh(&c->resp, &l->limits);
     }
     return at;
 }
@@ -48005,7 +48166,7 @@ static void net__read(struct loop *l, struct client *c) {
     took = net__parse(l, c, p, (size_t)n);
     if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
         client_cut(c);
-    if (l->nbatch > 0) l->in_at += (size_t)n;
+    if (l->next > l->batch) l->in_at += (size_t)n;
     else l->in_at = 0;
 }
 
@@ -48462,6 +48623,8 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
+    l->next = l->batch;
+    l->next_arg = l->args;
     net__limits(l);
     clock_read(&lane->clock);
     l->next_second = lane->clock.mono_us + 100000;
@@ -48987,7 +49150,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
 
         hint_take(&w, args[1], &hint);
     }
-    exec_request(l, c, row, (size_t)q->argc, args, &hint, r);
+    exec_one(l, c, row, (size_t)q->argc, args, &hint, r);
     c->state = CLIENT_OPEN;     /* QUIT closes nothing */
     if (args != few) free(args);
     return !r->failed;
