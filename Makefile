@@ -141,6 +141,12 @@ benchmark-persist: ## what a snapshot costs: stalls, memory, time, a load
 benchmark-instructions: ## callgrind's instructions per command
 	$(PYTHON) tests/bench/instructions.py $(ARGS)
 
+benchmark-threads: ## what several threads get out of one server
+	$(PYTHON) tests/bench/threads.py $(ARGS)
+
+benchmark-start: ## from the start to the first reply; memory when idle
+	$(PYTHON) tests/bench/start.py $(ARGS)
+
 performance: ## the tables of docs/performance.md, from BENCH_DIR
 	$(PYTHON) tests/bench/report.py $(ARGS)
 

@@ -472,7 +472,7 @@ static bool config__file(struct config__run *c, const char *path) {
 
 /* Does an empty variable mean something for the row, or that it is unset? */
 static bool config__may_be_empty(const struct option *row) {
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_STRING: case OPT_SAVE: case OPT_NOTIFY: case OPT_PERCENTS:
     case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS: case OPT_FIXED:
         return true;

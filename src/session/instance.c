@@ -90,11 +90,11 @@ enum command_group {
 struct command {
     const char *name;           /* lower case; "config|get" of a container */
     enum outcome (*run)(struct call *);
-    int arity;                  /* with the name; -n: n or more */
+    int8_t arity;               /* with the name; -n: n or more */
     uint32_t flags;
-    int first, last, step;      /* where the keys are; 0: none; last < 0 counts
+    int8_t first, last, step;   /* where the keys are; 0: none; last < 0 counts
                                    from the end */
-    enum command_group group;
+    uint8_t group;              /* enum command_group */
     const char *since, *cost, *usage, *summary;
 };
 

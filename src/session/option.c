@@ -449,7 +449,7 @@ static enum option_fault option__read(struct options *o,
         && options_by(o, row) == row && origin != ORIGIN_RUNTIME
         && origin != ORIGIN_DEFAULT;
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: return option__read_bool(v, origin, m);
     case OPT_DOUBLE: return option__read_double(row, v, m);
     case OPT_ENUM:
@@ -563,7 +563,7 @@ static void option__write(const struct options *o, const struct option *row,
     const struct option_percents *percents = m;
     const struct str *s = m;
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: option__put(out, *(const bool *)m ? "yes" : "no"); return;
     case OPT_DOUBLE: buf_printf(out, "%.15g", *(const double *)m); return;
     case OPT_LOG:
@@ -655,7 +655,7 @@ static void option_expected(const struct option *row, char *to, size_t room) {
                                              : "a whole number";
     char low[32], high[32], list[OPTION_ERR];
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: snprintf(to, room, "yes or no"); return;
     case OPT_INT:
     case OPT_SIZE:

@@ -254,10 +254,11 @@ struct option_word {
 struct option {
     const char *name;           /* ours: the flag, and KVNS_ in capitals */
     const char *also;           /* the other name, mostly Redis', or NULL */
-    enum option_type type;
-    unsigned flags;
-    enum option_group group;
-    size_t at;                  /* offset in struct options */
+    uint8_t type;               /* enum option_type; all narrow, for there are
+                                   two hundred rows */
+    uint16_t flags;
+    uint8_t group;              /* enum option_group */
+    uint16_t at;                /* offset in struct options */
     int64_t min, max;           /* of numbers; both 0: not used */
     const struct option_word *words;
     const char *text;           /* the default; of a fixed row: its value */

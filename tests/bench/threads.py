@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""What several threads get out of one server.
+
+    threads.py [--what embedded,waits,cost,loops] [--seconds 2] [--rounds 3]
+
+embedded  operations a second in process (threads.c): two threads against one
+waits     how often, and for how long, locks are waited for, by the number of
+          shards and threads
+cost      CPU per operation over sockets, pipeline 16, classic against sharded
+          with one thread and with eight
+loops     operations a second over sockets of commands that cost more, two
+          loops against one; the client takes CPU of its own, so on a small
+          machine this says little
+"""
+
+import argparse
+import statistics
+import subprocess
+import time
+
+from bench import elements, members, strings
+from common import cpu_ns, kvns_binary, pipe, save, table
+from harness.server import Server, build
+
+KEY = "key:__rand_int__"
+
+
+def run(program, *args):
+    out = subprocess.run([program, *map(str, args)], check=True,
+                         capture_output=True, text=True).stdout.split()
+    return [float(x) for x in out]
+
+
+def embedded(args):
+    """Rounds take turns, so that a machine that slows down slows down all."""
+    program = build("threads")
+    modes = {"classic": (1, 0), "1 thread": (1, 256), "2 threads": (2, 256)}
+    commands = args.commands.split(",")
+    got = {(c, m): [] for c in commands for m in modes}
+    for _ in range(args.rounds):
+        for command in commands:
+            for mode, (threads, shards) in modes.items():
+                n, took, cpu = run(program, command, threads, shards,
+                                   args.seconds)[:3]
+                got[command, mode].append((n / took / 1e6, cpu / n * 1e9,
+                                           cpu / took))
+    rows = [["in process, batches of 32", *("%s Mop/s" % m for m in modes),
+             "2 / 1", "cores", "CPU ns", "2 x CPU 1 / CPU 2"]]
+    result = {}
+    for command in commands:
+        best = {m: max(got[command, m]) for m in modes}
+        one, two = best["1 thread"], best["2 threads"]
+        cpu = [min(x[1] for x in got[command, m]) for m in modes]
+        result[command] = {"best": best, "cpu": cpu}
+        rows.append([command, *("%.2f" % best[m][0] for m in modes),
+                     "%.2fx" % (two[0] / one[0]), "%.2f" % two[2],
+                     " ".join("%.0f" % c for c in cpu),
+                     "%.2fx" % (2 * cpu[1] / cpu[2])])
+    table(rows)
+    return result
+
+
+def waits(args):
+    program = build("threads-wait")
+    rows = [["lock waits, SET", "threads", "waits in 1000", "ns each",
+             "ns per operation"]]
+    result = []
+    for shards in 16, 64, 256, 1024:
+        for threads in 1, 2, 4, 8:
+            n, _, _, taken, waited, ns = run(program, "SET", threads, shards,
+                                             args.seconds)
+            row = (shards, threads, waited / n * 1000, ns / max(waited, 1),
+                   ns / n)
+            result.append(row)
+            rows.append(["%d shards" % shards, str(threads),
+                         "%.2f" % row[2], "%.0f" % row[3], "%.1f" % row[4]])
+    table(rows)
+    return result
+
+
+def server(threads, shards=64):
+    extra = {} if threads == 0 else {
+        "sharded_mode": True, "shard_count": shards, "threads": threads}
+    return Server(kvns_binary(), "classic", memory_limit=str(8 << 30),
+                  **extra).start()
+
+
+def drive(s, command, pipeline, n, keys=100000):
+    """(CPU ns per operation, operations a second)"""
+    used, began = cpu_ns(s.pid), time.monotonic()
+    subprocess.run(["redis-benchmark", "-h", s.host, "-p", str(s.port), "-n",
+                    str(n), "-c", "50", "-P", str(pipeline), "-r", str(keys),
+                    "-q", *command], check=True, stdout=subprocess.DEVNULL)
+    took = time.monotonic() - began
+    return (cpu_ns(s.pid) - used) / n, n / took
+
+
+def compare(args, works, modes, which, label):
+    """Medians of each work on each server, and the ratios to the first."""
+    rows = [[label, *modes, *("%s / %s" % (m, list(modes)[0])
+                              for m in list(modes)[1:])]]
+    result = {}
+    for name, (fill, command, pipeline, n) in works.items():
+        got = {}
+        servers = {m: server(t) for m, t in modes.items()}
+        try:
+            for s in servers.values():
+                pipe(s.address, fill())
+            for _ in range(args.rounds):
+                for m, s in servers.items():
+                    got.setdefault(m, []).append(
+                        drive(s, command, pipeline, int(n * args.seconds)))
+        finally:
+            for s in servers.values():
+                s.stop()
+                s.discard()
+        value = {m: statistics.median(x[which] for x in got[m])
+                 for m in modes}
+        first = value[list(modes)[0]]
+        result[name] = value
+        rows.append([name, *("%.0f" % v for v in value.values()),
+                     *("%.2fx" % (value[m] / first)
+                       for m in list(modes)[1:])])
+    table(rows)
+    return result
+
+
+def cost(args):
+    few = strings(100000)
+    works = {"GET": (few, ["GET", KEY], 16, 400000),
+             "SET": (few, ["SET", KEY, "v" * 32], 16, 400000)}
+    modes = {"classic": 0, "1 thread": 1, "8 threads": 8}
+    return compare(args, works, modes, 0, "CPU ns an operation")
+
+
+def loops(args):
+    mset = ["MSET"] + [x for _ in range(10) for x in (KEY, "v" * 32)]
+
+    def lists():
+        for i in range(8):
+            for command in elements(600)():
+                yield [command[0], "list:%012d" % i, *command[2:]]
+
+    def sets():
+        for i in range(8):
+            for command in members(50000)():
+                yield [command[0], "zset:%012d" % i, *command[2:]]
+
+    works = {
+        "ZADD, a large set": (sets, ["ZADD", "zset:000000000001",
+                                     "__rand_int__", "element:__rand_int__"],
+                              16, 200000),
+        "MSET of 10": (strings(100000), mset, 16, 50000),
+        "LRANGE 600": (lists, ["LRANGE", "list:000000000001", "0", "599"], 4,
+                       20000),
+    }
+    return compare(args, works, {"1 loop": 1, "2 loops": 2}, 1,
+                   "operations a second")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--what", default="embedded,waits,cost,loops")
+    parser.add_argument("--commands", default="GET,SET,HSET,ZADD")
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    every = {"embedded": embedded, "waits": waits, "cost": cost,
+             "loops": loops}
+    result = {}
+    for what in args.what.split(","):
+        result[what] = every[what](args)
+        print()
+    save("threads.json", result)
+
+
+if __name__ == "__main__":
+    main()
