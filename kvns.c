@@ -20861,10 +20861,11 @@ struct option_word {
 struct option {
     const char *name;           /* ours: the flag, and KVNS_ in capitals */
     const char *also;           /* the other name, mostly Redis', or NULL */
-    enum option_type type;
-    unsigned flags;
-    enum option_group group;
-    size_t at;                  /* offset in struct options */
+    uint8_t type;               /* enum option_type; all narrow, for there are
+                                   two hundred rows */
+    uint16_t flags;
+    uint8_t group;              /* enum option_group */
+    uint16_t at;                /* offset in struct options */
     int64_t min, max;           /* of numbers; both 0: not used */
     const struct option_word *words;
     const char *text;           /* the default; of a fixed row: its value */
@@ -21884,7 +21885,7 @@ static enum option_fault option__read(struct options *o,
         && options_by(o, row) == row && origin != ORIGIN_RUNTIME
         && origin != ORIGIN_DEFAULT;
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: return option__read_bool(v, origin, m);
     case OPT_DOUBLE: return option__read_double(row, v, m);
     case OPT_ENUM:
@@ -21998,7 +21999,7 @@ static void option__write(const struct options *o, const struct option *row,
     const struct option_percents *percents = m;
     const struct str *s = m;
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: option__put(out, *(const bool *)m ? "yes" : "no"); return;
     case OPT_DOUBLE: buf_printf(out, "%.15g", *(const double *)m); return;
     case OPT_LOG:
@@ -22090,7 +22091,7 @@ static void option_expected(const struct option *row, char *to, size_t room) {
                                              : "a whole number";
     char low[32], high[32], list[OPTION_ERR];
 
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_BOOL: snprintf(to, room, "yes or no"); return;
     case OPT_INT:
     case OPT_SIZE:
@@ -23070,7 +23071,7 @@ static bool config__file(struct config__run *c, const char *path) {
 
 /* Does an empty variable mean something for the row, or that it is unset? */
 static bool config__may_be_empty(const struct option *row) {
-    switch (row->type) {
+    switch ((enum option_type)row->type) {
     case OPT_STRING: case OPT_SAVE: case OPT_NOTIFY: case OPT_PERCENTS:
     case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS: case OPT_FIXED:
         return true;
@@ -23642,11 +23643,11 @@ enum command_group {
 struct command {
     const char *name;           /* lower case; "config|get" of a container */
     enum outcome (*run)(struct call *);
-    int arity;                  /* with the name; -n: n or more */
+    int8_t arity;               /* with the name; -n: n or more */
     uint32_t flags;
-    int first, last, step;      /* where the keys are; 0: none; last < 0 counts
+    int8_t first, last, step;   /* where the keys are; 0: none; last < 0 counts
                                    from the end */
-    enum command_group group;
+    uint8_t group;              /* enum command_group */
     const char *since, *cost, *usage, *summary;
 };
 
