@@ -115,6 +115,34 @@ static enum outcome config__set_bound(struct call *x) {
     return ok ? DONE : FAILED;
 }
 
+/* Would there be descriptors for the clients that this CONFIG SET wants to
+ * allow?  Tries it on a copy, so that all changes or nothing does. */
+static bool config__has_descriptors(struct call *x, char *err, size_t room) {
+    struct options own;
+    int64_t most;
+    size_t at = 0;
+
+    for (size_t i = 2; i < x->argc; i += 2)
+        if (str_is(x->argv[i], "maxclients") ||
+            str_is(x->argv[i], "max-clients"))
+            at = i;
+    if (at == 0) return true;
+    memset(&own, 0, sizeof own);
+    most = x->k->opt.max_clients;
+    if (options_copy(&own, &x->k->opt) &&
+        options_change(&own, (x->argc - 2) / 2, x->argv + 2, err, room) &&
+        own.max_clients > most)
+        most = apply_clients(own.max_clients);
+    else most = own.max_clients;    /* what else is wrong is said later */
+    snprintf(err, room, "ERR CONFIG SET failed (possibly related to argument "
+                        "'%.*s') - The operating system is not able to "
+                        "handle the specified number of clients, try with "
+                        "%lld", (int)x->argv[at].n, x->argv[at].p,
+             (long long)most);
+    options_free(&own);
+    return most == own.max_clients;
+}
+
 static enum outcome cmd_config_set(struct call *x) {
     struct kvns *k = x->k;
     bool open = k->opt.password.n == 0;
@@ -123,7 +151,8 @@ static enum outcome cmd_config_set(struct call *x) {
 
     if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
     if (x->w.bound.p != NULL) return config__set_bound(x);
-    if (!options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
+    if (!config__has_descriptors(x, err, sizeof err) ||
+        !options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
                         sizeof err)) {
         reply_errorf(x->r, "%s", err);
         return FAILED;

@@ -44,37 +44,18 @@ static void *main__loop(void *arg) {
     return NULL;
 }
 
-/* Descriptors that so many clients need: their own, the pipes of those who
- * wait for the idle ones, and some for listeners, HTTP and files. */
-static rlim_t main__descriptors(int64_t clients) {
-    return (rlim_t)(clients + clients / 64 + 128);
-}
-
 /* Let this process have the descriptors it needs, or take as many clients as
  * there are descriptors for. */
 static void main__raise_limits(struct kvns *k) {
-    int64_t asked = k->opt.max_clients, most = asked;
-    rlim_t want = main__descriptors(asked);
+    int64_t asked = k->opt.max_clients, most = apply_clients(asked);
     struct rlimit r;
 
-    if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return;
-    if (r.rlim_max != RLIM_INFINITY && r.rlim_max < want) {
-        struct rlimit more = { want, want };
-
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0) return;
-        want = r.rlim_max;
-    }
-    r.rlim_cur = want;
-    if (setrlimit(RLIMIT_NOFILE, &r) == -1 &&
-        getrlimit(RLIMIT_NOFILE, &r) == -1)
-        return;
-    while (most > 1 && main__descriptors(most) > r.rlim_cur) most--;
-    if (most == asked) return;
+    if (most == asked || getrlimit(RLIMIT_NOFILE, &r) == -1) return;
     k->opt.max_clients = most;
     log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had, "
              "where max-clients %lld needs %llu: max-clients is %lld now",
              (unsigned long long)r.rlim_cur, (long long)asked,
-             (unsigned long long)main__descriptors(asked), (long long)most);
+             (unsigned long long)apply_descriptors(asked), (long long)most);
 }
 
 static void main__warnings(struct kvns *k, const struct buf *b) {

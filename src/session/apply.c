@@ -180,3 +180,29 @@ static void apply_log(struct kvns *k) {
     atomic_store(&k->log.level, k->opt.log);
     atomic_store(&k->log.format, k->opt.log_format);
 }
+
+/* Descriptors that so many clients need: their own, the pipes of those who
+ * wait for the idle ones, and some for listeners, HTTP and files. */
+static rlim_t apply_descriptors(int64_t clients) {
+    return (rlim_t)(clients + clients / 64 + 128);
+}
+
+/* Let the process have descriptors for so many clients, as far as the system
+ * allows; what it has it keeps.  Returns how many of them it has some for. */
+static int64_t apply_clients(int64_t asked) {
+    rlim_t want = apply_descriptors(asked);
+    struct rlimit r, more = { want, want };
+    int64_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return asked;
+    if (r.rlim_max == RLIM_INFINITY || r.rlim_max >= want)
+        more.rlim_max = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0) return asked;
+    more = r;
+    more.rlim_cur = r.rlim_max;
+    if (more.rlim_cur < want && setrlimit(RLIMIT_NOFILE, &more) == 0) r = more;
+    if (r.rlim_cur <= apply_descriptors(1)) return 1;
+    most = (int64_t)(r.rlim_cur - apply_descriptors(0)) / 65 * 64;
+    while (most < asked && apply_descriptors(most + 1) <= r.rlim_cur) most++;
+    return most;
+}

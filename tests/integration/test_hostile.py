@@ -2,6 +2,7 @@
 nothing spins, nothing is kept for them beyond their limits."""
 
 import os
+import re
 import resource
 import socket
 import struct
@@ -134,6 +135,52 @@ def test_the_limit_of_descriptors_is_raised(binary, config_name, linux):
         for c in clients:
             assert c.call("PING") == ("+", b"PONG")
             c.close()
+        s.stop()
+    finally:
+        s.discard()
+
+
+def test_more_clients_at_run_time(binary, config_name, linux):
+    """CONFIG SET maxclients raises the limit of descriptors, or says how
+    many clients it allows; then nothing of the CONFIG SET is done."""
+    real = "ulimit -H -n 900; ulimit -S -n 300; exec %s" % binary
+    s = Server("/bin/sh", config_name, args=["-c", real], max_clients=100)
+
+    def value(c, name):
+        return int(plain(c.call("CONFIG", "GET", name))[1])
+
+    try:
+        s.start()
+        # without the right to raise the hard limit, which root has
+        resource.prlimit(s.pid, resource.RLIMIT_NOFILE, (300, 900))
+        with s.raw() as c:
+            c.ok("CONFIG", "SET", "maxclients", "400")
+            soft, hard = resource.prlimit(s.pid, resource.RLIMIT_NOFILE)
+            assert 400 < soft <= hard
+            clients = [s.raw() for _ in range(350)]
+            for other in clients:
+                assert other.call("PING") == ("+", b"PONG")
+                other.close()
+            # more than any system has
+            asked, was = "3000000000", value(c, "timeout")
+            kind, said = c.call("CONFIG", "SET", "timeout", "77",
+                                "maxclients", asked)
+            assert kind == "-"
+            match = re.fullmatch(
+                rb"ERR CONFIG SET failed \(possibly related to argument "
+                rb"'maxclients'\) - The operating system is not able to "
+                rb"handle the specified number of clients, try with (\d+)",
+                said)
+            assert match, said
+            assert value(c, "maxclients") == 400
+            assert value(c, "timeout") == was
+            most = int(match.group(1))
+            assert most >= 700
+            c.ok("CONFIG", "SET", "maxclients", str(most))
+            assert value(c, "maxclients") == most
+            c.ok("CONFIG", "SET", "maxclients", "50")
+            assert c.call("CONFIG", "SET", "maxclients", "x")[0] == "-"
+            assert value(c, "maxclients") == 50
         s.stop()
     finally:
         s.discard()
