@@ -248,6 +248,7 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
                                    uint64_t n, bool values) {
     size_t count = fields_count(&x->w, e), mark;
     struct rand *r;
+    struct item **living = NULL;
     uint32_t *offsets = NULL;
     struct keyref ref;
     bool ok = true;
@@ -256,17 +257,23 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     r = &ref.shard->rand;
     if (!lots_begin_or_reply(x, values ? 2 * n : n)) return FAILED;
     if (n > 4) offsets = fields_offsets(e);
+    if (fields_are_rare(e, count)) {
+        living = fields_living(&x->w, e, count);
+        if (living == NULL) return reply_err(x, ERR_MEMORY);
+    }
     mark = reply_mark(x->r);
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
     while (ok && n-- > 0) {
-        struct fields_pair pair = fields_random(&x->w, e, r, offsets,
-                                                count);
+        struct fields_pair pair =
+            living != NULL ? fields_pair_of(living[rand_below(r, count)]) :
+                             fields_random(&x->w, e, r, offsets, count);
 
         if (values) hashes__see_pair(x, &pair);
         else hashes__see_field(x, &pair);
         ok = lots_goes_on_or_reply(x, mark);
     }
     free(offsets);
+    free(living);
     return ok ? DONE : FAILED;
 }
 

@@ -320,7 +320,8 @@ static struct fields_pair fields__pair_at(struct str v, size_t at) {
     return pair;
 }
 
-static struct fields_pair fields__pair_of(const struct item *it) {
+/* The pair that is an item of a table, lent. */
+static struct fields_pair fields_pair_of(const struct item *it) {
     return (struct fields_pair){ { item_key(it), 0, false },
                                  { item_value(it), 0, false },
                                  item_has_deadline(it) ? item_deadline(it) :
@@ -336,7 +337,7 @@ struct fields__seen {
 
 static void fields__see_item(void *ctx, void *item) {
     struct fields__seen *x = ctx;
-    struct fields_pair pair = fields__pair_of(item);
+    struct fields_pair pair = fields_pair_of(item);
 
     if (due_is_dead(item, x->now)) return;
     if (x->sample != NULL &&
@@ -388,7 +389,7 @@ static struct fields_pair fields__draw(const struct work *w,
     for (int tries = 0; tries < 100; tries++) {
         const struct item *it = table_random(&h->fields, r, &at);
 
-        if (!due_is_dead(it, w->now)) return fields__pair_of(it);
+        if (!due_is_dead(it, w->now)) return fields_pair_of(it);
     }
     do {
         cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
@@ -410,6 +411,41 @@ static struct fields_pair fields_random(const struct work *w,
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
+}
+
+struct fields__living {
+    struct item **item;
+    size_t n;
+    int64_t now;
+};
+
+static void fields__see_living(void *ctx, void *item) {
+    struct fields__living *x = ctx;
+
+    if (!due_is_dead(item, x->now)) x->item[x->n++] = item;
+}
+
+/* Are most fields dead?  Then to draw again and again takes too long without
+ * a list of the `count` that live. */
+static bool fields_are_rare(const struct entry *e, size_t count) {
+    return entry_shape(e) == SHAPE_HASH_TABLE &&
+           count < ((struct big_hash *)entry_object(e))->fields.count / 2;
+}
+
+/* The items that live, all `count` of them, as an array that the caller frees;
+ * they are lent.  NULL: no memory. */
+static struct item **fields_living(const struct work *w,
+                                   const struct entry *e, size_t count) {
+    struct fields__living x = { malloc(count * sizeof *x.item), 0, w->now };
+    const struct big_hash *h = entry_object(e);
+    uint32_t cursor = 0;
+
+    if (x.item == NULL) return NULL;
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_living, &x);
+    } while (cursor != 0);
+    KVNS_ASSERT(x.n == count);
+    return x.item;
 }
 
 /* The offsets of the pairs of a small hash, for many draws; the caller frees

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -735,3 +736,31 @@ def test_damaged_deadlines(fresh_server, binary, tmp_path, config_name):
         s, r = start(fresh_server, path)
         assert r.hlen("h") == 9
         s.kill()
+
+
+def test_the_living_are_drawn_from_many_dead(lazy):
+    """A draw that looks for one of three among thousands of dead fields must
+    not do so for each of a million times."""
+    c, n = lazy, 6000
+    for i in range(0, n, 500):
+        hset(c, "h", 500, i)
+    alive = ["f7", "f2999", "f5000"]
+    rest = ["f%d" % i for i in range(n) if "f%d" % i not in alive]
+    for i in range(0, len(rest), 1000):
+        part = rest[i:i + 1000]
+        c.call("HPEXPIRE", "h", "1", "FIELDS", str(len(part)), *part)
+    time.sleep(0.01)
+    assert c.call("HLEN", "h") == (":", 3)
+    drawn = [v for _, v in c.call("HRANDFIELD", "h", "-20000")[1]]
+    assert len(drawn) == 20000
+    usec = float(re.search(rb"cmdstat_hrandfield:calls=1,usec=(\d+)",
+                           c.call("INFO", "commandstats")[1]).group(1))
+    assert usec < 1000000       # with a look at all for each it is 5 s
+    for name in alive:
+        assert 0.30 < drawn.count(name.encode()) / len(drawn) < 0.37
+    pairs = c.call("HRANDFIELD", "h", "-3000", "WITHVALUES")[1]
+    assert {(k[1], v[1]) for k, v in zip(pairs[::2], pairs[1::2])} == {
+        (a.encode(), b"v" + a[1:].encode()) for a in alive}
+    assert sorted(v for _, v in c.call("HRANDFIELD", "h", "10")[1]) == sorted(
+        a.encode() for a in alive)
+    assert len(c.call("HGETALL", "h")[1]) == 6
