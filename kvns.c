@@ -16593,7 +16593,8 @@ static struct fields_pair fields__pair_at(struct str v, size_t at) {
     return pair;
 }
 
-static struct fields_pair fields__pair_of(const struct item *it) {
+/* The pair that is an item of a table, lent. */
+static struct fields_pair fields_pair_of(const struct item *it) {
     return (struct fields_pair){ { item_key(it), 0, false },
                                  { item_value(it), 0, false },
                                  item_has_deadline(it) ? item_deadline(it) :
@@ -16609,7 +16610,7 @@ struct fields__seen {
 
 static void fields__see_item(void *ctx, void *item) {
     struct fields__seen *x = ctx;
-    struct fields_pair pair = fields__pair_of(item);
+    struct fields_pair pair = fields_pair_of(item);
 
     if (due_is_dead(item, x->now)) return;
     if (x->sample != NULL &&
@@ -16661,7 +16662,7 @@ static struct fields_pair fields__draw(const struct work *w,
     for (int tries = 0; tries < 100; tries++) {
         const struct item *it = table_random(&h->fields, r, &at);
 
-        if (!due_is_dead(it, w->now)) return fields__pair_of(it);
+        if (!due_is_dead(it, w->now)) return fields_pair_of(it);
     }
     do {
         cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
@@ -16683,6 +16684,41 @@ static struct fields_pair fields_random(const struct work *w,
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
+}
+
+struct fields__living {
+    struct item **item;
+    size_t n;
+    int64_t now;
+};
+
+static void fields__see_living(void *ctx, void *item) {
+    struct fields__living *x = ctx;
+
+    if (!due_is_dead(item, x->now)) x->item[x->n++] = item;
+}
+
+/* Are most fields dead?  Then to draw again and again takes too long without
+ * a list of the `count` that live. */
+static bool fields_are_rare(const struct entry *e, size_t count) {
+    return entry_shape(e) == SHAPE_HASH_TABLE &&
+           count < ((struct big_hash *)entry_object(e))->fields.count / 2;
+}
+
+/* The items that live, all `count` of them, as an array that the caller frees;
+ * they are lent.  NULL: no memory. */
+static struct item **fields_living(const struct work *w,
+                                   const struct entry *e, size_t count) {
+    struct fields__living x = { malloc(count * sizeof *x.item), 0, w->now };
+    const struct big_hash *h = entry_object(e);
+    uint32_t cursor = 0;
+
+    if (x.item == NULL) return NULL;
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_living, &x);
+    } while (cursor != 0);
+    KVNS_ASSERT(x.n == count);
+    return x.item;
 }
 
 /* The offsets of the pairs of a small hash, for many draws; the caller frees
@@ -24679,6 +24715,32 @@ static void apply_options(struct kvns *k) {
 static void apply_log(struct kvns *k) {
     atomic_store(&k->log.level, k->opt.log);
     atomic_store(&k->log.format, k->opt.log_format);
+}
+
+/* Descriptors that so many clients need: their own, the pipes of those who
+ * wait for the idle ones, and some for listeners, HTTP and files. */
+static rlim_t apply_descriptors(int64_t clients) {
+    return (rlim_t)(clients + clients / 64 + 128);
+}
+
+/* Let the process have descriptors for so many clients, as far as the system
+ * allows; what it has it keeps.  Returns how many of them it has some for. */
+static int64_t apply_clients(int64_t asked) {
+    rlim_t want = apply_descriptors(asked);
+    struct rlimit r, more = { want, want };
+    int64_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return asked;
+    if (r.rlim_max == RLIM_INFINITY || r.rlim_max >= want)
+        more.rlim_max = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0) return asked;
+    more = r;
+    more.rlim_cur = r.rlim_max;
+    if (more.rlim_cur < want && setrlimit(RLIMIT_NOFILE, &more) == 0) r = more;
+    if (r.rlim_cur <= apply_descriptors(1)) return 1;
+    most = (int64_t)(r.rlim_cur - apply_descriptors(0)) / 65 * 64;
+    while (most < asked && apply_descriptors(most + 1) <= r.rlim_cur) most++;
+    return most;
 }
 /* ---- end session/apply.c -------------------------------------------- */
 /* snapshots to disk */
@@ -33143,6 +33205,7 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
                                    uint64_t n, bool values) {
     size_t count = fields_count(&x->w, e), mark;
     struct rand *r;
+    struct item **living = NULL;
     uint32_t *offsets = NULL;
     struct keyref ref;
     bool ok = true;
@@ -33151,17 +33214,23 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     r = &ref.shard->rand;
     if (!lots_begin_or_reply(x, values ? 2 * n : n)) return FAILED;
     if (n > 4) offsets = fields_offsets(e);
+    if (fields_are_rare(e, count)) {
+        living = fields_living(&x->w, e, count);
+        if (living == NULL) return reply_err(x, ERR_MEMORY);
+    }
     mark = reply_mark(x->r);
     reply_array(x->r, values && x->r->proto == 2 ? 2 * n : n);
     while (ok && n-- > 0) {
-        struct fields_pair pair = fields_random(&x->w, e, r, offsets,
-                                                count);
+        struct fields_pair pair =
+            living != NULL ? fields_pair_of(living[rand_below(r, count)]) :
+                             fields_random(&x->w, e, r, offsets, count);
 
         if (values) hashes__see_pair(x, &pair);
         else hashes__see_field(x, &pair);
         ok = lots_goes_on_or_reply(x, mark);
     }
     free(offsets);
+    free(living);
     return ok ? DONE : FAILED;
 }
 
@@ -40654,6 +40723,34 @@ static enum outcome config__set_bound(struct call *x) {
     return ok ? DONE : FAILED;
 }
 
+/* Would there be descriptors for the clients that this CONFIG SET wants to
+ * allow?  Tries it on a copy, so that all changes or nothing does. */
+static bool config__has_descriptors(struct call *x, char *err, size_t room) {
+    struct options own;
+    int64_t most;
+    size_t at = 0;
+
+    for (size_t i = 2; i < x->argc; i += 2)
+        if (str_is(x->argv[i], "maxclients") ||
+            str_is(x->argv[i], "max-clients"))
+            at = i;
+    if (at == 0) return true;
+    memset(&own, 0, sizeof own);
+    most = x->k->opt.max_clients;
+    if (options_copy(&own, &x->k->opt) &&
+        options_change(&own, (x->argc - 2) / 2, x->argv + 2, err, room) &&
+        own.max_clients > most)
+        most = apply_clients(own.max_clients);
+    else most = own.max_clients;    /* what else is wrong is said later */
+    snprintf(err, room, "ERR CONFIG SET failed (possibly related to argument "
+                        "'%.*s') - The operating system is not able to "
+                        "handle the specified number of clients, try with "
+                        "%lld", (int)x->argv[at].n, x->argv[at].p,
+             (long long)most);
+    options_free(&own);
+    return most == own.max_clients;
+}
+
 static enum outcome cmd_config_set(struct call *x) {
     struct kvns *k = x->k;
     bool open = k->opt.password.n == 0;
@@ -40662,7 +40759,8 @@ static enum outcome cmd_config_set(struct call *x) {
 
     if (x->argc % 2 != 0) return reply_err(x, ERR_SYNTAX);
     if (x->w.bound.p != NULL) return config__set_bound(x);
-    if (!options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
+    if (!config__has_descriptors(x, err, sizeof err) ||
+        !options_change(&k->opt, (x->argc - 2) / 2, x->argv + 2, err,
                         sizeof err)) {
         reply_errorf(x->r, "%s", err);
         return FAILED;
@@ -49965,37 +50063,18 @@ static void *main__loop(void *arg) {
     return NULL;
 }
 
-/* Descriptors that so many clients need: their own, the pipes of those who
- * wait for the idle ones, and some for listeners, HTTP and files. */
-static rlim_t main__descriptors(int64_t clients) {
-    return (rlim_t)(clients + clients / 64 + 128);
-}
-
 /* Let this process have the descriptors it needs, or take as many clients as
  * there are descriptors for. */
 static void main__raise_limits(struct kvns *k) {
-    int64_t asked = k->opt.max_clients, most = asked;
-    rlim_t want = main__descriptors(asked);
+    int64_t asked = k->opt.max_clients, most = apply_clients(asked);
     struct rlimit r;
 
-    if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= want) return;
-    if (r.rlim_max != RLIM_INFINITY && r.rlim_max < want) {
-        struct rlimit more = { want, want };
-
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0) return;
-        want = r.rlim_max;
-    }
-    r.rlim_cur = want;
-    if (setrlimit(RLIMIT_NOFILE, &r) == -1 &&
-        getrlimit(RLIMIT_NOFILE, &r) == -1)
-        return;
-    while (most > 1 && main__descriptors(most) > r.rlim_cur) most--;
-    if (most == asked) return;
+    if (most == asked || getrlimit(RLIMIT_NOFILE, &r) == -1) return;
     k->opt.max_clients = most;
     log_line(&k->log, KLOG_WARNING, "only %llu descriptors are to be had, "
              "where max-clients %lld needs %llu: max-clients is %lld now",
              (unsigned long long)r.rlim_cur, (long long)asked,
-             (unsigned long long)main__descriptors(asked), (long long)most);
+             (unsigned long long)apply_descriptors(asked), (long long)most);
 }
 
 static void main__warnings(struct kvns *k, const struct buf *b) {
