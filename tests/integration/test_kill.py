@@ -20,7 +20,7 @@ import time
 import pytest
 import redis as redis_py
 
-import conftest
+from conftest import connect_py
 
 WRITERS = 3
 FIELDS, LIST, KEYS, LONG = 3000, 4000, 200, 70000
@@ -30,12 +30,6 @@ FIELDS, LIST, KEYS, LONG = 3000, 4000, 200, 70000
 def not_redis(config_name):
     if config_name == "redis":
         pytest.skip("about files that we write")
-
-
-def connect(s):
-    """A client that ends with its server: tries anew would take seconds."""
-    return conftest.connect_py(
-        s, 2, retry=redis_py.retry.Retry(redis_py.backoff.NoBackoff(), 0))
 
 
 def step(pipe, who, n):
@@ -100,7 +94,7 @@ class Writer(threading.Thread):
         self.start()
 
     def run(self):
-        r = connect(self.s)
+        r = connect_py(self.s, 2)
         n = self.acked
         try:
             while True:
@@ -127,7 +121,7 @@ class Saver(threading.Thread):
         self.start()
 
     def run(self):
-        r = connect(self.s)
+        r = connect_py(self.s, 2)
         before = [w.acked for w in self.writers]
         promised = False
         try:
@@ -151,7 +145,7 @@ class Saver(threading.Thread):
 def start(fresh_server, path):
     s = fresh_server(args=["--redis", "--save", "3600 100000000"],
                      persist_path=path)
-    r = connect(s)
+    r = connect_py(s, 2)
     limit = time.monotonic() + 30
     while r.info("persistence")["loading"]:
         assert time.monotonic() < limit
