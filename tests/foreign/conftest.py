@@ -12,6 +12,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 FOREIGN = os.path.join(TOP, "build", "foreign")
 NODE = ["redis@6", "ioredis@6"]
 PYTHON = ["redis", "rq", "celery", "packaging"]
+REDIS_PY = "8.1.0"              # whose own tests are run
+SUITE = ["pytest", "pytest-asyncio", "pytest-timeout", "packaging"]
 
 
 def install(mark, command, cwd):
@@ -65,6 +67,23 @@ def python():
             cwd=os.path.join(TOP, "tests", "foreign"))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def redis_py_suite():
+    """(a Python, the folder with redis-py's source package)"""
+    venv = os.path.join(FOREIGN, "suite")
+    binary = os.path.join(venv, "bin", "python")
+    where = os.path.join(FOREIGN, "redis-" + REDIS_PY)
+    os.makedirs(FOREIGN, exist_ok=True)
+    install("suite-venv.done", [sys.executable, "-m", "venv", venv], TOP)
+    install("suite.done", [binary, "-m", "pip", "install", "-q", *SUITE], TOP)
+    install("suite-%s.done" % REDIS_PY, [
+        binary, "-m", "pip", "download", "-q", "--no-deps", "--no-binary",
+        ":all:", "-d", FOREIGN, "redis==" + REDIS_PY], TOP)
+    if not os.path.isdir(where):
+        shutil.unpack_archive(where + ".tar.gz", FOREIGN)
+    return binary, where
 
 
 @pytest.fixture
