@@ -4,7 +4,8 @@
  * An order is "TOKEN CALL N ERRNO": the N-th such call from now on fails.  The
  * token tells one order from the next.  CALL "short" lets writes of more than
  * a byte write half, "slow" lets the N-th write take ERRNO milliseconds;
- * "crawl" lets every 64 KiB that are written take ERRNO microseconds.
+ * "crawl" lets every 64 KiB that are written take ERRNO microseconds, "creep"
+ * each read of a snapshot.
  *
  * With FAULT_RECORD all calls that change FAULT_DIR or the files in it go into
  * that file, one after the other, each a line and for "write" the bytes:
@@ -116,8 +117,9 @@ static void record_names(const char *call, const char *a, const char *b) {
     record(line, "", 0);
 }
 
-/* How long 64 KiB are to take, in microseconds; 0: as long as they do. */
-static unsigned crawl(void) {
+/* How long 64 KiB, or a read, are to take by an order to "crawl" or "creep", in
+ * microseconds; 0: as long as they do. */
+static unsigned slowness(const char *how) {
     int (*real_open)(const char *, int, ...) = (int (*)(const char *, int,
                                                        ...))next("open");
     int (*real_close)(int) = (int (*)(int))next("close");
@@ -131,7 +133,7 @@ static unsigned crawl(void) {
     now[got > 0 ? got : 0] = '\0';
     real_close(fd);
     if (sscanf(now, "%*s %63s %d %d", name, &n, &us) != 3) return 0;
-    return strcmp(name, "crawl") == 0 ? (unsigned)us : 0;
+    return strcmp(name, how) == 0 ? (unsigned)us : 0;
 }
 
 /* Shall this call fail?  errno is set then. */
@@ -219,13 +221,30 @@ ssize_t write(int fd, const void *p, size_t n) {
     ssize_t wrote;
 
     if (concerns_fd(fd) != 1) return real(fd, p, n);
-    usleep((useconds_t)((unsigned long long)crawl() * n >> 16));
+    usleep((useconds_t)((unsigned long long)slowness("crawl") * n >> 16));
     if (fails("write")) return -1;
     if (fails("slow")) usleep((useconds_t)errno * 1000);
     if (n > 1 && fails("short")) n /= 2;
     wrote = real(fd, p, n);
     if (wrote > 0) record_fd("write", fd, p, (size_t)wrote);
     return wrote;
+}
+
+ssize_t read(int fd, void *p, size_t n) {
+    ssize_t (*real)(int, void *, size_t) =
+        (ssize_t (*)(int, void *, size_t))next("read");
+    static __thread int within;
+    char link[64], path[PATH_MAX];
+    ssize_t len;
+
+    if (within++ == 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        len = readlink(link, path, sizeof path);
+        if (len > 4 && memcmp(path + len - 4, ".rdb", 4) == 0)
+            usleep((useconds_t)slowness("creep"));
+    }
+    within--;
+    return real(fd, p, n);
 }
 
 int fsync(int fd) {

@@ -1,8 +1,10 @@
 """Disks fail: the old snapshot stays, the server serves on and says so."""
 
 import errno
+import http.client
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -12,7 +14,7 @@ import urllib.request
 import pytest
 
 from conftest import connect_py
-from harness.server import TOP, free_port
+from harness.server import TOP, Server, free_port
 
 ARGS = ["--redis", "--save", "3600 100000000"]
 
@@ -304,3 +306,52 @@ def test_a_disk_slower_than_the_writes(disk, fresh_server, tmp_path):
         time.sleep(0.01)
     assert r.get("k%d" % (n - 1)) == b"z" * size
     assert r.llen("list") == 3000
+
+
+def test_alive_but_not_ready_while_loading(disk, fresh_server, tmp_path):
+    """/readyz is 503 as long as it loads, /healthz 200; so are INFO and
+    /metrics true about it."""
+    s = fresh_server(args=ARGS, persist_path=tmp_path / "data" / "x.rdb")
+    with s.raw() as c:
+        for i in range(240):
+            c.ok("SET", "k%d" % i, random.randbytes(100000))
+        c.ok("SAVE")
+    s.stop()
+    disk.order("creep", 1, 40000)
+    s = Server(s.binary, s.config, args=ARGS, metrics_host="127.0.0.1",
+               metrics_port=free_port(),
+               persist_path=tmp_path / "data" / "x.rdb")
+
+    def ask(path):
+        c = http.client.HTTPConnection(
+            "127.0.0.1", int(s.options["KVNS_METRICS_PORT"]), timeout=20)
+        try:
+            c.request("GET", path)
+            answer = c.getresponse()
+            return answer.status, answer.read()
+        finally:
+            c.close()
+
+    try:
+        s.start()
+        seen = 0
+        limit = time.monotonic() + 60
+        while True:
+            assert time.monotonic() < limit
+            alive = ask("/healthz")
+            metrics = ask("/metrics")[1]
+            ready = ask("/readyz")
+            assert alive == (200, b"ok\n")
+            if ready == (200, b"ok\n"):
+                break
+            assert ready == (503, b"loading\n")
+            assert b"\nkvns_loading 1\n" in metrics
+            seen += 1
+        assert seen > 0
+        assert b"\nkvns_loading 0\n" in ask("/metrics")[1]
+        with s.raw() as c:
+            assert c.call("DBSIZE") == (":", 240)
+            assert b"\r\nloading:0\r\n" in c.call("INFO")[1]
+        s.stop()
+    finally:
+        s.discard()
