@@ -2,10 +2,12 @@
 
 import re
 import time
+import urllib.request
 
 import pytest
 
 from harness.resp import encode, plain
+from harness.server import free_port
 
 
 @pytest.fixture
@@ -287,3 +289,80 @@ def test_shutdown(fresh_server):
         c.send(encode("SHUTDOWN", "NOSAVE"))
         c.expect_closed()
     assert s.process.wait(10) == 0
+
+
+# Passwords that must never be seen again, in any spelling.
+SECRETS = [b"hunter2", b"Hunter3", b"hunter4", b"hunter5", b"hunter6",
+           b"hunter7"]
+
+
+def use_secrets(c, other):
+    """Say each of them in every way there is, rightly and wrongly."""
+    c.ok("CONFIG", "SET", "requirepass", "hunter2")
+    c.call("CONFIG", "SET", "nosuchoption", "x", "requirepass", "Hunter3")
+    c.call("CONFIG", "SET", "requirepass", "Hunter3", "maxmemory", "x")
+    for args in (["AUTH", "Hunter3"], ["AUTH", "default", "Hunter3"],
+                 ["auth", "nobody", "Hunter3"], ["AUTH", "hunter2"],
+                 ["AUTH", "a", "hunter2", "hunter4"],
+                 ["HELLO", "3", "AUTH", "default", "Hunter3"],
+                 ["HELLO", "9", "AUTH", "default", "hunter2"],
+                 ["HELLO", "2", "auth", "default", "hunter2", "SETNAME", "x"],
+                 ["HELLO", "2", "AUTH", "default", "hunter2", "nonsense"],
+                 ["GET", "in-between"]):
+        other.call(*args)
+    other.send(b"AUTH hunter4\r\n")
+    other.read()
+    for args in (["NAMESPACE", "USER", "ADD", "anna", "hunter5", "ns"],
+                 ["namespace", "user", "add", "hunter", "hunter6"],
+                 ["NAMESPACE", "USER", "ADD", "", "hunter6", "ns"],
+                 ["NAMESPACE", "USER", "ADD", "anna", "hunter6", "ns", "x"]):
+        c.call(*args)
+    other.call("AUTH", "anna", "hunter5")
+    other.call("AUTH", "anna", "hunter7")
+    for args in (["MULTI"], ["AUTH", "hunter7"],
+                 ["CONFIG", "SET", "requirepass", "hunter2"], ["EXEC"]):
+        c.call(*args)
+
+
+def test_passwords_are_seen_nowhere(fresh_server, config_name, tmp_path):
+    """SLOWLOG, MONITOR, LATENCY, CLIENT LIST, INFO, /metrics, the page and
+    its data, the log at its most talkative, a snapshot."""
+    if config_name == "redis":
+        pytest.skip("about our own ways to say passwords")
+    path, port = tmp_path / "x.rdb", free_port()
+    s = fresh_server(log="debug", metrics_host="127.0.0.1", metrics_port=port,
+                     slowlog_log_slower_than=0, slowlog_max_len=1000,
+                     latency_monitor_threshold=1, persist_path=path,
+                     protected_mode=False)
+    seen = {}
+    with s.raw() as c, s.raw() as other, s.raw() as watcher:
+        watcher.ok("MONITOR")
+        use_secrets(c, other)
+        assert other.call("AUTH", "hunter2") == ("+", b"OK")
+        c.ok("SET", "the-end", "x")
+        seen["monitor"] = b""
+        while b"the-end" not in seen["monitor"]:
+            seen["monitor"] += watcher.read()[1]
+        for args in ("SLOWLOG GET -1", "CLIENT LIST", "CLIENT INFO",
+                     "INFO everything", "INFO namespaces", "LATENCY LATEST",
+                     "LATENCY HISTOGRAM", "LATENCY DOCTOR",
+                     "LATENCY HISTORY command", "NAMESPACE USER LIST",
+                     "ACL USERS", "ACL LIST", "ACL GETUSER default",
+                     "MEMORY STATS", "CONFIG GET save"):
+            seen[args] = repr(c.call(*args.split())).encode()
+        c.ok("SAVE")
+        assert len(entries(c, "-1")) > 20
+    for where in ("/metrics", "/", "/status.json"):
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, where),
+                                    timeout=20) as f:
+            seen[where] = f.read()
+    seen["snapshot"] = path.read_bytes()
+    s.stop()
+    seen["log"] = s.log()
+    for where, text in seen.items():
+        for secret in SECRETS:
+            assert secret.lower() not in text.lower(), (where, secret)
+    # and these are the places where commands are shown at all
+    assert b"the-end" in seen["monitor"] and b"anna" in seen["snapshot"]
+    assert b"(redacted)" in seen["SLOWLOG GET -1"]
+    assert b"status" in seen["/"] and b"auth" in seen["/metrics"]
