@@ -64,6 +64,7 @@ static void tx__run(struct call *x) {
         if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
+        x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);
         x->w.news = x->w.news || y.w.news;

@@ -75,6 +75,44 @@ def test_list_has_all_fields(raw):
     assert c.call("CLIENT", "INFO")[0] == "="
 
 
+def test_fields_as_in_redis(fresh_server, redis_server):
+    """CLIENT LIST has redis-server's fields in its order, then ours; and the
+    values that a client decides are the same."""
+    same = """name flags db sub psub ssub multi cmd user redir resp oll obl omem
+        events""".split()
+    found = []
+    for server in (fresh_server(args=["--redis"]), redis_server):
+        with server.raw() as c, server.raw() as sub, server.raw() as multi, \
+                server.raw() as waits, server.raw() as monitor:
+            names = []
+            for x, name in ((c, "me"), (sub, "sub"), (multi, "multi"),
+                            (waits, "waits"), (monitor, "monitor")):
+                x.ok("CLIENT", "SETNAME", name)
+                names.append(name)
+            sub.call("SELECT", "2")
+            sub.call("SUBSCRIBE", "a")
+            sub.call("PSUBSCRIBE", "b*")
+            sub.call("SSUBSCRIBE", "c")
+            multi.call("HELLO", "3")
+            multi.ok("WATCH", "k")
+            multi.ok("MULTI")
+            multi.call("SET", "k", "v")
+            waits.send(encode("BLPOP", "nothing", "0"))
+            monitor.ok("MONITOR")
+            c.call("CLIENT", "NO-EVICT", "on")
+            wait_for(lambda: any("b" in row["flags"] for row in listed(c)))
+            found.append({row["name"]: row for row in listed(c)
+                          if row["name"] in names})
+    ours, theirs = found
+    assert list(ours) == list(theirs)
+    for name in ours:
+        mine, real = ours[name], theirs[name]
+        assert list(mine)[:len(real)] == list(real)
+        assert list(mine)[len(real):] == ["lib-name", "lib-ver"]
+        assert {k: (name, mine[k], real[k]) for k in same
+                if mine[k] != real[k]} == {}
+
+
 def test_info_is_true(raw):
     c = raw()
     c.ok("SELECT", "4")

@@ -259,3 +259,117 @@ def test_memory(raw, config_name):
     assert c.call("MEMORY", "USAGE", "nothing") == ("$", None)
     stats = plain(c.call("MEMORY", "STATS")[1][1])
     assert isinstance(stats, int)
+
+
+# What must have the same value as in redis-server after the same commands.
+# Not among them: rdb_changes_since_last_save, which here counts changes of
+# keys and there elements; and OBJECT is no hit here.
+SAME = """keyspace_hits keyspace_misses expired_keys evicted_keys
+    total_commands_processed total_error_replies total_connections_received
+    rejected_connections pubsub_channels pubsub_patterns blocked_clients
+    connected_clients tracking_clients clients_in_timeout_table
+    role loading redis_mode maxmemory_policy
+    aof_enabled cluster_enabled unexpected_error_replies
+    number_of_cached_scripts acl_access_denied_auth db0 db3""".split()
+
+
+def play(server):
+    """Some of everything that counts; returns the connections."""
+    c, other, blocked, sub = (server.raw() for _ in range(4))
+    for i in range(50):
+        c.ok("SET", "k%d" % i, "v")
+    for i in range(0, 80, 2):
+        c.call("GET", "k%d" % i)
+    c.call("MGET", *["k%d" % i for i in range(30, 70)])
+    c.call("EXISTS", "k1", "k2", "none")
+    c.call("HSET", "h", "f", "v", "g", "w")
+    for args in (["HGET", "h", "f"], ["HGET", "h", "none"], ["HGETALL", "h"],
+                 ["HGET", "none", "f"], ["LPUSH", "l", "a", "b", "c"],
+                 ["LRANGE", "l", "0", "-1"], ["LPOP", "none"], ["LPOP", "l"],
+                 ["SADD", "s", "a", "b"], ["SINTER", "s", "none"],
+                 ["ZADD", "z", "1", "a", "2", "b"], ["ZRANGE", "z", "0", "9"],
+                 ["ZSCORE", "z", "none"], ["TTL", "k1"], ["TYPE", "none"],
+                 ["STRLEN", "none"], ["GETRANGE", "k1", "0", "1"],
+                 ["TOUCH", "k1", "none"],
+                 ["DUMP", "k1"], ["RENAME", "k1", "k99"], ["RENAME", "x", "y"],
+                 ["DEL", "k2", "k3", "none"], ["UNLINK", "k4"],
+                 ["PERSIST", "k5"], ["EXPIRE", "k5", "1000"],
+                 ["EXPIRE", "k6", "-1"], ["SET", "k7", "v", "NX"],
+                 ["INCR", "k8"], ["INCR", "n"], ["APPEND", "n", "1"],
+                 ["SETRANGE", "n", "0", "x"], ["GETSET", "n", "1"],
+                 ["GETDEL", "n"], ["GETEX", "k9", "EX", "100"],
+                 ["LPUSH", "k10", "x"], ["NOSUCH", "x"], ["GET"],
+                 ["SET", "a", "b", "nonsense"], ["CONFIG", "NOSUCH"],
+                 ["SELECT", "99"], ["AUTH", "x"], ["SELECT", "3"],
+                 ["SET", "in3", "v", "PX", "100000"], ["SELECT", "0"],
+                 ["MULTI"], ["SET", "t", "1"], ["INCR", "t"], ["GET", "t"],
+                 ["EXEC"], ["MULTI"], ["NOSUCH"], ["EXEC"], ["DISCARD"],
+                 ["PUBLISH", "nobody", "x"], ["SORT", "l"],
+                 ["SUNIONSTORE", "s2", "s", "none"], ["COPY", "s", "s3"],
+                 ["SET", "brief", "x", "PX", "1"], ["BITCOUNT", "none"],
+                 ["PFADD", "hll", "a"], ["PFCOUNT", "hll", "none"],
+                 ["XADD", "x", "1-1", "f", "v"], ["XLEN", "none"],
+                 ["XRANGE", "x", "-", "+"], ["SCAN", "0"]):
+        c.call(*args)
+    time.sleep(0.02)
+    c.call("GET", "brief")
+    other.call("PING")
+    blocked.send(encode("BLPOP", "nothing", "0"))
+    sub.call("SUBSCRIBE", "one")
+    sub.send(encode("PSUBSCRIBE", "two*"))
+    sub.read()
+    return c, [other, blocked, sub]
+
+
+def test_the_same_counts_as_redis(fresh_server, redis_server, config_name):
+    """The same commands, the same numbers, those of each command and error
+    among them."""
+    if config_name == "redis":
+        pytest.skip("compares with redis-server")
+    found = []
+    for server in (fresh_server(args=["--redis"]), redis_server):
+        with server.raw() as c:
+            c.call("FLUSHALL")
+            c.ok("CONFIG", "RESETSTAT")
+        wait_for_clients(server, 1)
+        with server.raw() as c:
+            before = fields(c, "everything")
+        c, rest = play(server)
+        limit = time.monotonic() + 10
+        while fields(c, "clients")["blocked_clients"] != "1":
+            assert time.monotonic() < limit
+        c.call("PING")
+        after = fields(c, "everything")
+        for other in [c] + rest:
+            other.close()
+        # both were asked for INFO as often as it took
+        asked = int(re.search("calls=([0-9]+)", after["cmdstat_info"])
+                    .group(1))
+        got = {}
+        for name in SAME:
+            value = after.get(name)
+            if name in ("total_commands_processed",):
+                value = int(value) - asked
+            elif name == "total_connections_received":
+                value = int(value) - int(before[name])
+            elif name.startswith("db"):
+                value = value.split(",avg_ttl")[0]
+            got[name] = value
+        for name, value in after.items():
+            if name.startswith("cmdstat_") and name != "cmdstat_info":
+                got[name] = re.sub(r",usec.*?,rej", ",rej", value)
+            elif name.startswith("errorstat_"):
+                got[name] = value
+        found.append(got)
+    ours, theirs = found
+    assert {k: (v, theirs.get(k)) for k, v in ours.items()
+            if theirs.get(k) != v} == {}
+    assert set(theirs) == set(ours)
+
+
+def wait_for_clients(server, most):
+    limit = time.monotonic() + 10
+    with server.raw() as c:
+        while int(fields(c, "clients")["connected_clients"]) > most:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
