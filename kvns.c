@@ -44089,11 +44089,15 @@ static void exec__unlock(struct keyspace *ks, const uint64_t *set) {
         if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
 }
 
-/* Count a command that was refused, or failed. */
+/* Count a command that was refused, or failed, as Redis does. */
 static COLD void exec__failed(struct lane *l, struct command_stat *st,
                               const struct reply *r, bool refused) {
-    if (refused) st->rejected++;
-    else st->failed++;
+    if (refused) {
+        st->rejected++;
+        l->commands--;          /* it counted when it came */
+    } else {
+        st->failed++;
+    }
     measure_error(l, r->code);
 }
 
@@ -44802,6 +44806,7 @@ static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
             name[n] = '\0';
             reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                          (int)size_min(argv[1].n, 128), argv[1].p, name);
+            *row = NULL;        /* no command's error */
             return false;
         }
         *row = cmd = sub;
@@ -44911,6 +44916,7 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     if ((x->c->flags & CLIENT_MULTI) != 0 &&
         (x->row->flags & TRANSACTION) == 0) {
         exec__queue(x);
+        x->lane->commands--;    /* counted when EXEC runs it */
         return true;
     }
     if ((x->c->flags & CLIENT_TRACKING) != 0) *what = exec__run_tracking(x);
@@ -44963,7 +44969,7 @@ static COLD enum outcome exec__unusual(struct call *x) {
     if (!exec__check_or_reply(c, x->r, &x->row, x->argc, x->argv)) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
         exec__uncache(c, x->row);
-        if (x->row == NULL) measure_error(l, x->r->code);
+        if (x->row == NULL) l->commands--, measure_error(l, x->r->code);
         else exec__failed(l, l->stats + (x->row - l->k->rows), x->r, true);
         return FAILED;
     }
@@ -45145,6 +45151,7 @@ static void tx__run(struct call *x) {
         if (exec__timed(&y, st, s->row->run) == FAILED)
             exec__failed(x->lane, st, x->r, false);
         st->calls++;
+        x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);
         x->w.news = x->w.news || y.w.news;
