@@ -47,7 +47,8 @@ struct kvns_options {
     int port;                   /* TCP port; 0: none */
     const char *unixsocket;     /* path of a unix socket; NULL: none */
     size_t memory_limit;        /* bytes of data; 0: 1 GiB */
-    const char *persist_path;   /* snapshot file; NULL: none */
+    const char *persist_path;   /* snapshot file, loaded by kvns_new if it is
+                                   there; NULL: none */
     int shards;                 /* 0 or 1: one */
     int protocol;               /* of kvns_exec's replies: 2 (also 0) or 3 */
     int clients;                /* of kvns_client_new there may be at a time;
@@ -62,7 +63,8 @@ struct kvns_reply {
     size_t capacity;
 };
 
-/* Start a server.  NULL: an option is wrong, or there is no memory. */
+/* Start a server.  NULL: an option is wrong, the snapshot is damaged, or there
+ * is no memory. */
 struct kvns *kvns_new(const struct kvns_options *options);
 
 /* Wait up to timeout_ms for sockets (-1: for ever, 0: not at all), serve what

@@ -1,4 +1,10 @@
-"""The commands and programs of docs/guide.md do what the guide says."""
+"""The commands and programs of the documents do what the documents say.
+
+A block of shell, Python or C is run, in order, in one shell and one directory
+with the server's program in it, and prints what the block of text behind it
+says; where none follows, nothing. One that begins with its file's name in a
+comment is only written there. kvns.c and kvns.h of today lie beside.
+"""
 
 import os
 import re
@@ -11,42 +17,79 @@ import pytest
 from harness.server import TOP, free_port
 
 # How a block of each language is run from a shell.
-RUN = {"sh": "%s", "python": "cat > hello.py <<'END'\n%sEND\n'{python}' "
-       "hello.py\n", "c": "cat > hello.c <<'END'\n%sEND\ncc hello.c -o hello "
-       "-lhiredis && ./hello\n"}
+RUN = {
+    "sh": "%s",
+    "python": "cat > hello.py <<'END'\n%sEND\n'{python}' hello.py\n",
+    "c": "cat > hello.c <<'END'\n%sEND\n"
+         "cc hello.c -o hello -lhiredis && ./hello\n",
+    "diff": "patch -s -p1 <<'END'\n%sEND\n",
+    "conf": None,
+}
+WRITE = "cat > %s <<'END'\n%sEND\n"
+PORTS = "6480", "6481", "6482", "6490", "6491"
+NEEDS = {
+    "guide": ["redis-cli", "redis-server", "redis-check-rdb"],
+    "contributing": ["redis-cli", "patch"],
+    "embedding": ["redis-cli"],
+    "migrating": ["redis-cli", "redis-server", "redis-check-rdb"],
+    "operations": ["redis-cli", "openssl", "haproxy", "stunnel4"],
+}
+
+
+def read(name):
+    with open(os.path.join(TOP, "docs", name + ".md")) as f:
+        return f.read()
 
 
 def blocks(text):
-    """Pairs: what is run, and what the guide says that it prints."""
+    """Pairs: what is run, and what the document says that it prints."""
     fences = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
     for i, (kind, body) in enumerate(fences):
-        if kind in RUN:
-            follows = i + 1 < len(fences) and fences[i + 1][0] == "text"
+        if kind not in RUN:
+            continue
+        follows = i + 1 < len(fences) and fences[i + 1][0] == "text"
+        named = re.match(r"(?:/\*|#|;) (\w+\.\w+)(?: \*/)?\n", body)
+        if named:
+            assert not follows, named.group(1)
+            yield WRITE % (named.group(1), body), ""
+        else:
             how = RUN[kind].replace("{python}", sys.executable)
-            yield how % body, fences[i + 1][1] if follows else None
+            yield how % body, fences[i + 1][1] if follows else ""
 
 
-def test_the_guide(binary, tmp_path):
-    for program in "redis-cli", "redis-server", "redis-check-rdb":
-        if shutil.which(program) is None:
+@pytest.mark.parametrize("name", sorted(NEEDS))
+def test_document(name, binary, tmp_path):
+    for program in NEEDS[name]:
+        if shutil.which(program, path=os.environ["PATH"] +
+                        ":/usr/sbin") is None:
             pytest.skip("%s is not installed" % program)
-    if not os.path.exists("/usr/include/hiredis/hiredis.h"):
+    if name == "guide" and not os.path.exists(
+            "/usr/include/hiredis/hiredis.h"):
         pytest.skip("hiredis is not installed")
-    with open(os.path.join(TOP, "docs", "guide.md")) as f:
-        pairs = list(blocks(f.read()))
-    assert len(pairs) >= 8
+    pairs = list(blocks(read(name)))
+    assert len(pairs) >= 2
     shutil.copy(binary, tmp_path / "kvns")
+    if name == "contributing":
+        shutil.copytree(os.path.join(TOP, "src"), tmp_path / "src")
+        shutil.copy(os.path.join(TOP, "kvns.h"), tmp_path)
+    if name == "embedding":
+        with open(tmp_path / "kvns.c", "w") as f:
+            subprocess.run(["sh", "src/amalgamate.sh"], cwd=TOP, stdout=f,
+                           check=True)
+        shutil.copy(os.path.join(TOP, "kvns.h"), tmp_path)
+    # What the compiler thinks of kvns.c is tested elsewhere.
     script = ["trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
-    for i, (commands, said) in enumerate(pairs):
-        assert said is not None, commands
+    for i, (commands, _) in enumerate(pairs):
         script.append("{\n%s} >out.%d 2>>err" % (commands, i))
     text = "\n".join(script) + "\n"
-    for port in "6480", "6481":
-        text = text.replace(port, str(free_port()))
+    ports = {port: str(free_port()) for port in PORTS}
+    text = text.replace("cc -O2", "cc -O0")
+    for port, real in ports.items():
+        text = re.sub(r"\b%s\b" % port, real, text)
     env = {name: value for name, value in os.environ.items()
            if not name.startswith("KVNS_")}
-    port = re.search(r"redis-cli -p (\d+)", text).group(1)
-    env.update(KVNS_PORT=port, KVNS_METRICS_PORT="0")
+    env.update(KVNS_PORT=ports["6480"], KVNS_METRICS_PORT="0",
+               PATH=os.environ["PATH"] + ":/usr/sbin")
     subprocess.run(["bash", "-c", text], cwd=tmp_path, env=env, timeout=100,
                    stdin=subprocess.DEVNULL, check=False)
     for i, (commands, said) in enumerate(pairs):

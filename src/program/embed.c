@@ -9,7 +9,7 @@
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance world
- *    saver client measure watch exec net listen instances
+ *    saver loader client measure watch exec net listen instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */
@@ -75,6 +75,18 @@ static void embed__part(struct client *c) {
     client_free(c);
 }
 
+/* Load the snapshot, if there is one.  False: it cannot be. */
+static bool embed__load(struct kvns *k) {
+    enum loader_at at = LOADER_MORE;
+    struct loader *loader;
+    bool ok;
+
+    loader = loader_open(k, &ok);
+    if (loader == NULL) return ok;
+    while (at == LOADER_MORE) at = loader_step(loader);
+    return loader_end(loader, at);
+}
+
 struct kvns *kvns_new(const struct kvns_options *options) {
     struct options o;
     struct kvns *k;
@@ -87,7 +99,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
     k->embedded = embed__client(k->lanes);
-    if (k->loop == NULL || k->embedded == NULL ||
+    if (k->loop == NULL || k->embedded == NULL || !embed__load(k) ||
         !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;

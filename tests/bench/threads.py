@@ -2,6 +2,7 @@
 """What several threads get out of one server.
 
     threads.py [--what embedded,waits,cost,loops] [--seconds 2] [--rounds 3]
+               [--write]        the table of waits into docs/architecture.md
 
 embedded  operations a second in process (threads.c): two threads against one
 waits     how often, and for how long, locks are waited for, by the number of
@@ -14,12 +15,14 @@ loops     operations a second over sockets of commands that cost more, two
 """
 
 import argparse
+import os
+import re
 import statistics
 import subprocess
 import time
 
 from bench import elements, members, strings
-from common import cpu_ns, kvns_binary, pipe, save, table
+from common import TOP, cpu_ns, kvns_binary, pipe, save, table
 from harness.server import Server, build
 
 KEY = "key:__rand_int__"
@@ -75,7 +78,34 @@ def waits(args):
             rows.append(["%d shards" % shards, str(threads),
                          "%.2f" % row[2], "%.0f" % row[3], "%.1f" % row[4]])
     table(rows)
+    if args.write:
+        write(result, args.seconds)
     return result
+
+
+def write(result, seconds):
+    """Replace the table between the marks."""
+    counts = sorted({row[1] for row in result})
+    rows = ["| shards | %s |" % " | ".join("%d thread%s" % (t, "s"[t < 2:])
+                                           for t in counts),
+            "|---" * (len(counts) + 1) + "|"]
+    for shards in sorted({row[0] for row in result}):
+        rows.append("| %d | %s |" % (shards, " | ".join(
+            "%.2f, %.0f ns" % (row[2], row[4]) for row in result
+            if row[0] == shards)))
+    text = ("<!-- waits -->\n\nWaits in 1000 operations, and the time waited "
+            "for each operation;\n%d cores, load %.1f when it was measured, %d "
+            "s each:\n\n%s\n\n<!-- end -->" % (
+                os.cpu_count(), os.getloadavg()[0], seconds, "\n".join(rows)))
+    page = os.path.join(TOP, "docs", "architecture.md")
+    with open(page) as f:
+        old = f.read()
+    new, n = re.subn(r"<!-- waits -->.*?<!-- end -->", lambda _: text, old,
+                     flags=re.S)
+    if n != 1:
+        raise SystemExit("%s has no place for it" % page)
+    with open(page, "w") as f:
+        f.write(new)
 
 
 def server(threads, shards=64):
@@ -162,6 +192,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--what", default="embedded,waits,cost,loops")
     parser.add_argument("--commands", default="GET,SET,HSET,ZADD")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()

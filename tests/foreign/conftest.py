@@ -11,6 +11,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 FOREIGN = os.path.join(TOP, "build", "foreign")
 NODE = ["redis@6", "ioredis@6"]
+GO = "github.com/redis/go-redis/v9@v9.5.1"
 PYTHON = ["redis", "rq", "celery", "packaging"]
 REDIS_PY = "8.1.0"              # whose own tests are run
 SUITE = ["pytest", "pytest-asyncio", "pytest-timeout", "packaging"]
@@ -41,11 +42,36 @@ def node():
     install("node.done", ["npm", "install", "--ignore-scripts", "--no-audit",
                           "--no-fund", "--silent", *NODE], FOREIGN)
 
-    def run(name, *args):
-        shutil.copy(os.path.join(TOP, "tests", "foreign", name), FOREIGN)
+    def run(name, *args, text=None):
+        if text is None:
+            shutil.copy(os.path.join(TOP, "tests", "foreign", name), FOREIGN)
+        else:
+            with open(os.path.join(FOREIGN, name), "w") as f:
+                f.write(text)
         return subprocess.run(
             ["node", os.path.join(FOREIGN, name), *map(str, args)],
             capture_output=True, text=True, timeout=60, cwd=FOREIGN)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def golang():
+    """Run a program in Go; the module is there."""
+    if shutil.which("go") is None:
+        pytest.skip("go is not installed")
+    where = os.path.join(FOREIGN, "go")
+    os.makedirs(where, exist_ok=True)
+    if not os.path.exists(os.path.join(where, "go.mod")):
+        subprocess.run(["go", "mod", "init", "guide"], cwd=where, check=True,
+                       capture_output=True)
+    install("go.done", ["go", "get", GO], where)
+
+    def run(text):
+        with open(os.path.join(where, "main.go"), "w") as f:
+            f.write(text)
+        return subprocess.run(["go", "run", "."], capture_output=True,
+                              text=True, timeout=280, cwd=where)
 
     return run
 

@@ -1,8 +1,13 @@
 """Clients and frameworks of others: they connect, work, and close."""
 
+import os
+import re
 import time
 
 import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 
 
 def errors(server):
@@ -39,4 +44,25 @@ def test_python(python, redis_like, script, says):
     assert done.stdout.strip().endswith(says), done.stderr[-3000:]
     assert done.returncode == 0
     assert "unknown command" not in done.stderr
+    gone(redis_like)
+
+
+def from_guide(language, port):
+    """The guide's program in a language."""
+    with open(os.path.join(TOP, "docs", "guide.md")) as f:
+        found = re.findall(r"^```%s\n(.*?)^```$" % language, f.read(),
+                           re.M | re.S)
+    assert len(found) == 1
+    return found[0].replace("6480", str(port))
+
+
+def test_the_guide_in_javascript(node, redis_like):
+    done = node("guide.mjs", text=from_guide("js", redis_like.port))
+    assert (done.stdout, done.returncode) == ("hello\n", 0), done.stderr
+    gone(redis_like)
+
+
+def test_the_guide_in_go(golang, redis_like):
+    done = golang(from_guide("go", redis_like.port))
+    assert (done.stdout, done.returncode) == ("hello\n", 0), done.stderr
     gone(redis_like)
