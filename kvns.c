@@ -436,7 +436,8 @@ struct kvns_options {
     int port;                   /* TCP port; 0: none */
     const char *unixsocket;     /* path of a unix socket; NULL: none */
     size_t memory_limit;        /* bytes of data; 0: 1 GiB */
-    const char *persist_path;   /* snapshot file; NULL: none */
+    const char *persist_path;   /* snapshot file, loaded by kvns_new if it is
+                                   there; NULL: none */
     int shards;                 /* 0 or 1: one */
     int protocol;               /* of kvns_exec's replies: 2 (also 0) or 3 */
     int clients;                /* of kvns_client_new there may be at a time;
@@ -451,7 +452,8 @@ struct kvns_reply {
     size_t capacity;
 };
 
-/* Start a server.  NULL: an option is wrong, or there is no memory. */
+/* Start a server.  NULL: an option is wrong, the snapshot is damaged, or there
+ * is no memory. */
 struct kvns *kvns_new(const struct kvns_options *options);
 
 /* Wait up to timeout_ms for sockets (-1: for ever, 0: not at all), serve what
@@ -49138,7 +49140,7 @@ static void instances_free(struct kvns *k) {
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance world
- *    saver client measure watch exec net listen instances
+ *    saver loader client measure watch exec net listen instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */
@@ -49204,6 +49206,18 @@ static void embed__part(struct client *c) {
     client_free(c);
 }
 
+/* Load the snapshot, if there is one.  False: it cannot be. */
+static bool embed__load(struct kvns *k) {
+    enum loader_at at = LOADER_MORE;
+    struct loader *loader;
+    bool ok;
+
+    loader = loader_open(k, &ok);
+    if (loader == NULL) return ok;
+    while (at == LOADER_MORE) at = loader_step(loader);
+    return loader_end(loader, at);
+}
+
 struct kvns *kvns_new(const struct kvns_options *options) {
     struct options o;
     struct kvns *k;
@@ -49216,7 +49230,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
     k->embedded = embed__client(k->lanes);
-    if (k->loop == NULL || k->embedded == NULL ||
+    if (k->loop == NULL || k->embedded == NULL || !embed__load(k) ||
         !listen_all(k, k->loop, 0, NULL)) {
         kvns_free(k);
         return NULL;
