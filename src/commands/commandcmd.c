@@ -285,6 +285,23 @@ static void command__reply_categories(struct reply *r,
     reply_array_set(r, mark, n);
 }
 
+static void command__reply_tips(struct reply *r, const struct command *row) {
+    struct command_word w = command__word(row);
+    size_t n = 0, mark = reply_set_later(r);
+
+    for (size_t i = 0; i < ROWS(fact_tips); i++) {
+        struct str s = str_c(fact_tips[i].text);
+
+        if (!command__has(fact_tips + i, &w)) continue;
+        for (size_t a = 0, b; a < s.n; a = b + 1) {
+            for (b = a; b < s.n && s.p[b] != ' ';) b++;
+            reply_bulk(r, str_of(s.p + a, b - a));
+            n++;
+        }
+    }
+    reply_array_set(r, mark, n);
+}
+
 static void command__reply_specs(struct reply *r, const char *specs) {
     size_t n = 0, mark = reply_set_later(r);
     struct command_keys s;
@@ -323,7 +340,7 @@ static void command__reply_info(struct call *x, const struct command *row,
     reply_int(x->r, last);
     reply_int(x->r, step);
     command__reply_categories(x->r, row);
-    reply_set(x->r, 0);
+    command__reply_tips(x->r, row);
     command__reply_specs(x->r, specs);
     if (!subs) end = row + 1;
     reply_set(x->r, (size_t)(end - row - 1));

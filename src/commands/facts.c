@@ -136,6 +136,52 @@ static const struct fact fact_flags[] = {
     { "skip_monitor", " eval eval_ro evalsha evalsha_ro fcall fcall_ro " },
 };
 
+/* Tips for clients and proxies, as COMMAND INFO shows them. */
+static const struct fact fact_tips[] = {
+    { "nondeterministic_output",
+      " client|info client|list dump hrandfield hscan lastsave "
+      "object|encoding object|freq object|idletime object|refcount "
+      "pttl spop srandmember sscan time ttl xadd xautoclaim xclaim "
+      "xinfo|consumers xpending xtrim zrandmember zscan " },
+    { "nondeterministic_output request_policy:all_nodes "
+      "response_policy:special",
+      " latency|doctor latency|graph latency|histogram latency|history "
+      "latency|latest " },
+    { "nondeterministic_output request_policy:all_shards "
+      "response_policy:special",
+      " info memory|doctor memory|malloc-stats memory|stats " },
+    { "nondeterministic_output request_policy:special",
+      " scan " },
+    { "nondeterministic_output_order",
+      " command command|docs command|info command|list hgetall hkeys "
+      "hvals module|list sdiff sinter smembers sunion " },
+    { "request_policy:all_nodes nondeterministic_output",
+      " slowlog|get " },
+    { "request_policy:all_nodes "
+      "response_policy:agg_sum nondeterministic_output",
+      " slowlog|len " },
+    { "request_policy:all_nodes response_policy:all_succeeded",
+      " config|set latency|reset slowlog|reset " },
+    { "request_policy:all_shards nondeterministic_output",
+      " randomkey " },
+    { "request_policy:all_shards nondeterministic_output_order",
+      " keys " },
+    { "request_policy:all_shards response_policy:agg_min",
+      " wait " },
+    { "request_policy:all_shards response_policy:agg_sum",
+      " dbsize " },
+    { "request_policy:all_shards response_policy:all_succeeded",
+      " flushall flushdb memory|purge ping " },
+    { "request_policy:multi_shard",
+      " mget " },
+    { "request_policy:multi_shard response_policy:agg_min",
+      " msetnx " },
+    { "request_policy:multi_shard response_policy:agg_sum",
+      " del exists touch unlink " },
+    { "request_policy:multi_shard response_policy:all_succeeded",
+      " mset " },
+};
+
 /* Categories that follow from neither flags nor group; a '-' takes one away
  * that does. */
 static const struct fact fact_categories[] = {

@@ -3,7 +3,8 @@
  * Both look at all keys first, then answer from those that have something, or
  * wait.  What waits is run again for the key that got entries, or for a group
  * also when the key or the group has gone: so it waits with IDs in place of
- * "$", which means another ID then.
+ * "$", which means another ID then.  "+" is the last entry, or as "$" where
+ * there is none.
  *
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
  *   waiters arg streams streamgroup
@@ -98,8 +99,8 @@ static inline bool streamread__is(struct str s, char c) {
     return s.n == 1 && s.p[0] == c;
 }
 
-/* Is the i-th key what it has to be, and the ID behind it?  An ID of "$" is
- * not looked at.  False: answered. */
+/* Is the i-th key what it has to be, and the ID behind it?  IDs of "$" and "+"
+ * are not looked at.  False: answered. */
 static bool streamread__check_or_reply(struct call *x,
                                        const struct streamread *q, size_t i) {
     struct str key = x->argv[q->first + i];
@@ -125,6 +126,7 @@ static bool streamread__check_or_reply(struct call *x,
                           "an empty result set.");
         return false;
     }
+    if (!q->group && streamread__is(x->argv[at], '+')) return true;
     if (streamread__is(x->argv[at], '>')) {
         if (q->group) return true;
         reply_error(x->r, "ERR The > ID can be specified only when calling "
@@ -163,15 +165,19 @@ static void streamread__plain(struct call *x, const struct streamread *q,
     if (e == NULL) return;
     s = streams_of(e);
     if (s->len == 0 || streamread__is(arg, '$')) return;
-    streams_parse_id(arg, 0, true, &id, NULL);
-    if (stream_id_cmp(stream_edge(s, true), id) <= 0) return;
-    stream_id_next(&id);
+    if (streamread__is(arg, '+')) {
+        id = stream_edge(s, true);
+    } else {
+        streams_parse_id(arg, 0, true, &id, NULL);
+        if (stream_id_cmp(stream_edge(s, true), id) <= 0) return;
+        stream_id_next(&id);
+    }
     streamread__begin(x, key, mark, n);
     streams_reply_range(x->r, s, id, stream_id_max, false,
                         (uint64_t)q->count);
 }
 
-/* The same command with IDs in place of "$": one block, or NULL. */
+/* The same command with IDs in place of "$" and "+": one block, or NULL. */
 static struct str *streamread__resolve(const struct call *x,
                                        const struct streamread *q) {
     struct str *argv = malloc(x->argc * sizeof *argv +
@@ -186,7 +192,9 @@ static struct str *streamread__resolve(const struct call *x,
         const struct entry *e;
         size_t n;
 
-        if (q->group || !streamread__is(*arg, '$')) continue;
+        if (q->group ||
+            (!streamread__is(*arg, '$') && !streamread__is(*arg, '+')))
+            continue;
         e = key_peek((struct work *)(uintptr_t)&x->w, argv[q->first + i]);
         if (e != NULL) id = streams_of(e)->last;
         n = num_put_uint(to, id.ms);

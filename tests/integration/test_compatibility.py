@@ -33,6 +33,15 @@ def test_every_command_of_redis_is_accounted_for(redis_server):
         assert set(accounted()) == names(c)
 
 
+def test_tips_are_those_of_redis(raw, redis_server):
+    """The eighth element of COMMAND INFO."""
+    with redis_server.raw() as c:
+        shared = sorted(names(c) & names(raw()))
+        want = c.call("COMMAND", "INFO", *shared)
+    got = raw().call("COMMAND", "INFO", *shared)
+    assert [row[1][7] for row in got[1]] == [row[1][7] for row in want[1]]
+
+
 def test_what_is_said_to_be_there_is(raw, config_name):
     if config_name == "redis":
         pytest.skip("it has them all")

@@ -405,6 +405,27 @@ def test_a_reader_waits(conn):
     assert c.call("EXEC") == ("*", [nothing])
 
 
+def test_reading_the_last_entry(conn, config_name):
+    if config_name == "redis":
+        pytest.skip("Redis has this from 7.4 on")
+    c, waiter = conn(), conn()
+    for i in "123":
+        c.call("XADD", "x", i + "-1", "f", i)
+    assert streams(c.call("XREAD", "COUNT", "5", "STREAMS", "x", "none", "+",
+                          "+")) == {"x": [("3-1", ["f", "3"])]}
+    c.call("XDEL", "x", "3-1")
+    assert streams(c.call("XREAD", "STREAMS", "x", "+")) == {
+        "x": [("2-1", ["f", "2"])]}
+    c.call("XDEL", "x", "1-1", "2-1")
+    waiter.send(encode("XREAD", "BLOCK", "0", "STREAMS", "x", "+"))
+    blocked(c, 1)
+    c.call("XADD", "x", "4-1", "f", "4")
+    assert streams(waiter.read()) == {"x": [("4-1", ["f", "4"])]}
+    c.call("XGROUP", "CREATE", "x", "g", "0")
+    assert read(c, "a", at="+") == (
+        "-", b"ERR Invalid stream ID specified as stream command argument")
+
+
 def test_all_readers_and_one_of_a_group(conn):
     """XREAD gives everybody everything, a group each entry to one."""
     c = conn()
