@@ -38040,7 +38040,8 @@ static const struct command streamgroup_commands[] = {
  * Both look at all keys first, then answer from those that have something, or
  * wait.  What waits is run again for the key that got entries, or for a group
  * also when the key or the group has gone: so it waits with IDs in place of
- * "$", which means another ID then.
+ * "$", which means another ID then.  "+" is the last entry, or as "$" where
+ * there is none.
  *
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
  *   waiters arg streams streamgroup
@@ -38135,8 +38136,8 @@ static inline bool streamread__is(struct str s, char c) {
     return s.n == 1 && s.p[0] == c;
 }
 
-/* Is the i-th key what it has to be, and the ID behind it?  An ID of "$" is
- * not looked at.  False: answered. */
+/* Is the i-th key what it has to be, and the ID behind it?  IDs of "$" and "+"
+ * are not looked at.  False: answered. */
 static bool streamread__check_or_reply(struct call *x,
                                        const struct streamread *q, size_t i) {
     struct str key = x->argv[q->first + i];
@@ -38162,6 +38163,7 @@ static bool streamread__check_or_reply(struct call *x,
                           "an empty result set.");
         return false;
     }
+    if (!q->group && streamread__is(x->argv[at], '+')) return true;
     if (streamread__is(x->argv[at], '>')) {
         if (q->group) return true;
         reply_error(x->r, "ERR The > ID can be specified only when calling "
@@ -38200,15 +38202,19 @@ static void streamread__plain(struct call *x, const struct streamread *q,
     if (e == NULL) return;
     s = streams_of(e);
     if (s->len == 0 || streamread__is(arg, '$')) return;
-    streams_parse_id(arg, 0, true, &id, NULL);
-    if (stream_id_cmp(stream_edge(s, true), id) <= 0) return;
-    stream_id_next(&id);
+    if (streamread__is(arg, '+')) {
+        id = stream_edge(s, true);
+    } else {
+        streams_parse_id(arg, 0, true, &id, NULL);
+        if (stream_id_cmp(stream_edge(s, true), id) <= 0) return;
+        stream_id_next(&id);
+    }
     streamread__begin(x, key, mark, n);
     streams_reply_range(x->r, s, id, stream_id_max, false,
                         (uint64_t)q->count);
 }
 
-/* The same command with IDs in place of "$": one block, or NULL. */
+/* The same command with IDs in place of "$" and "+": one block, or NULL. */
 static struct str *streamread__resolve(const struct call *x,
                                        const struct streamread *q) {
     struct str *argv = malloc(x->argc * sizeof *argv +
@@ -38223,7 +38229,9 @@ static struct str *streamread__resolve(const struct call *x,
         const struct entry *e;
         size_t n;
 
-        if (q->group || !streamread__is(*arg, '$')) continue;
+        if (q->group ||
+            (!streamread__is(*arg, '$') && !streamread__is(*arg, '+')))
+            continue;
         e = key_peek((struct work *)(uintptr_t)&x->w, argv[q->first + i]);
         if (e != NULL) id = streams_of(e)->last;
         n = num_put_uint(to, id.ms);
@@ -41174,6 +41182,52 @@ static const struct fact fact_flags[] = {
     { "skip_monitor", " eval eval_ro evalsha evalsha_ro fcall fcall_ro " },
 };
 
+/* Tips for clients and proxies, as COMMAND INFO shows them. */
+static const struct fact fact_tips[] = {
+    { "nondeterministic_output",
+      " client|info client|list dump hrandfield hscan lastsave "
+      "object|encoding object|freq object|idletime object|refcount "
+      "pttl spop srandmember sscan time ttl xadd xautoclaim xclaim "
+      "xinfo|consumers xpending xtrim zrandmember zscan " },
+    { "nondeterministic_output request_policy:all_nodes "
+      "response_policy:special",
+      " latency|doctor latency|graph latency|histogram latency|history "
+      "latency|latest " },
+    { "nondeterministic_output request_policy:all_shards "
+      "response_policy:special",
+      " info memory|doctor memory|malloc-stats memory|stats " },
+    { "nondeterministic_output request_policy:special",
+      " scan " },
+    { "nondeterministic_output_order",
+      " command command|docs command|info command|list hgetall hkeys "
+      "hvals module|list sdiff sinter smembers sunion " },
+    { "request_policy:all_nodes nondeterministic_output",
+      " slowlog|get " },
+    { "request_policy:all_nodes "
+      "response_policy:agg_sum nondeterministic_output",
+      " slowlog|len " },
+    { "request_policy:all_nodes response_policy:all_succeeded",
+      " config|set latency|reset slowlog|reset " },
+    { "request_policy:all_shards nondeterministic_output",
+      " randomkey " },
+    { "request_policy:all_shards nondeterministic_output_order",
+      " keys " },
+    { "request_policy:all_shards response_policy:agg_min",
+      " wait " },
+    { "request_policy:all_shards response_policy:agg_sum",
+      " dbsize " },
+    { "request_policy:all_shards response_policy:all_succeeded",
+      " flushall flushdb memory|purge ping " },
+    { "request_policy:multi_shard",
+      " mget " },
+    { "request_policy:multi_shard response_policy:agg_min",
+      " msetnx " },
+    { "request_policy:multi_shard response_policy:agg_sum",
+      " del exists touch unlink " },
+    { "request_policy:multi_shard response_policy:all_succeeded",
+      " mset " },
+};
+
 /* Categories that follow from neither flags nor group; a '-' takes one away
  * that does. */
 static const struct fact fact_categories[] = {
@@ -41506,6 +41560,23 @@ static void command__reply_categories(struct reply *r,
     reply_array_set(r, mark, n);
 }
 
+static void command__reply_tips(struct reply *r, const struct command *row) {
+    struct command_word w = command__word(row);
+    size_t n = 0, mark = reply_set_later(r);
+
+    for (size_t i = 0; i < ROWS(fact_tips); i++) {
+        struct str s = str_c(fact_tips[i].text);
+
+        if (!command__has(fact_tips + i, &w)) continue;
+        for (size_t a = 0, b; a < s.n; a = b + 1) {
+            for (b = a; b < s.n && s.p[b] != ' ';) b++;
+            reply_bulk(r, str_of(s.p + a, b - a));
+            n++;
+        }
+    }
+    reply_array_set(r, mark, n);
+}
+
 static void command__reply_specs(struct reply *r, const char *specs) {
     size_t n = 0, mark = reply_set_later(r);
     struct command_keys s;
@@ -41544,7 +41615,7 @@ static void command__reply_info(struct call *x, const struct command *row,
     reply_int(x->r, last);
     reply_int(x->r, step);
     command__reply_categories(x->r, row);
-    reply_set(x->r, 0);
+    command__reply_tips(x->r, row);
     command__reply_specs(x->r, specs);
     if (!subs) end = row + 1;
     reply_set(x->r, (size_t)(end - row - 1));
