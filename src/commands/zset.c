@@ -181,7 +181,7 @@ static enum outcome zset_rank(struct call *x, bool reverse) {
     if (with && !str_is(x->argv[3], "withscore"))
         return reply_err(x, ERR_SYNTAX);
     if (!arg_read_or_reply(x, 1, KIND_ZSET, &e)) return FAILED;
-    if (e == NULL || !ranks_rank(&x->k->ks, e, x->argv[2], &rank, &score)) {
+    if (e == NULL || !ranks_rank(&x->w, e, x->argv[2], &rank, &score)) {
         if (with) reply_null_array(x->r);
         else reply_null(x->r);
         return DONE;

@@ -259,17 +259,19 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
-    int d;
+    int d = 0;
 
 #if defined(__GNUC__) && BASE_LITTLE
-    for (; n >= 8; n -= 8, a.p += 8, b.p += 8, a.n -= 8, b.n -= 8) {
-        uint64_t x = load64(a.p), y = load64(b.p);
+    for (size_t i = 0; n >= 8;) {
+        uint64_t x = load64(a.p + i), y = load64(b.p + i);
 
         if (x != y)
             return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+        if (i == n - 8) return (a.n > b.n) - (a.n < b.n);
+        i = i + 16 <= n ? i + 8 : n - 8;        /* the last two may overlap */
     }
 #endif
-    d = n == 0 ? 0 : memcmp(a.p, b.p, n);
+    if (n > 0) d = memcmp(a.p, b.p, n);
     return d != 0 ? d : (a.n > b.n) - (a.n < b.n);
 }
 

@@ -87,29 +87,50 @@ static inline struct table *big_table(struct big *b) {
 
 /* The command will look for a member or a field: if the key's value is a
  * table, call the line nearer that it may be in.  Behind hint_find, when the
- * entry has had time to come. */
+ * entry has had time to come; whether it is that key's is seen later. */
 static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
                                struct str member) {
     const struct entry *e = h->found ? table_get(&h->at) : NULL;
+    struct table *t;
 
     h->member.line = NULL;
-    if (e == NULL || !entry_is(e, h->ref.local)) return;
+    if (e == NULL) return;
     switch (entry_shape(e)) {
     case SHAPE_SET_TABLE:
     case SHAPE_HASH_TABLE:
     case SHAPE_ZSET_SKIP:
-        table_call(big_table(entry_object(e)), item_hash(ks->seed, member),
-                   &h->member);
+        h->table = t = big_table(entry_object(e));
+        table_call(t, item_hash(ks->seed, member), &h->member);
         break;
     default: break;
     }
 }
 
 /* And then the member's item; under the same lock. */
-static INLINE void hint_item(struct key_hint *h) {
+static INLINE void hint_item(struct key_hint *h, struct str member) {
     const char *it = table_called(&h->member);
 
-    if (it != NULL) PREFETCH(it);
+    if (it == NULL) return;
+    h->member_p = member.p;
+    PREFETCH(it);
+}
+
+/* The same as item_find for a command's member, in the table of its key: what
+ * its hint knows is not worked out again.  Like the key's place, the member's
+ * is good as long as nothing in the shard's tables has changed places. */
+static INLINE struct item *item_of(const struct work *w, const struct table *t,
+                                   struct str key, struct table_at *at) {
+    const struct key_hint *h = w->hint;
+    struct item *it;
+
+    if (LIKELY(h != NULL && h->member_p == key.p) && LIKELY(h->table == t) &&
+        LIKELY(h->moves == h->ref.shard->mem.moves)) {
+        *at = h->member;
+        it = table_get(at);
+        VERIFY(it != NULL);
+        if (LIKELY(item_is(it, key))) return it;
+    }
+    return item_find(t, w->ks->seed, key, at);
 }
 
 /* Bytes of the header of a big collection. */

@@ -30,7 +30,7 @@ static inline struct item *fields__find(const struct work *w,
                                         struct str field,
                                         struct table_at *at) {
     const struct big_hash *h = entry_object(e);
-    struct item *it = item_find(&h->fields, w->ks->seed, field, at);
+    struct item *it = item_of(w, &h->fields, field, at);
 
     return it != NULL && due_is_dead(it, w->now) ? NULL : it;
 }
@@ -126,11 +126,9 @@ static bool fields__put_table(struct edit *ed, struct str field,
     struct shard *s = ed->ref.shard;
     struct big_hash *h = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t hash = item_hash(*seed, field);
     struct table_at at;
-    struct item *it = table_first(&h->fields, hash, &at), *fresh;
+    struct item *it = item_of(ed->w, &h->fields, field, &at), *fresh;
 
-    while (it != NULL && !str_eq(item_key(it), field)) it = table_next(&at);
     *added = it == NULL;
     if (it != NULL) {
         big_keep(s, &h->big, it);
@@ -148,7 +146,8 @@ static bool fields__put_table(struct edit *ed, struct str field,
     it = item_try(&s->mem, field, &value, NULL, NULL);
     if (it == NULL) return false;
     item_set_mark(it, h->big.mark);
-    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed)) {
+    if (table_put(&h->fields, &s->mem, item_hash(*seed, field), it,
+                  item_hash_of, seed)) {
         due_settle(h, &s->mem);
         return true;
     }

@@ -249,14 +249,12 @@ static bool members__put_table(struct edit *ed, struct str member,
                                bool *added) {
     struct big_set *set = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t h = item_hash(*seed, member);
     struct table_at at;
-    struct item *it = table_first(&set->members, h, &at);
 
     *added = false;
-    for (; it != NULL; it = table_next(&at))
-        if (str_eq(item_key(it), member)) return true;
-    if (!members__table_put(&ed->ref.shard->mem, seed, set, h, member))
+    if (item_of(ed->w, &set->members, member, &at) != NULL) return true;
+    if (!members__table_put(&ed->ref.shard->mem, seed, set,
+                            item_hash(*seed, member), member))
         return false;
     return *added = true;
 }
@@ -347,8 +345,7 @@ static bool members_drop(struct edit *ed, struct str member) {
     if (ed->e == NULL) return false;
     v = entry_value(ed->e);
     if (entry_shape(ed->e) == SHAPE_SET_TABLE) {
-        item = item_find(members_table(ed->e), ed->w->ks->seed, member,
-                         &where);
+        item = item_of(ed->w, members_table(ed->e), member, &where);
         if (item == NULL) return false;
         members__drop_item(ed, &where, item);
         return true;

@@ -203,14 +203,19 @@ static bool ranks_score(const struct keyspace *ks, const struct entry *e,
 
 /* The score and the rank of a member, 0 being the smallest; false: there is
  * none. */
-static bool ranks_rank(const struct keyspace *ks, const struct entry *e,
+static bool ranks_rank(const struct work *w, const struct entry *e,
                        struct str member, size_t *rank, double *score) {
     struct str v = entry_value(e);
+    struct table_at where;
     struct ranks__look l;
     struct pack_item it;
 
     if (entry_shape(e) == SHAPE_ZSET_SKIP) {
-        if (!ranks_score(ks, e, member, score)) return false;
+        const struct item *item = item_of(w, &ranks__big(e)->members, member,
+                                          &where);
+
+        if (item == NULL) return false;
+        *score = item_score(item);
         *rank = skip_rank(&ranks__big(e)->order, *score, member);
         return true;
     }
@@ -410,15 +415,15 @@ static enum ranks_did ranks__add_big(struct edit *ed, struct str member,
     struct shard *s = ed->ref.shard;
     struct big_zset *z = ranks__big(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t h = item_hash(*seed, member);
     struct table_at at;
-    struct item *it = ranks__find(z, h, member, &at);
+    struct item *it = item_of(ed->w, &z->members, member, &at);
     enum ranks_did did;
     double was;
 
     if (it == NULL) {
         if (how & RANKS_XX) return RANKS_NOTHING;
-        return ranks__insert(&s->mem, z, seed, h, member, *score) ?
+        return ranks__insert(&s->mem, z, seed, item_hash(*seed, member),
+                             member, *score) ?
                    RANKS_ADDED : RANKS_REFUSED;
     }
     was = item_score(it);
@@ -517,8 +522,7 @@ static bool ranks_drop(struct edit *ed, struct str member) {
     if (ed->e == NULL) return false;
     if (entry_shape(ed->e) == SHAPE_ZSET_SKIP) {
         struct big_zset *z = ranks__big(ed->e);
-        struct item *it = ranks__find(z, item_hash(ed->w->ks->seed, member),
-                                      member, &where);
+        struct item *it = item_of(ed->w, &z->members, member, &where);
 
         if (it == NULL) return false;
         big_keep(s, &z->big, it);

@@ -254,7 +254,9 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
-    struct table_at member;     /* likewise in the table behind it, see big */
+    const void *table;          /* behind the entry, if it is large: see big */
+    struct table_at member;     /* likewise in that: */
+    const char *member_p;       /* the member as it came; NULL: no hint of it */
 };
 
 static inline uint32_t work_tick(const struct work *w) {
@@ -665,6 +667,7 @@ static INLINE void hint_take(const struct work *w, struct str key,
     h->p = key.p;
     h->at.line = NULL;
     h->found = false;
+    h->member_p = NULL;
 }
 
 /* Call the line of the index nearer that the key may be in.  Its shard is

@@ -343,8 +343,11 @@ static void net__look_at_members(struct loop *l) {
         if (i != 0 && q->hint.p != NULL)
             hint_member(&l->k->ks, &q->hint, q->argv[i]);
     }
-    for (struct net_request *q = l->batch; q < end; q++)
-        if (net__member_at(q) != 0 && q->hint.p != NULL) hint_item(&q->hint);
+    for (struct net_request *q = l->batch; q < end; q++) {
+        size_t i = net__member_at(q);
+
+        if (i != 0 && q->hint.p != NULL) hint_item(&q->hint, q->argv[i]);
+    }
 }
 
 /* The keys of the batch were hashed and their lines called; with somebody to

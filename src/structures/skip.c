@@ -278,10 +278,14 @@ static inline uint32_t skip__below(const struct skip_block *x, double score,
     return skip__below_bound(x, &(struct skip_bound){ score, SKIP_KEY, key });
 }
 
-/* Set the pivots from the one at or before member i on. */
+/* Set the pivots from the one at or before member i on; those behind the last
+ * member's are infinite, and so are all of a fresh block. */
 static inline void skip__pivots(struct skip_block *x, uint32_t i) {
-    for (i -= i % SKIP_GROUP; i < SKIP_BLOCK; i += SKIP_GROUP)
-        x->pivot[i / SKIP_GROUP] = i < x->n ? x->score[i] : INFINITY;
+    for (i -= i % SKIP_GROUP; i < x->n; i += SKIP_GROUP)
+        x->pivot[i / SKIP_GROUP] = x->score[i];
+    for (; i < SKIP_BLOCK && x->pivot[i / SKIP_GROUP] < INFINITY;
+         i += SKIP_GROUP)
+        x->pivot[i / SKIP_GROUP] = INFINITY;
 }
 
 /* The place of a member: its block and index, and the way to it.  A path
@@ -323,6 +327,7 @@ static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     if (x == NULL) return NULL;
     x->n = 0;
     x->lanes = lanes;
+    for (int i = 0; i < SKIP_BLOCK / SKIP_GROUP; i++) x->pivot[i] = INFINITY;
     s->held += mem_size(skip__size(lanes));
     return x;
 }

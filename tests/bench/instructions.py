@@ -36,8 +36,8 @@ TOLERANCE = 0.03
 CONFIGS = ("classic", "shards7")
 
 
-def keys(n=20000):
-    return [["SET", "key:%012d" % i, VALUE] for i in range(n)]
+def keys(n=20000, value=VALUE):
+    return [["SET", "key:%012d" % i, value] for i in range(n)]
 
 
 def small(kind):
@@ -80,7 +80,8 @@ class Works:
             "set_new": ([], lambda i: ["SET", "key:%012d" % i, VALUE]),
             "set_ex": (keys(), lambda i: ["SET", self.key(), VALUE,
                                           "EX", "100"]),
-            "incr": ([], lambda i: ["INCR", self.key()]),
+            "incr": (keys(value="100"), lambda i: ["INCR", self.key()]),
+            "incr_new": ([], lambda i: ["INCR", "key:%012d" % i]),
             "mget10": (keys(), lambda i: ["MGET"] + [
                 self.key() for _ in range(10)]),
             "mset10": (keys(), lambda i: ["MSET"] + [

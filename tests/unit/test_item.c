@@ -161,7 +161,27 @@ static void test_item_refused(void) {
 #define TEST_ITEM_REFUSED
 #endif
 
+/* Strings that are alike in the beginning, against a loop over bytes. */
+static void test_item_order(void) {
+    for (int i = 0; i < 20000; i++) {
+        char a[40], b[40];
+        size_t m = (size_t)(unit_rand() % 40), n = (size_t)(unit_rand() % 40);
+        size_t at = 0;
+        int want;
+
+        for (size_t j = 0; j < sizeof a; j++) a[j] = b[j] = (char)unit_rand();
+        if (unit_rand() % 4 != 0) b[unit_rand() % 40] = (char)unit_rand();
+        while (at < m && at < n && a[at] == b[at]) at++;
+        want = at < m && at < n ?
+                   ((unsigned char)a[at] < (unsigned char)b[at] ? -1 : 1) :
+                   (m > n) - (m < n);
+        n = (size_t)str_cmp(str_of(a, m), str_of(b, n));
+        CHECK_INT(((int)n > 0) - ((int)n < 0), want);
+    }
+}
+
 #define TESTS_ITEM                                                           \
+    T(test_item_order)                                                       \
     T(test_item_sizes)                                                       \
     T(test_item_model)                                                       \
     T(test_item_in_place)                                                    \
