@@ -272,17 +272,19 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
-    int d;
+    int d = 0;
 
 #if defined(__GNUC__) && BASE_LITTLE
-    for (; n >= 8; n -= 8, a.p += 8, b.p += 8, a.n -= 8, b.n -= 8) {
-        uint64_t x = load64(a.p), y = load64(b.p);
+    for (size_t i = 0; n >= 8;) {
+        uint64_t x = load64(a.p + i), y = load64(b.p + i);
 
         if (x != y)
             return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+        if (i == n - 8) return (a.n > b.n) - (a.n < b.n);
+        i = i + 16 <= n ? i + 8 : n - 8;        /* the last two may overlap */
     }
 #endif
-    d = n == 0 ? 0 : memcmp(a.p, b.p, n);
+    if (n > 0) d = memcmp(a.p, b.p, n);
     return d != 0 ? d : (a.n > b.n) - (a.n < b.n);
 }
 
@@ -5928,10 +5930,14 @@ static inline uint32_t skip__below(const struct skip_block *x, double score,
     return skip__below_bound(x, &(struct skip_bound){ score, SKIP_KEY, key });
 }
 
-/* Set the pivots from the one at or before member i on. */
+/* Set the pivots from the one at or before member i on; those behind the last
+ * member's are infinite, and so are all of a fresh block. */
 static inline void skip__pivots(struct skip_block *x, uint32_t i) {
-    for (i -= i % SKIP_GROUP; i < SKIP_BLOCK; i += SKIP_GROUP)
-        x->pivot[i / SKIP_GROUP] = i < x->n ? x->score[i] : INFINITY;
+    for (i -= i % SKIP_GROUP; i < x->n; i += SKIP_GROUP)
+        x->pivot[i / SKIP_GROUP] = x->score[i];
+    for (; i < SKIP_BLOCK && x->pivot[i / SKIP_GROUP] < INFINITY;
+         i += SKIP_GROUP)
+        x->pivot[i / SKIP_GROUP] = INFINITY;
 }
 
 /* The place of a member: its block and index, and the way to it.  A path
@@ -5973,6 +5979,7 @@ static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     if (x == NULL) return NULL;
     x->n = 0;
     x->lanes = lanes;
+    for (int i = 0; i < SKIP_BLOCK / SKIP_GROUP; i++) x->pivot[i] = INFINITY;
     s->held += mem_size(skip__size(lanes));
     return x;
 }
@@ -12090,7 +12097,9 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
-    struct table_at member;     /* likewise in the table behind it, see big */
+    const void *table;          /* behind the entry, if it is large: see big */
+    struct table_at member;     /* likewise in that: */
+    const char *member_p;       /* the member as it came; NULL: no hint of it */
 };
 
 static inline uint32_t work_tick(const struct work *w) {
@@ -12501,6 +12510,7 @@ static INLINE void hint_take(const struct work *w, struct str key,
     h->p = key.p;
     h->at.line = NULL;
     h->found = false;
+    h->member_p = NULL;
 }
 
 /* Call the line of the index nearer that the key may be in.  Its shard is
@@ -12869,29 +12879,50 @@ static inline struct table *big_table(struct big *b) {
 
 /* The command will look for a member or a field: if the key's value is a
  * table, call the line nearer that it may be in.  Behind hint_find, when the
- * entry has had time to come. */
+ * entry has had time to come; whether it is that key's is seen later. */
 static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
                                struct str member) {
     const struct entry *e = h->found ? table_get(&h->at) : NULL;
+    struct table *t;
 
     h->member.line = NULL;
-    if (e == NULL || !entry_is(e, h->ref.local)) return;
+    if (e == NULL) return;
     switch (entry_shape(e)) {
     case SHAPE_SET_TABLE:
     case SHAPE_HASH_TABLE:
     case SHAPE_ZSET_SKIP:
-        table_call(big_table(entry_object(e)), item_hash(ks->seed, member),
-                   &h->member);
+        h->table = t = big_table(entry_object(e));
+        table_call(t, item_hash(ks->seed, member), &h->member);
         break;
     default: break;
     }
 }
 
 /* And then the member's item; under the same lock. */
-static INLINE void hint_item(struct key_hint *h) {
+static INLINE void hint_item(struct key_hint *h, struct str member) {
     const char *it = table_called(&h->member);
 
-    if (it != NULL) PREFETCH(it);
+    if (it == NULL) return;
+    h->member_p = member.p;
+    PREFETCH(it);
+}
+
+/* The same as item_find for a command's member, in the table of its key: what
+ * its hint knows is not worked out again.  Like the key's place, the member's
+ * is good as long as nothing in the shard's tables has changed places. */
+static INLINE struct item *item_of(const struct work *w, const struct table *t,
+                                   struct str key, struct table_at *at) {
+    const struct key_hint *h = w->hint;
+    struct item *it;
+
+    if (LIKELY(h != NULL && h->member_p == key.p) && LIKELY(h->table == t) &&
+        LIKELY(h->moves == h->ref.shard->mem.moves)) {
+        *at = h->member;
+        it = table_get(at);
+        VERIFY(it != NULL);
+        if (LIKELY(item_is(it, key))) return it;
+    }
+    return item_find(t, w->ks->seed, key, at);
 }
 
 /* Bytes of the header of a big collection. */
@@ -16305,7 +16336,7 @@ static inline struct item *fields__find(const struct work *w,
                                         struct str field,
                                         struct table_at *at) {
     const struct big_hash *h = entry_object(e);
-    struct item *it = item_find(&h->fields, w->ks->seed, field, at);
+    struct item *it = item_of(w, &h->fields, field, at);
 
     return it != NULL && due_is_dead(it, w->now) ? NULL : it;
 }
@@ -16401,11 +16432,9 @@ static bool fields__put_table(struct edit *ed, struct str field,
     struct shard *s = ed->ref.shard;
     struct big_hash *h = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t hash = item_hash(*seed, field);
     struct table_at at;
-    struct item *it = table_first(&h->fields, hash, &at), *fresh;
+    struct item *it = item_of(ed->w, &h->fields, field, &at), *fresh;
 
-    while (it != NULL && !str_eq(item_key(it), field)) it = table_next(&at);
     *added = it == NULL;
     if (it != NULL) {
         big_keep(s, &h->big, it);
@@ -16423,7 +16452,8 @@ static bool fields__put_table(struct edit *ed, struct str field,
     it = item_try(&s->mem, field, &value, NULL, NULL);
     if (it == NULL) return false;
     item_set_mark(it, h->big.mark);
-    if (table_put(&h->fields, &s->mem, hash, it, item_hash_of, seed)) {
+    if (table_put(&h->fields, &s->mem, item_hash(*seed, field), it,
+                  item_hash_of, seed)) {
         due_settle(h, &s->mem);
         return true;
     }
@@ -17022,14 +17052,12 @@ static bool members__put_table(struct edit *ed, struct str member,
                                bool *added) {
     struct big_set *set = entry_object(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t h = item_hash(*seed, member);
     struct table_at at;
-    struct item *it = table_first(&set->members, h, &at);
 
     *added = false;
-    for (; it != NULL; it = table_next(&at))
-        if (str_eq(item_key(it), member)) return true;
-    if (!members__table_put(&ed->ref.shard->mem, seed, set, h, member))
+    if (item_of(ed->w, &set->members, member, &at) != NULL) return true;
+    if (!members__table_put(&ed->ref.shard->mem, seed, set,
+                            item_hash(*seed, member), member))
         return false;
     return *added = true;
 }
@@ -17120,8 +17148,7 @@ static bool members_drop(struct edit *ed, struct str member) {
     if (ed->e == NULL) return false;
     v = entry_value(ed->e);
     if (entry_shape(ed->e) == SHAPE_SET_TABLE) {
-        item = item_find(members_table(ed->e), ed->w->ks->seed, member,
-                         &where);
+        item = item_of(ed->w, members_table(ed->e), member, &where);
         if (item == NULL) return false;
         members__drop_item(ed, &where, item);
         return true;
@@ -17605,14 +17632,19 @@ static bool ranks_score(const struct keyspace *ks, const struct entry *e,
 
 /* The score and the rank of a member, 0 being the smallest; false: there is
  * none. */
-static bool ranks_rank(const struct keyspace *ks, const struct entry *e,
+static bool ranks_rank(const struct work *w, const struct entry *e,
                        struct str member, size_t *rank, double *score) {
     struct str v = entry_value(e);
+    struct table_at where;
     struct ranks__look l;
     struct pack_item it;
 
     if (entry_shape(e) == SHAPE_ZSET_SKIP) {
-        if (!ranks_score(ks, e, member, score)) return false;
+        const struct item *item = item_of(w, &ranks__big(e)->members, member,
+                                          &where);
+
+        if (item == NULL) return false;
+        *score = item_score(item);
         *rank = skip_rank(&ranks__big(e)->order, *score, member);
         return true;
     }
@@ -17812,15 +17844,15 @@ static enum ranks_did ranks__add_big(struct edit *ed, struct str member,
     struct shard *s = ed->ref.shard;
     struct big_zset *z = ranks__big(ed->e);
     const uint64_t *seed = &ed->w->ks->seed;
-    uint64_t h = item_hash(*seed, member);
     struct table_at at;
-    struct item *it = ranks__find(z, h, member, &at);
+    struct item *it = item_of(ed->w, &z->members, member, &at);
     enum ranks_did did;
     double was;
 
     if (it == NULL) {
         if (how & RANKS_XX) return RANKS_NOTHING;
-        return ranks__insert(&s->mem, z, seed, h, member, *score) ?
+        return ranks__insert(&s->mem, z, seed, item_hash(*seed, member),
+                             member, *score) ?
                    RANKS_ADDED : RANKS_REFUSED;
     }
     was = item_score(it);
@@ -17919,8 +17951,7 @@ static bool ranks_drop(struct edit *ed, struct str member) {
     if (ed->e == NULL) return false;
     if (entry_shape(ed->e) == SHAPE_ZSET_SKIP) {
         struct big_zset *z = ranks__big(ed->e);
-        struct item *it = ranks__find(z, item_hash(ed->w->ks->seed, member),
-                                      member, &where);
+        struct item *it = item_of(ed->w, &z->members, member, &where);
 
         if (it == NULL) return false;
         big_keep(s, &z->big, it);
@@ -34552,7 +34583,7 @@ static enum outcome zset_rank(struct call *x, bool reverse) {
     if (with && !str_is(x->argv[3], "withscore"))
         return reply_err(x, ERR_SYNTAX);
     if (!arg_read_or_reply(x, 1, KIND_ZSET, &e)) return FAILED;
-    if (e == NULL || !ranks_rank(&x->k->ks, e, x->argv[2], &rank, &score)) {
+    if (e == NULL || !ranks_rank(&x->w, e, x->argv[2], &rank, &score)) {
         if (with) reply_null_array(x->r);
         else reply_null(x->r);
         return DONE;
@@ -48019,8 +48050,11 @@ static void net__look_at_members(struct loop *l) {
         if (i != 0 && q->hint.p != NULL)
             hint_member(&l->k->ks, &q->hint, q->argv[i]);
     }
-    for (struct net_request *q = l->batch; q < end; q++)
-        if (net__member_at(q) != 0 && q->hint.p != NULL) hint_item(&q->hint);
+    for (struct net_request *q = l->batch; q < end; q++) {
+        size_t i = net__member_at(q);
+
+        if (i != 0 && q->hint.p != NULL) hint_item(&q->hint, q->argv[i]);
+    }
 }
 
 /* The keys of the batch were hashed and their lines called; with somebody to
