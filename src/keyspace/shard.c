@@ -189,6 +189,7 @@ struct shard {
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_space, compact_seg, compact_deep;
     size_t compact_rest;        /* bytes the last one could not give back */
+    size_t compact_used;        /* bytes in use when it ended */
 };
 
 /* What the keyspace needs to know of the options. */

@@ -825,6 +825,29 @@ TESTED_ONLY static void quick_free(struct quick *q, struct mem *m) {
     quick_free_step(q, m, SIZE_MAX);
 }
 
+/* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
+ * list that is not frozen. */
+static void quick_compact(struct quick *q, struct mem *m, size_t i,
+                          size_t most) {
+    struct quick_node *node = q->head, *to;
+
+    while (i-- > 0 && node != NULL) node = node->next;
+    for (; most > 0 && node != NULL; most--, node = node->next) {
+        size_t n = quick__size(node);
+
+        if (!mem_sparse(m, node, n)) continue;
+        to = mem_try(m, n);
+        if (to == NULL) return;
+        memcpy(to, node, n);
+        if (to->prev != NULL) to->prev->next = to;
+        else q->head = to;
+        if (to->next != NULL) to->next->prev = to;
+        else q->tail = to;
+        mem_drop(m, node, n);
+        node = to;
+    }
+}
+
 /* Freeze the list as it is; it is to be read to its end then, in any time, and
  * before it is frozen again. */
 static void quick_freeze(struct quick *q, struct quick_frozen *f) {

@@ -756,6 +756,38 @@ static bool skip_replace_item(struct skip *s, double score,
     return true;
 }
 
+/* Put blocks elsewhere where that helps the arena: those whose first member has
+ * a rank from `from` on, below `end`. */
+static void skip_compact(struct skip *s, struct mem *m, size_t from,
+                         size_t end) {
+    struct skip_link *way[SKIP_LANES], *link = s->link;
+    struct skip_block *x;
+    size_t rank = 0;
+
+    for (int lane = s->lanes - 1; lane >= 0; lane--) {
+        while (link[lane].to != NULL && rank + link[lane].span < from) {
+            rank += link[lane].span;
+            link = link[lane].to->link;
+        }
+        way[lane] = link + lane;
+    }
+    while ((x = way[0]->to) != NULL && (rank += way[0]->span) < end) {
+        struct skip_block *to = NULL;
+        size_t n = skip__size(x->lanes);
+
+        if (mem_sparse(m, x, n)) to = mem_try(m, n);
+        if (to != NULL) {
+            memcpy(to, x, n);
+            for (uint32_t i = 0; i < x->lanes; i++) way[i]->to = to;
+            if (to->link[0].to != NULL) to->link[0].to->back = to;
+            else s->tail = to;
+            mem_drop(m, x, n);
+            x = to;
+        }
+        for (uint32_t i = 0; i < x->lanes; i++) way[i] = x->link + i;
+    }
+}
+
 /* Free at most budget blocks; returns how many.  Nothing else may be done with
  * the list any more; it needs nothing when its len is 0.  Members stay. */
 static size_t skip_free_step(struct skip *s, struct mem *m, size_t budget) {

@@ -677,6 +677,28 @@ static bool stream_free_step(struct stream *s, struct mem *m,
     return true;
 }
 
+/* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
+ * stream that is not frozen. */
+static void stream_compact(struct stream *s, struct mem *m, size_t i,
+                           size_t most) {
+    struct ids_leaf *leaf = s->nodes.first;
+
+    for (; leaf != NULL && i >= leaf->n; leaf = leaf->next) i -= leaf->n;
+    for (; leaf != NULL && most > 0; leaf = leaf->next, i = 0)
+        for (; i < leaf->n && most > 0; i++, most--) {
+            struct stream_slot *slot = (void *)ids__at(leaf, i);
+            struct stream_node *node = slot->node, *to;
+            size_t n = stream__size(node);
+
+            if (node->pins != 0 || !mem_sparse(m, node, n)) continue;
+            to = mem_try(m, n);
+            if (to == NULL) return;
+            memcpy(to, node, n);
+            slot->node = to;
+            mem_drop(m, node, n);
+        }
+}
+
 /* Make an empty stream a copy of another.  False: no memory, it is to be
  * freed. */
 static bool stream_copy(struct stream *to, struct mem *m,

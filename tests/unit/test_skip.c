@@ -236,6 +236,14 @@ static void test_skip_run(int rounds, uint64_t kinds) {
 #if defined(KVNS_FAULTS)
         mem_countdown = -1;
 #endif
+        if (round % 8 == 0) {
+            /* as if all pages but those in use were sparse */
+            size_t a = unit_rand() % 200;
+
+            memset(t.m.sparse, MEM_BINS, sizeof t.m.sparse);
+            skip_compact(&t.s, &t.m, a, a + unit_rand() % 300);
+            memset(t.m.sparse, 0, sizeof t.m.sparse);
+        }
         skip__verify(&t.s);
         if (round % 64 == 0) test_skip_same(&t);
     }
