@@ -5616,6 +5616,29 @@ TESTED_ONLY static void quick_free(struct quick *q, struct mem *m) {
     quick_free_step(q, m, SIZE_MAX);
 }
 
+/* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
+ * list that is not frozen. */
+static void quick_compact(struct quick *q, struct mem *m, size_t i,
+                          size_t most) {
+    struct quick_node *node = q->head, *to;
+
+    while (i-- > 0 && node != NULL) node = node->next;
+    for (; most > 0 && node != NULL; most--, node = node->next) {
+        size_t n = quick__size(node);
+
+        if (!mem_sparse(m, node, n)) continue;
+        to = mem_try(m, n);
+        if (to == NULL) return;
+        memcpy(to, node, n);
+        if (to->prev != NULL) to->prev->next = to;
+        else q->head = to;
+        if (to->next != NULL) to->next->prev = to;
+        else q->tail = to;
+        mem_drop(m, node, n);
+        node = to;
+    }
+}
+
 /* Freeze the list as it is; it is to be read to its end then, in any time, and
  * before it is frozen again. */
 static void quick_freeze(struct quick *q, struct quick_frozen *f) {
@@ -6406,6 +6429,38 @@ static bool skip_replace_item(struct skip *s, double score,
     if (NEVER(skip_item(at) != old)) return false;
     at.block->item[at.i] = new;
     return true;
+}
+
+/* Put blocks elsewhere where that helps the arena: those whose first member has
+ * a rank from `from` on, below `end`. */
+static void skip_compact(struct skip *s, struct mem *m, size_t from,
+                         size_t end) {
+    struct skip_link *way[SKIP_LANES], *link = s->link;
+    struct skip_block *x;
+    size_t rank = 0;
+
+    for (int lane = s->lanes - 1; lane >= 0; lane--) {
+        while (link[lane].to != NULL && rank + link[lane].span < from) {
+            rank += link[lane].span;
+            link = link[lane].to->link;
+        }
+        way[lane] = link + lane;
+    }
+    while ((x = way[0]->to) != NULL && (rank += way[0]->span) < end) {
+        struct skip_block *to = NULL;
+        size_t n = skip__size(x->lanes);
+
+        if (mem_sparse(m, x, n)) to = mem_try(m, n);
+        if (to != NULL) {
+            memcpy(to, x, n);
+            for (uint32_t i = 0; i < x->lanes; i++) way[i]->to = to;
+            if (to->link[0].to != NULL) to->link[0].to->back = to;
+            else s->tail = to;
+            mem_drop(m, x, n);
+            x = to;
+        }
+        for (uint32_t i = 0; i < x->lanes; i++) way[i] = x->link + i;
+    }
 }
 
 /* Free at most budget blocks; returns how many.  Nothing else may be done with
@@ -9220,6 +9275,28 @@ static bool stream_free_step(struct stream *s, struct mem *m,
     return true;
 }
 
+/* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
+ * stream that is not frozen. */
+static void stream_compact(struct stream *s, struct mem *m, size_t i,
+                           size_t most) {
+    struct ids_leaf *leaf = s->nodes.first;
+
+    for (; leaf != NULL && i >= leaf->n; leaf = leaf->next) i -= leaf->n;
+    for (; leaf != NULL && most > 0; leaf = leaf->next, i = 0)
+        for (; i < leaf->n && most > 0; i++, most--) {
+            struct stream_slot *slot = (void *)ids__at(leaf, i);
+            struct stream_node *node = slot->node, *to;
+            size_t n = stream__size(node);
+
+            if (node->pins != 0 || !mem_sparse(m, node, n)) continue;
+            to = mem_try(m, n);
+            if (to == NULL) return;
+            memcpy(to, node, n);
+            slot->node = to;
+            mem_drop(m, node, n);
+        }
+}
+
 /* Make an empty stream a copy of another.  False: no memory, it is to be
  * freed. */
 static bool stream_copy(struct stream *to, struct mem *m,
@@ -12032,6 +12109,7 @@ struct shard {
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_space, compact_seg, compact_deep;
     size_t compact_rest;        /* bytes the last one could not give back */
+    size_t compact_used;        /* bytes in use when it ended */
 };
 
 /* What the keyspace needs to know of the options. */
@@ -18989,13 +19067,16 @@ static enum load_did load_dues(struct work *w, struct str value,
  *
  * Of large collections a few segments are done each time one is met; the
  * segment of keys that they are in is gone through again for the next few.
- * Not moved are lists, streams, skip lists and namespaces.
+ * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
+ * block by block.  Not moved are groups of readers and namespaces.
  *
- * floor 3 - uses: base mem table item skip entry shard big
+ * floor 3 - uses: base mem table item quick skip stream entry shard big
  */
 enum {
     COMPACT_SLACK = 512 << 10,  /* bytes an arena may keep beyond a 16th */
-    COMPACT_DEEP = 4            /* segments of a large collection a visit */
+    COMPACT_DEEP = 4,           /* segments of a large collection a visit */
+    COMPACT_ROW = 32,           /* nodes of a list or a stream a visit */
+    COMPACT_NODES = 4096        /* of them at most */
 };
 
 struct compact {
@@ -19016,6 +19097,8 @@ static void compact_look(struct shard *s) {
         return;
     }
     gain = mem_survey(m);
+    /* much has gone since then */
+    if (m->used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
     if (gain < m->used / 32 + COMPACT_SLACK / 2) return;
     /* what the last pass could not give back, another will not */
     if (gain < s->compact_rest + s->compact_rest / 4) return;
@@ -19039,24 +19122,62 @@ static void *compact__item(void *ctx, void *p) {
     return to;
 }
 
-/* A part of a large collection. */
-static void compact__big(struct compact *c, struct big *b) {
-    struct table *t;
+/* A part of a list or a stream of so many nodes, which begins with the i'th. */
+static void compact__row(struct compact *c, struct big *b, size_t nodes) {
+    size_t i = (size_t)c->s->compact_deep * COMPACT_ROW;
+    struct mem *m = &c->s->mem;
+
+    if (nodes > COMPACT_NODES) return;
+    if (b->shape == SHAPE_LIST_QUICK)
+        quick_compact(&((struct big_list *)b)->q, m, i, COMPACT_ROW);
+    else
+        stream_compact(&((struct big_stream *)b)->s, m, i, COMPACT_ROW);
+    if (i + COMPACT_ROW < nodes) c->more = true;
+    c->seen += COMPACT_ROW;
+}
+
+/* A part of a large collection that is a table. */
+static void compact__table(struct compact *c, struct big *b) {
+    struct table *t = big_table(b);
     uint32_t first = c->s->compact_deep * COMPACT_DEEP, end;
 
-    if (b->shape != SHAPE_SET_TABLE && b->shape != SHAPE_HASH_TABLE &&
-        b->shape != SHAPE_ZSET_SKIP)
-        return;
-    t = big_table(b);
-    if (t->nsegs == 0 || b->aside != NULL) return;
+    if (t->nsegs == 0 || first >= t->nsegs) return;
     if (b->shape == SHAPE_HASH_TABLE && ((struct big_hash *)b)->due != NULL)
         return;
-    c->order = b->shape == SHAPE_ZSET_SKIP ? &((struct big_zset *)b)->order :
-                                             NULL;
     end = (uint32_t)size_min(first + COMPACT_DEEP, t->nsegs);
+    c->order = NULL;
+    if (b->shape == SHAPE_ZSET_SKIP) {
+        c->order = &((struct big_zset *)b)->order;
+        skip_compact(c->order, &c->s->mem,
+                     (size_t)((double)c->order->len * first / t->nsegs),
+                     end == t->nsegs ? c->order->len :
+                         (size_t)((double)c->order->len * end / t->nsegs));
+    }
     for (uint32_t i = first; i < end; i++)
         table_move(t, &c->s->mem, i, compact__item, c);
-    if (end < t->nsegs && first < t->nsegs) c->more = true;
+    if (end < t->nsegs) c->more = true;
+}
+
+/* A part of a large collection; its head, if that has moved. */
+static struct big *compact__big(struct compact *c, struct big *b) {
+    size_t n = big_size((enum shape)b->shape);
+    struct mem *m = &c->s->mem;
+    struct big *to;
+
+    if (b->aside != NULL) return b;
+    if (c->s->compact_deep == 0 && mem_sparse(m, b, n) &&
+        (to = mem_try(m, n)) != NULL) {
+        memcpy(to, b, n);
+        mem_drop(m, b, n);
+        b = to;
+    }
+    if (b->shape == SHAPE_LIST_QUICK)
+        compact__row(c, b, ((struct big_list *)b)->q.nodes);
+    else if (b->shape == SHAPE_STREAM)
+        compact__row(c, b, ((struct big_stream *)b)->s.nodes.count);
+    else
+        compact__table(c, b);
+    return b;
 }
 
 static void *compact__entry(void *ctx, void *p) {
@@ -19066,7 +19187,7 @@ static void *compact__entry(void *ctx, void *p) {
     size_t n = entry_size(e);
 
     if (shape_is_big(entry_shape(e)) && entry_shape(e) != SHAPE_BLOB)
-        compact__big(c, entry_object(e));
+        entry_set_object(e, compact__big(c, entry_object(e)));
     if (!mem_sparse(m, e, n)) return e;
     to = mem_try(m, n);
     if (to == NULL) return e;
@@ -19079,6 +19200,7 @@ static void *compact__entry(void *ctx, void *p) {
 static void compact__end(struct shard *s) {
     s->compacting = false;
     s->compact_rest = mem_survey(&s->mem);
+    s->compact_used = s->mem.used;
 }
 
 /* A slice of a pass: about `budget` items, in whole segments. */
