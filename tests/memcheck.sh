@@ -15,8 +15,11 @@ work=build/memcheck
 rm -rf $work
 mkdir -p $work
 [ $# -gt 0 ] || {
+    # Left out: long doubles, of which valgrind computes 64 bits; and a test
+    # that is about time.
     # shellcheck disable=SC2046
-    set -- $(build/unit-memcheck --list)
+    set -- $(build/unit-memcheck --list |
+        grep -vx 'test_num_ld\|test_num_ld_random\|test_glob_hostile')
 }
 # shellcheck disable=SC2016
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 30 sh -c '

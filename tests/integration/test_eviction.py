@@ -276,7 +276,8 @@ def test_ear_a_write_after_the_read_cancels(raw):
         if i % 2:
             c.ok("SET", "ear/%d" % i, "2")
         elif i % 4:
-            assert call(c, "DEL", "ear/%d" % i) == 1
+            # it may have gone by itself by then
+            assert call(c, "DEL", "ear/%d" % i) in (0, 1)
             c.ok("SET", "ear/%d" % i, "3")
     c.ok("SET", "ear/mark", "1")
     assert call(c, "GET", "ear/mark") == b"1"

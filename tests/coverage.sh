@@ -1,0 +1,58 @@
+#!/bin/sh
+# How much of the program its tests come to: lines and branches.
+#
+#     sh tests/coverage.sh [arguments for pytest]
+#
+# The unit tests and the integration tests run against builds that count.
+# What only says that something is broken (KVNS_ASSERT, VERIFY) is no branch
+# that a test could take.  The figures by part are left in
+# build/coverage/parts.txt.  Fails when a test fails, or below MIN_LINES or
+# MIN_BRANCHES per cent.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+command -v gcovr >/dev/null 2>&1 || {
+    echo "coverage: gcovr is not installed, left out"
+    [ "${CI:-}" != true ]
+    exit
+}
+python=$(sh tests/venv.sh) || exit 1
+dir=build/coverage
+rm -rf $dir
+mkdir -p $dir
+flags="-std=c11 -O0 -g --coverage -fprofile-update=atomic -pthread"
+# Sources by their whole names, for servers run in directories of their own.
+# shellcheck disable=SC2086
+gcc $flags "$PWD/src/kvns.c" -o $dir/kvns -lm &
+# shellcheck disable=SC2086
+gcc $flags -DKVNS_FAULTS -w "$PWD/tests/unit/unit.c" \
+    -o $dir/unit -lm || exit 1
+wait $! || exit 1
+failed=0
+# Each by itself: one that fails does not keep the next from counting.
+for name in $($dir/unit --list); do
+    $dir/unit "$name" >$dir/unit.log 2>&1 || {
+        tail -n 20 $dir/unit.log
+        failed=1
+    }
+done
+spread=
+! "$python" -c 'import xdist' 2>/dev/null ||
+    spread="-n ${JOBS:-2} --dist worksteal"
+# shellcheck disable=SC2086
+KVNS_BIN=$dir/kvns "$python" -m pytest -q $spread tests/integration "$@" ||
+    failed=1
+gcovr --root . --object-directory $dir --filter 'src/.*\.c' \
+    --exclude-unreachable-branches \
+    --exclude-branches-by-pattern '.*(KVNS_ASSERT|VERIFY|base_no_memory)\(.*' \
+    --json $dir/all.json $dir >$dir/gcovr.log 2>&1 || {
+    tail -n 20 $dir/gcovr.log
+    exit 1
+}
+gcovr --root . --add-tracefile $dir/all.json --txt $dir/lines.txt
+gcovr --root . --add-tracefile $dir/all.json --branches --txt $dir/parts.txt
+lines=$(sed -n 's/^TOTAL.* \([0-9]*\)%.*/\1/p' $dir/lines.txt)
+branches=$(sed -n 's/^TOTAL.* \([0-9]*\)%.*/\1/p' $dir/parts.txt)
+echo "coverage: $lines % of lines, $branches % of branches"
+[ "$lines" -ge "${MIN_LINES:-0}" ] || failed=1
+[ "$branches" -ge "${MIN_BRANCHES:-0}" ] || failed=1
+exit $failed
