@@ -2286,15 +2286,17 @@ static void buf_trim(struct buf *b, size_t keep) {
 #if defined(KVNS_FAULTS)
 static long file_countdown = -1;
 static int file_fault = EIO;
+#endif
 
-static bool file__fails(void) {
+static inline bool file__fails(void) {
+#if defined(KVNS_FAULTS)
     if (file_countdown < 0 || file_countdown-- > 0) return false;
     errno = file_fault;
     return true;
-}
 #else
-static inline bool file__fails(void) { return false; }
+    return false;
 #endif
+}
 
 /* Create a file of this name, for us alone.  What is there already goes: a
  * leftover, or a link that somebody planted, which is not followed.  -1 with
