@@ -678,14 +678,37 @@ static bool exec__admit_or_reply(struct call *x) {
     return true;
 }
 
-/* Is there memory in plenty for whatever a batch of so many bytes may want?
- * Then its commands need not be looked at one by one. */
-static inline bool exec_is_roomy(const struct keyspace *ks, size_t bytes) {
-    const size_t plenty = 1 << 20;
+enum {
+    EXEC_PLENTY = 1 << 20,      /* bytes that a batch may need beyond its own */
+    EXEC_FAR = 32 << 20,        /* bytes for each lane: the limit is far off */
+    EXEC_BATCHES = 64,          /* may pass then without another look, */
+    EXEC_SOON_US = 1000         /* for so long */
+};
 
-    return ks->tenants == NULL && bytes < 65536 &&
-           (double)(keyspace_bytes(ks) + 2 * bytes + plenty) <=
-               (double)ks->opt.memory_limit * ks->opt.threshold;
+/* Is there memory in plenty for whatever a batch of so many bytes may want?
+ * Then its commands need not be looked at one by one.  To add up many shards,
+ * which other lanes are changing, takes as long as some commands, so while the
+ * limit is far off the answer holds for some batches of short commands. */
+static inline void exec_look_for_room(struct lane *l, size_t bytes) {
+    const struct keyspace *ks = &l->k->ks;
+    double limit = (double)ks->opt.memory_limit * ks->opt.threshold, need;
+
+    l->roomy = false;
+    if (ks->tenants != NULL || bytes >= 65536) return;
+    if (l->room_batches > 0 && limit >= l->room_limit &&
+        l->clock.mono_us < l->room_until) {
+        l->room_batches--;
+        l->roomy = true;
+        return;
+    }
+    need = (double)(keyspace_bytes(ks) + 2 * bytes + EXEC_PLENTY);
+    l->roomy = need <= limit;
+    l->room_batches = 0;
+    if (ks->nshards == 1 || need + (double)EXEC_FAR * l->k->nlanes > limit)
+        return;
+    l->room_batches = EXEC_BATCHES;
+    l->room_until = l->clock.mono_us + EXEC_SOON_US;
+    l->room_limit = limit;
 }
 
 /* Run a handler under the locks of its keys. */
@@ -762,6 +785,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
     int64_t begun = measure_begin(x->lane), ns;
     enum outcome what = run(x);
 
+    x->lane->room_batches = 0;  /* it may have taken any amount */
     ns = measure_alone(x->lane, st, begun);
     if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;

@@ -22,6 +22,7 @@ static void embed__fill(struct options *o, const struct kvns_options *from) {
 
     options_init(o, false);
     option_set(o, STR("metrics-port"), STR("0"), ORIGIN_FLAG, err);
+    option_set(o, STR("log"), STR("off"), ORIGIN_FLAG, err);
     option_set(o, STR("protected-mode"), str_of(no, 2), ORIGIN_FLAG, err);
     snprintf(number, sizeof number, "%d", from->port);
     option_set(o, STR("port"), str_c(number), ORIGIN_FLAG, err);
@@ -158,7 +159,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
     if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
-    l->roomy = n > 1 && exec_is_roomy(&l->k->ks, embed__bytes(q, n));
+    if (n > 1) exec_look_for_room(l, embed__bytes(q, n));
     begun = measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
     measure_close(l, begun);

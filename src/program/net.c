@@ -420,7 +420,7 @@ static void net__carry(struct loop *l) {
 
     if (l->next == l->batch) return;
     begun = measure_open(lane);
-    lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
+    exec_look_for_room(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;

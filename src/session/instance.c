@@ -377,7 +377,10 @@ struct lane {
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */
-    bool roomy;                 /* the batch needs no look for memory */
+    bool roomy;                 /* the batch needs no look for memory, */
+    uint32_t room_batches;      /* nor do so many behind it, */
+    int64_t room_until;         /* before that, monotonic us, */
+    double room_limit;          /* while the limit is not below this */
     uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
     uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];

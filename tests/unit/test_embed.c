@@ -91,6 +91,39 @@ static void test_embed_clients(void) {
     kvns_free(k);                       /* a and b with it */
 }
 
+/* A limit that has come near is seen at once, however far off it was. */
+static void test_embed_limit(void) {
+    struct kvns_options options = { .clients = 1, .shards = 4 };
+    struct kvns *k = kvns_new(&options);
+    static const char *const set[] = { "SET", "k", "v" };
+    static const char *const bit[] = { "SETBIT", "b", "40000000", "1" };
+    static const char *const low[] = { "CONFIG", "SET", "maxmemory", "1mb" };
+    static const struct kvns_request fine[] = { { 3, set, NULL },
+                                                { 3, set, NULL } };
+    static const struct kvns_request more[] = { { 4, bit, NULL },
+                                                { 4, low, NULL } };
+    struct kvns_client *c;
+    struct kvns_reply r = { 0 };
+    const struct lane *l;
+
+    CHECK(k != NULL);
+    c = kvns_client_new(k);
+    l = &k->lanes[1];
+    CHECK(kvns_client_run(c, fine, 2, &r) == 0);
+    CHECK(l->room_batches == EXEC_BATCHES);
+    CHECK(kvns_client_run(c, fine, 2, &r) == 0);
+    CHECK(l->room_batches >= EXEC_BATCHES - 1);
+    CHECK(kvns_client_run(c, more, 2, &r) == 0);
+    CHECK(l->room_batches == 0);
+    CHECK_STR(str_of(r.bytes, r.length), ":0\r\n+OK\r\n");
+    CHECK(kvns_client_run(c, fine, 1, &r) == 0);
+    CHECK(r.length > 4 && memcmp(r.bytes, "-OOM", 4) == 0);
+    CHECK(kvns_client_run(c, fine, 2, &r) == 0);
+    CHECK(r.length > 4 && memcmp(r.bytes, "-OOM", 4) == 0);
+    kvns_reply_free(&r);
+    kvns_free(k);
+}
+
 /* ---- several threads ----------------------------------------------------- */
 
 enum { EMBED_THREADS = 3, EMBED_ACCOUNTS = 16, EMBED_ROUNDS = 400 };
@@ -186,4 +219,5 @@ static void test_embed_threads(void) {
 }
 
 #define TESTS_EMBED                                                          \
-    T(test_embed_sends_nothing) T(test_embed_clients) T(test_embed_threads)
+    T(test_embed_sends_nothing) T(test_embed_clients) T(test_embed_limit)    \
+    T(test_embed_threads)
