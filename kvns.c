@@ -24123,7 +24123,10 @@ struct lane {
     int64_t alone_ns;           /* of the batch: timed by themselves */
     int64_t timed_ns;           /* when a command timed by itself has ended
                                    just now; 0: something came after it */
-    bool roomy;                 /* the batch needs no look for memory */
+    bool roomy;                 /* the batch needs no look for memory, */
+    uint32_t room_batches;      /* nor do so many behind it, */
+    int64_t room_until;         /* before that, monotonic us, */
+    double room_limit;          /* while the limit is not below this */
     uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
     uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];
@@ -44835,14 +44838,37 @@ static bool exec__admit_or_reply(struct call *x) {
     return true;
 }
 
-/* Is there memory in plenty for whatever a batch of so many bytes may want?
- * Then its commands need not be looked at one by one. */
-static inline bool exec_is_roomy(const struct keyspace *ks, size_t bytes) {
-    const size_t plenty = 1 << 20;
+enum {
+    EXEC_PLENTY = 1 << 20,      /* bytes that a batch may need beyond its own */
+    EXEC_FAR = 32 << 20,        /* bytes for each lane: the limit is far off */
+    EXEC_BATCHES = 64,          /* may pass then without another look, */
+    EXEC_SOON_US = 1000         /* for so long */
+};
 
-    return ks->tenants == NULL && bytes < 65536 &&
-           (double)(keyspace_bytes(ks) + 2 * bytes + plenty) <=
-               (double)ks->opt.memory_limit * ks->opt.threshold;
+/* Is there memory in plenty for whatever a batch of so many bytes may want?
+ * Then its commands need not be looked at one by one.  To add up many shards,
+ * which other lanes are changing, takes as long as some commands, so while the
+ * limit is far off the answer holds for some batches of short commands. */
+static inline void exec_look_for_room(struct lane *l, size_t bytes) {
+    const struct keyspace *ks = &l->k->ks;
+    double limit = (double)ks->opt.memory_limit * ks->opt.threshold, need;
+
+    l->roomy = false;
+    if (ks->tenants != NULL || bytes >= 65536) return;
+    if (l->room_batches > 0 && limit >= l->room_limit &&
+        l->clock.mono_us < l->room_until) {
+        l->room_batches--;
+        l->roomy = true;
+        return;
+    }
+    need = (double)(keyspace_bytes(ks) + 2 * bytes + EXEC_PLENTY);
+    l->roomy = need <= limit;
+    l->room_batches = 0;
+    if (ks->nshards == 1 || need + (double)EXEC_FAR * l->k->nlanes > limit)
+        return;
+    l->room_batches = EXEC_BATCHES;
+    l->room_until = l->clock.mono_us + EXEC_SOON_US;
+    l->room_limit = limit;
 }
 
 /* Run a handler under the locks of its keys. */
@@ -44919,6 +44945,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
     int64_t begun = measure_begin(x->lane), ns;
     enum outcome what = run(x);
 
+    x->lane->room_batches = 0;  /* it may have taken any amount */
     ns = measure_alone(x->lane, st, begun);
     if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
@@ -48251,7 +48278,7 @@ static void net__carry(struct loop *l) {
 
     if (l->next == l->batch) return;
     begun = measure_open(lane);
-    lane->roomy = exec_is_roomy(&l->k->ks, l->bytes);
+    exec_look_for_room(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
@@ -49382,6 +49409,7 @@ static void embed__fill(struct options *o, const struct kvns_options *from) {
 
     options_init(o, false);
     option_set(o, STR("metrics-port"), STR("0"), ORIGIN_FLAG, err);
+    option_set(o, STR("log"), STR("off"), ORIGIN_FLAG, err);
     option_set(o, STR("protected-mode"), str_of(no, 2), ORIGIN_FLAG, err);
     snprintf(number, sizeof number, "%d", from->port);
     option_set(o, STR("port"), str_c(number), ORIGIN_FLAG, err);
@@ -49518,7 +49546,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
     if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
-    l->roomy = n > 1 && exec_is_roomy(&l->k->ks, embed__bytes(q, n));
+    if (n > 1) exec_look_for_room(l, embed__bytes(q, n));
     begun = measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
     measure_close(l, begun);
