@@ -1006,7 +1006,7 @@ static void net__second(struct loop *l) {
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (lane->id == 0) track_sweep(k->track);
+    if (lane->id == 0) track_sweep(lane);
     if (l->ticks % hz != 0) return;
     if (lane->id == 0) net__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {

@@ -18,6 +18,7 @@ test_client.py::test_refusals[args13-
 test_client.py::test_refusals[args14-
 test_client.py::test_refusals[args17-                   CLIENT NO-EVICT
 test_client.py::test_refusals[args20-
+test_client.py::test_errors_of_unblock_are_counted      CONFIG RESETSTAT
 test_client.py::test_switches                           CLIENT NO-EVICT
 test_config.py                                          CONFIG SET
 test_connection.py::test_auth_without_a_password        there is one
@@ -58,6 +59,7 @@ test_tracking.py::test_names                            prefixes
 test_tracking.py::test_records_go_with_the_last_tracker INFO of all
 test_tracking.py::test_redis_py_keeps_values            commandstats
 test_tracking.py::test_the_table_is_bounded             CONFIG SET
+test_tracking.py::test_the_table_shrinks_with_its_bound
 test_tracking.py::test_what_is_told_of_clients          INFO of all
 test_tx.py::test_quit_and_reset_inside                  RESET leaves
 test_tx.py::test_reset_unwatches                        RESET leaves

@@ -641,6 +641,21 @@ def test_the_table_is_bounded(three, config_name):
         b.ok("CONFIG", "SET", "tracking-table-max-keys", 1000000)
 
 
+def test_the_table_shrinks_with_its_bound(raw):
+    """Without anybody reading anything."""
+    a, b = raw(), raw()
+    a.call("HELLO", "3")
+    a.ok("CLIENT", "TRACKING", "ON")
+    a.call("MGET", "k1", "k2", "k3")
+    b.ok("CONFIG", "SET", "tracking-table-max-keys", "1")
+    try:
+        gone = [a.read() for _ in range(2)]
+        assert all(kind == ">" for kind, _ in gone)
+        assert b"tracking_total_keys:1\r\n" in b.call("INFO", "stats")[1]
+    finally:
+        b.ok("CONFIG", "SET", "tracking-table-max-keys", "1000000")
+
+
 def test_eviction(fresh_server, config_name):
     ours_only(config_name)
     s = fresh_server(args=["--redis", "--maxmemory", "2mb",
