@@ -28150,8 +28150,8 @@ static void track__detach(struct track_hub *h) {
     table_init(&h->keys);
 }
 
-/* Free some of what is left of keys.  Called now and then. */
-static void track_sweep(struct track_hub *h) {
+/* Free some of what is left of keys. */
+static void track__free_some(struct track_hub *h) {
     size_t budget = 5000;
 
     pthread_mutex_lock(&h->lock);
@@ -28281,18 +28281,30 @@ static bool track__link(struct track_hub *h, struct track_key *k,
     return true;
 }
 
-/* Call keys changed until there are as many as may be, but not `spare`. */
+/* Call keys changed until there are as many as may be, but not `spare` and not
+ * more of them than `budget`. */
 static void track__limit(struct track_hub *h, struct lane *from,
-                         const struct track_key *spare) {
+                         const struct track_key *spare, size_t budget) {
     int64_t most = from->k->opt.tracking_table_max_keys;
     struct table_at at;
 
-    while (most > 0 && h->keys.count > (uint64_t)most) {
+    while (most > 0 && h->keys.count > (uint64_t)most && budget-- > 0) {
         struct track_key *k = table_random(&h->keys, &h->rand, &at);
 
         if (k == spare && h->keys.count > 1) continue;
         track__invalidate(h, from, k, &at, 0);
     }
+}
+
+/* Let go of some keys that are too many, since the option was lowered, and
+ * free some of what is left of others.  Called now and then. */
+static void track_sweep(struct lane *from) {
+    struct track_hub *h = from->k->track;
+
+    pthread_mutex_lock(&h->lock);
+    track__limit(h, from, NULL, 2000);
+    pthread_mutex_unlock(&h->lock);
+    track__free_some(h);
 }
 
 /* Remember that a client has read a key, whose shard is locked.  alias: it
@@ -28308,7 +28320,7 @@ static void track_note(struct client *c, struct str ns, struct str local,
     k = track__find(h, ns, local, &at);
     if (k == NULL) k = track__make(h, ns, local);
     if (k == NULL || !track__link(h, k, c->tracker, form)) track__lose(h);
-    else track__limit(h, c->lane, k);
+    else track__limit(h, c->lane, k, SIZE_MAX);
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -28723,7 +28735,7 @@ static struct track_hub *track_hub_new(uint64_t seed) {
 /* Free a hub for which nobody tracks any more. */
 static void track_hub_free(struct track_hub *h) {
     if (h == NULL) return;
-    while (h->old != NULL) track_sweep(h);
+    while (h->old != NULL) track__free_some(h);
     pthread_mutex_destroy(&h->lock);
     mem_fini(&h->mem);
     free(h);
@@ -48864,7 +48876,7 @@ static void net__second(struct loop *l) {
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (lane->id == 0) track_sweep(k->track);
+    if (lane->id == 0) track_sweep(lane);
     if (l->ticks % hz != 0) return;
     if (lane->id == 0) net__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
