@@ -101,6 +101,47 @@ def test_the_static_program_is_small(static):
     assert os.path.getsize(static) <= 600 * 1000
 
 
+def test_the_image(static, tmp_path):
+    """The last stage of the Containerfile, built without a registry: what the
+    first would have made lies there already."""
+    need("buildah")
+    if os.geteuid() != 0:
+        pytest.skip("buildah's chroot isolation is for root here")
+    stage = read("Containerfile").split("FROM scratch\n")[1]
+    stage = stage.replace("--from=build ", "").replace("/src/", "")
+    (tmp_path / "image" / "data").mkdir(parents=True)
+    shutil.copy(static, tmp_path / "kvns")
+    (tmp_path / "Containerfile").write_text("FROM scratch\n" + stage)
+    buildah = ["buildah", "--storage-driver", "vfs", "--root",
+               str(tmp_path / "store"), "--runroot", str(tmp_path / "run")]
+
+    def run(*args):
+        done = subprocess.run([*buildah, *args], cwd=tmp_path, text=True,
+                              capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    try:
+        run("bud", "--isolation", "chroot", "--format", "docker", "-t",
+            "kvns:test", ".")
+    except AssertionError as why:
+        if "chroot" in str(why) or "permitted" in str(why):
+            pytest.skip("no chroot isolation here: %s" % why)
+        raise
+    about = json.loads(run("inspect", "--type", "image", "kvns:test"))
+    config = about["Docker"]["config"]
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["/kvns"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "/kvns", "health"]
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "MIT"
+    assert list(config["Volumes"]) == ["/data"]
+    box = run("from", "kvns:test")
+    said = run("run", "--isolation", "chroot", box, "--", "/kvns",
+               "--version")
+    assert said.startswith("kvns v")
+    run("rm", box)
+
+
 def test_it_runs_in_an_empty_root(static, tmp_path):
     """As in an image made from nothing: one file, a number for a user, a root
     that cannot be written but for the data."""
