@@ -39,7 +39,8 @@ spread=
 ! "$python" -c 'import xdist' 2>/dev/null ||
     spread="-n ${JOBS:-2} --dist worksteal"
 # shellcheck disable=SC2086
-KVNS_BIN=$dir/kvns "$python" -m pytest -q $spread tests/integration "$@" ||
+KVNS_BIN=$dir/kvns "$python" -m pytest -q $spread tests/integration \
+    tests/test_docs.py "$@" ||
     failed=1
 gcovr --root . --object-directory $dir --filter 'src/.*\.c' \
     --exclude-unreachable-branches \
