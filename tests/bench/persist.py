@@ -2,6 +2,7 @@
 """What a snapshot costs those who go on working: stalls, memory, time.
 
     persist.py [--quick] [--servers kvns,copy,redis] [--only stall,1m,2m]
+    persist.py --members 10000000 [--kinds set,hash,zset,list] [--realtime]
 
     stall    200,000 keys of 256 bytes, a snapshot every 2 seconds, 50 clients
              that write without pipelining
@@ -9,6 +10,12 @@
              the other
     2m       2,000,000 keys of 32 bytes, the same, and how long the file takes
              to load
+
+With --members: one collection of so many is saved and at once changed here and
+there, renamed, swapped away, deleted, flushed.  Each file is loaded by the next
+server, which must find the collection as it was; the waits are those of GETs
+of another client while the snapshot goes on.  --realtime lets the server and
+that client go before everything else (it needs the right to do so).
 
 "copy" is kvns with KVNS_SHARED_VALUES=false, "sharded2" two loops.  Each row
 is once without snapshots and once with them: writes a second, percentiles of
@@ -29,8 +36,8 @@ import tempfile
 import threading
 import time
 
-from common import kvns_binary, pipe, save, table
-from harness.resp import Raw
+from common import hurry, kvns_binary, pipe, save, table
+from harness.resp import Raw, encode
 from harness.server import Server, build
 
 #        keys, bytes of a value, seconds between snapshots (0: at once)
@@ -213,13 +220,147 @@ def row_of(name, what, kind, r, quiet):
                     "%d failed" % r["failed"] if r["failed"] else ""]
 
 
+# ---- one large collection --------------------------------------------------
+
+def large_fill(server, kind, n):
+    name = {"set": "SADD", "hash": "HSET", "zset": "ZADD", "list": "RPUSH"}
+    each = {"set": lambda i: ["m:%d" % i], "hash": lambda i: ["m:%d" % i, i],
+            "zset": lambda i: [i * 7 % n, "m:%d" % i],
+            "list": lambda i: ["m:%d" % i]}[kind]
+    pipe(server.address, ([name[kind], "big"] + [
+        w for i in range(at, min(at + 200, n)) for w in each(i)]
+        for at in range(0, n, 200)))
+
+
+def large_change(kind, n):
+    """Requests that change a member in some thousands, and both ends."""
+    for i in range(0, n, n // 2000):
+        if kind == "set":
+            yield ["SREM", "big", "m:%d" % i]
+            yield ["SADD", "big", "new:%d" % i]
+        elif kind == "hash":
+            yield ["HSET", "big", "m:%d" % i, "changed"]
+            yield ["HDEL", "big", "m:%d" % (i + 1)]
+        elif kind == "zset":
+            yield ["ZADD", "big", -i, "m:%d" % i, i, "new:%d" % i]
+            yield ["ZREM", "big", "m:%d" % (i + 1)]
+        else:
+            yield ["LPOP", "big"]
+            yield ["RPUSH", "big", i]
+            yield ["LSET", "big", i % 1000, "changed"]
+
+
+ACTS = {
+    "change": large_change,
+    "rename": lambda kind, n: [["RENAME", "big", "other"]],
+    "swap": lambda kind, n: [["SWAPDB", "0", "1"]],
+    "delete": lambda kind, n: [["DEL", "big"]],
+    "flush": lambda kind, n: [["FLUSHALL"]],
+}
+
+
+def large_check(raw, kind, n):
+    """Is the collection whole: its count, and one in some thousands?"""
+    count = {"set": "SCARD", "hash": "HLEN", "zset": "ZCARD", "list": "LLEN"}
+    assert raw.call(count[kind], "big") == (":", n), raw.call(count[kind],
+                                                              "big")
+    for i in [j for at in range(0, n, n // 2000) for j in (at, at + 1)]:
+        got = raw.call(*{"set": ("SISMEMBER", "big", "m:%d" % i),
+                         "hash": ("HGET", "big", "m:%d" % i),
+                         "zset": ("ZSCORE", "big", "m:%d" % i),
+                         "list": ("LINDEX", "big", str(
+                             i if i < n // 2 else i - n))
+                         if i % 50 == 0 or n < 10 ** 6 else
+                         ("LLEN", "big")}[kind])[1]
+        if kind == "list":
+            assert got in (n, b"m:%d" % i), (i, got)
+        else:
+            assert got == {"set": 1, "hash": b"%d" % i,
+                           "zset": b"%d" % (i * 7 % n)}[kind], (i, got)
+    for gone in ("new:0", "other"):
+        assert raw.call("EXISTS", gone)[1] == 0
+        if kind == "set":
+            assert raw.call("SISMEMBER", "big", "new:0")[1] == 0
+
+
+def large_start(path, kind, n):
+    s = start("kvns", path)
+    with Raw(s.address, timeout=300) as raw:
+        while b"loading:1" in raw.call("INFO", "persistence")[1]:
+            time.sleep(0.01)
+        if os.path.exists(path):
+            large_check(raw, kind, n)
+        else:
+            large_fill(s, kind, n)
+            large_check(raw, kind, n)
+    return s
+
+
+def large_act(s, kind, n, act, realtime):
+    """Save and act at once; [waits in ms, seconds the snapshot took]."""
+    requests = [["BGSAVE"]] + list(ACTS[act](kind, n))
+    if realtime:
+        hurry(s.pid)
+    probe = subprocess.Popen([build("prober"), str(s.port), "600"],
+                             stdout=subprocess.PIPE, text=True)
+    if realtime:
+        hurry(probe.pid)
+    time.sleep(0.3)
+    with Raw(s.address, timeout=300) as raw:
+        begun = time.monotonic()
+        raw.send(b"".join(encode(*r) for r in requests))
+        replies = raw.read_many(len(requests))
+        assert not [r for r in replies if r[0] == "-"], replies[:3]
+        info = b"rdb_bgsave_in_progress:1"
+        while b"rdb_bgsave_in_progress:1" in info:
+            time.sleep(0.02)
+            info = raw.call("INFO", "persistence")[1]
+        took = time.monotonic() - begun
+        assert b"rdb_last_bgsave_status:ok" in info
+    probe.send_signal(signal.SIGINT)
+    n, *us = probe.communicate()[0].split()
+    return [float(x) / 1000 for x in us] + [took]
+
+
+def large(kind, n, realtime):
+    directory = tempfile.mkdtemp(prefix="kvns-persist-")
+    path = os.path.join(directory, "x.rdb")
+    rows = []
+    try:
+        for act in ACTS:
+            s = large_start(path, kind, n)
+            *waits, took = large_act(s, kind, n, act, realtime)
+            s.kill()
+            s.discard()
+            rows.append(["%d" % n, kind, act] + ["%.3f" % w for w in waits] +
+                        ["%.1f s" % took])
+            print(*rows[-1], flush=True)
+        s = large_start(path, kind, n)
+        s.kill()
+        s.discard()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return rows
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--quick", action="store_true")
     p.add_argument("--servers", default="kvns,copy,redis")
     p.add_argument("--only", default="stall,1m,2m")
     p.add_argument("--requests", type=int)
+    p.add_argument("--members", type=int)
+    p.add_argument("--kinds", default="set,hash,zset,list")
+    p.add_argument("--realtime", action="store_true")
     a = p.parse_args()
+    if a.members:
+        rows = [["members", "kind", "while saved", "median", "99.9 %",
+                 "longest", "snapshot"]]
+        for kind in a.kinds.split(","):
+            rows += large(kind, a.members, a.realtime)
+        table(rows)
+        save("persist-large.json", {"rows": rows})
+        return
     requests = a.requests or (200000 if a.quick else 1000000)
     results = {}
     rows = [["scene", "server", "", "writes/s", "p50", "p99", "p99.9", "max",
