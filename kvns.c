@@ -39050,8 +39050,8 @@ static const struct command channel_commands[] = {
  * A payload of DUMP is a value as in a file, with a version and a checksum
  * behind it; redis-server takes ours and we take its.
  *
- * floor 6 - uses: base buf rdb entry shard save door load reply instance saver
- *   arg
+ * floor 6 - uses: base buf rdb rdb_file entry shard save door load reply
+ *   instance saver arg
  */
 /* Is there a file for snapshots? */
 static bool snapshot_path_or_reply(struct call *x) {
@@ -39195,6 +39195,18 @@ static enum outcome snapshot_put(struct call *x, struct edit *ed,
     return DONE;
 }
 
+/* Is a payload whole: do its counts and lengths hold, to its end?  Looked at
+ * before anything is built of it; what is in packs is when they are taken. */
+static bool snapshot_is_whole(struct str payload) {
+    struct rdb_in in;
+    uint8_t type;
+    bool ok = rdb_in_payload(&in, payload.p, payload.n, NULL) &&
+              rdb_get_byte(&in, &type) && rdb_skip_value(&in, type);
+
+    rdb_in_free(&in);
+    return ok;
+}
+
 static enum outcome cmd_restore(struct call *x) {
     struct snapshot_restore o;
     enum outcome what = FAILED;
@@ -39218,6 +39230,11 @@ static enum outcome cmd_restore(struct call *x) {
     if (!rdb_in_payload(&in, x->argv[3].p, x->argv[3].n,
                         x->k->skip_sums ? NULL : &x->k->crc)) {
         reply_error(x->r, "ERR DUMP payload version or checksum are wrong");
+        rdb_in_free(&in);
+        goto out;
+    }
+    if (!snapshot_is_whole(x->argv[3])) {
+        reply_error(x->r, "ERR Bad data format");
         rdb_in_free(&in);
         goto out;
     }
