@@ -62,7 +62,8 @@ def main():
     servers = list(results)
     both = len(servers) == 2
     heading = ["Metric"] + [NAMES.get(s, s) for s in servers]
-    rows = [heading + ["%s / %s" % (heading[2], heading[1])] * both]
+    rows = [heading + (["%s / %s" % (heading[2], heading[1])] if both
+                       else [])]
     for i, unit, form in ((0, "ops/sec", "{:,.0f}"), (1, "avg ms", "{:.3f}")):
         for metric in results[servers[0]]:
             values = [results[s][metric][i] for s in servers]
