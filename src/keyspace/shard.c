@@ -314,8 +314,7 @@ static INLINE void key_split(const struct work *w, struct str key,
 
 /* Must a local key of this namespace be printed with its prefix? */
 static inline bool key_needs_prefix(bool is_default, struct str local) {
-    return !is_default ||
-           (local.n > 0 && memchr(local.p, '/', local.n) != NULL);
+    return !is_default || key__has_slash(local.p, local.n);
 }
 
 /* Append the printed form: what, fed back, names the same key. */

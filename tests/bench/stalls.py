@@ -9,6 +9,8 @@
     pexpire   a set of n members expires
     flush     FLUSHALL of n keys
     expire    n keys expire within one second
+    fields    n fields of one hash expire at one moment
+    spread    n fields of 1000 hashes do, each of which has one that stays
     keys      KEYS * over n keys
     random    SRANDMEMBER with a count that asks for 60 MB
     blocked   9,000 clients wait in BLPOP
@@ -131,6 +133,49 @@ def expire(server, n):
         return during(server, act, 6.5)
 
 
+def expire_fields(server, n, hashes, stays):
+    """Fields gone when, CPU for it."""
+    at = int(time.time() * 1000) + 3000 + n // 50
+
+    def requests():
+        for h in range(hashes):
+            if stays:
+                yield ["HSET", "h%d" % h, "stays", "x"]
+            for i in range(0, n // hashes, 250):
+                fields = ["field:%07d" % j
+                          for j in range(i, min(i + 250, n // hashes))]
+                yield ["HSETEX", "h%d" % h, "PXAT", at, "FIELDS",
+                       len(fields)] + [x for f in fields for x in (f, "v")]
+
+    pipe(server.address, requests())
+    with Raw(server.address) as raw:
+        time.sleep(max(0, at / 1000 - time.time() - 0.5))
+        used = cpu_ns(server.pid)
+
+        def expired():
+            text = raw.call("INFO", "stats")[1].decode()
+            return int(text.split("expired_subkeys:")[1].split()[0])
+
+        def act():
+            gone = None
+            while time.time() < at / 1000 + 4:
+                if gone is None and expired() >= n // hashes * hashes:
+                    gone = time.time() - at / 1000
+                time.sleep(0.02)
+            return "gone after %s s; %.2f s CPU" % (
+                "%.2f" % gone if gone is not None else "> 4",
+                (cpu_ns(server.pid) - used) / 1e9)
+        return during(server, act, 5)
+
+
+def fields(server, n):
+    return expire_fields(server, n, 1, False)
+
+
+def spread(server, n):
+    return expire_fields(server, n, 1000, True)
+
+
 def keys(server, n):
     pipe(server.address, (["SET", "key:%08d" % i, "x"] for i in range(n)))
     with Raw(server.address, timeout=60) as raw:
@@ -194,6 +239,7 @@ def idle(server, n):
 
 WORKS = {"quiet": quiet, "del": delete, "over": overwrite,
          "pexpire": expire_large, "flush": flush, "expire": expire,
+         "fields": fields, "spread": spread,
          "keys": keys, "random": random, "alone": nobody,
          "blocked": blocked, "idle": idle}
 
