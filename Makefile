@@ -189,7 +189,7 @@ clean: ## remove what was built, the venv of the tests included
     gates kill-rounds unit checks lint fmt fmt-check kvns-asan kvns-tsan \
     kvns-plain bench bench-all benchmark benchmark-persist \
     benchmark-sharded benchmark-compare benchmark-memory \
-    benchmark-latency benchmark-growth performance \
-    benchmark-stalls benchmark-instructions podman-build podman-run \
-    podman-compose-up podman-compose-logs podman-compose-down \
+    benchmark-latency benchmark-growth benchmark-threads benchmark-start \
+    benchmark-stalls benchmark-instructions performance podman-build \
+    podman-run podman-compose-up podman-compose-logs podman-compose-down \
     podman-login-ghcr podman-push-ghcr clean

@@ -121,7 +121,7 @@ static struct big *compact__big(struct compact *c, struct big *b) {
     if (b->shape == SHAPE_LIST_QUICK)
         compact__row(c, b, ((struct big_list *)b)->q.nodes);
     else if (b->shape == SHAPE_STREAM)
-        compact__row(c, b, ((struct big_stream *)b)->s.nodes.count);
+        compact__row(c, b, stream_nodes(&((struct big_stream *)b)->s));
     else
         compact__table(c, b);
     return b;

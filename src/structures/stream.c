@@ -677,6 +677,11 @@ static bool stream_free_step(struct stream *s, struct mem *m,
     return true;
 }
 
+/* How many nodes it has. */
+static size_t stream_nodes(const struct stream *s) {
+    return s->nodes.count;
+}
+
 /* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
  * stream that is not frozen. */
 static void stream_compact(struct stream *s, struct mem *m, size_t i,
@@ -972,5 +977,16 @@ static bool stream_copy(struct stream *to, struct mem *m,
     (void)m;
     *to = *from;
     return true;
+}
+
+/* How many nodes it has: none. */
+static size_t stream_nodes(const struct stream *s) {
+    return s->held;
+}
+
+/* Move nodes of it: there are none. */
+static void stream_compact(struct stream *s, struct mem *m, size_t i,
+                           size_t most) {
+    (void)s, (void)m, (void)i, (void)most;
 }
 #endif
