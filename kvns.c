@@ -9277,6 +9277,11 @@ static bool stream_free_step(struct stream *s, struct mem *m,
     return true;
 }
 
+/* How many nodes it has. */
+static size_t stream_nodes(const struct stream *s) {
+    return s->nodes.count;
+}
+
 /* Put `most` nodes from the i'th on elsewhere where that helps the arena; of a
  * stream that is not frozen. */
 static void stream_compact(struct stream *s, struct mem *m, size_t i,
@@ -9572,6 +9577,17 @@ static bool stream_copy(struct stream *to, struct mem *m,
     (void)m;
     *to = *from;
     return true;
+}
+
+/* How many nodes it has: none. */
+static size_t stream_nodes(const struct stream *s) {
+    return s->held;
+}
+
+/* Move nodes of it: there are none. */
+static void stream_compact(struct stream *s, struct mem *m, size_t i,
+                           size_t most) {
+    (void)s, (void)m, (void)i, (void)most;
 }
 #endif
 /* ---- end structures/stream.c ---------------------------------------- */
@@ -12236,8 +12252,7 @@ static INLINE void key_split(const struct work *w, struct str key,
 
 /* Must a local key of this namespace be printed with its prefix? */
 static inline bool key_needs_prefix(bool is_default, struct str local) {
-    return !is_default ||
-           (local.n > 0 && memchr(local.p, '/', local.n) != NULL);
+    return !is_default || key__has_slash(local.p, local.n);
 }
 
 /* Append the printed form: what, fed back, names the same key. */
@@ -19176,7 +19191,7 @@ static struct big *compact__big(struct compact *c, struct big *b) {
     if (b->shape == SHAPE_LIST_QUICK)
         compact__row(c, b, ((struct big_list *)b)->q.nodes);
     else if (b->shape == SHAPE_STREAM)
-        compact__row(c, b, ((struct big_stream *)b)->s.nodes.count);
+        compact__row(c, b, stream_nodes(&((struct big_stream *)b)->s));
     else
         compact__table(c, b);
     return b;
