@@ -1061,8 +1061,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         until = lane->next_timeout - lane->clock.mono_us;
     if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
         until = lane->held_until - lane->clock.mono_us;
-    if (UNLIKELY(lane->asking != NULL) && asking_wait(lane) < until)
-        until = asking_wait(lane);
+    if (UNLIKELY(asking_any(lane))) until = 0;
     if (l->webs != NULL) {
         int64_t wait = webs_wait(l->webs);
 
@@ -1073,6 +1072,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (wait_us < 0 || until < wait_us) wait_us = until;
     n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
     if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
+    if (n == 0) asking_alone(lane);
     world_enter(lane);
     clock_read(&lane->clock);
     l->in_at = 0;

@@ -6,8 +6,9 @@
  *
  *   AUTH -> row -> one at a time, ASKING_ROUNDS a turn -> AUTH runs again
  *
- * Passwords get a part of the loop's time, one ASKING_SHARE'th, once a credit
- * is used up that is enough for a few logins at once.  Next is who has failed
+ * Passwords get the time in which nobody asks for anything else; of the rest
+ * one ASKING_SHARE'th, once a credit is used up that is enough for a few
+ * logins at once.  Next is who has failed
  * least, on its connection and from its address together, and of those who
  * came first: so that one who guesses delays himself.  Failures of an address
  * are forgotten by half each ASKING_FORGET_US.
@@ -144,12 +145,16 @@ static void asking__settle(struct asking *a, int64_t now) {
     for (size_t i = 0; i < ASKING_SLOTS; i++) a->failures[i] /= 2;
 }
 
-/* How long the loop may wait before the next step, in us. */
-static int64_t asking_wait(const struct lane *l) {
-    const struct asking *a = l->asking;
+/* Is there somebody?  Then the loop must not wait for its clients. */
+static bool asking_any(const struct lane *l) {
+    return l->asking != NULL && l->asking->first != NULL;
+}
 
-    if (a == NULL || a->first == NULL) return INT64_MAX;
-    return a->credit_us > 0 ? 0 : (1 - a->credit_us) * ASKING_SHARE;
+/* None of the lane's clients has anything to do: the next step is free. */
+static void asking_alone(struct lane *l) {
+    struct asking *a = l->asking;
+
+    if (a != NULL && a->credit_us <= 0) a->credit_us = 1;
 }
 
 /* Do a piece of the work.  The client whose password has been tried by that,
