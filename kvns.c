@@ -26304,8 +26304,9 @@ static bool client_set_text(char **text, struct str s) {
  *
  *   AUTH -> row -> one at a time, ASKING_ROUNDS a turn -> AUTH runs again
  *
- * Passwords get a part of the loop's time, one ASKING_SHARE'th, once a credit
- * is used up that is enough for a few logins at once.  Next is who has failed
+ * Passwords get the time in which nobody asks for anything else; of the rest
+ * one ASKING_SHARE'th, once a credit is used up that is enough for a few
+ * logins at once.  Next is who has failed
  * least, on its connection and from its address together, and of those who
  * came first: so that one who guesses delays himself.  Failures of an address
  * are forgotten by half each ASKING_FORGET_US.
@@ -26442,12 +26443,16 @@ static void asking__settle(struct asking *a, int64_t now) {
     for (size_t i = 0; i < ASKING_SLOTS; i++) a->failures[i] /= 2;
 }
 
-/* How long the loop may wait before the next step, in us. */
-static int64_t asking_wait(const struct lane *l) {
-    const struct asking *a = l->asking;
+/* Is there somebody?  Then the loop must not wait for its clients. */
+static bool asking_any(const struct lane *l) {
+    return l->asking != NULL && l->asking->first != NULL;
+}
 
-    if (a == NULL || a->first == NULL) return INT64_MAX;
-    return a->credit_us > 0 ? 0 : (1 - a->credit_us) * ASKING_SHARE;
+/* None of the lane's clients has anything to do: the next step is free. */
+static void asking_alone(struct lane *l) {
+    struct asking *a = l->asking;
+
+    if (a != NULL && a->credit_us <= 0) a->credit_us = 1;
 }
 
 /* Do a piece of the work.  The client whose password has been tried by that,
@@ -48963,8 +48968,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         until = lane->next_timeout - lane->clock.mono_us;
     if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
         until = lane->held_until - lane->clock.mono_us;
-    if (UNLIKELY(lane->asking != NULL) && asking_wait(lane) < until)
-        until = asking_wait(lane);
+    if (UNLIKELY(asking_any(lane))) until = 0;
     if (l->webs != NULL) {
         int64_t wait = webs_wait(l->webs);
 
@@ -48975,6 +48979,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (wait_us < 0 || until < wait_us) wait_us = until;
     n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
     if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
+    if (n == 0) asking_alone(lane);
     world_enter(lane);
     clock_read(&lane->clock);
     l->in_at = 0;
