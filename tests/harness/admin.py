@@ -28,6 +28,7 @@ test_eviction.py                                        NAMESPACE
 test_hostile.py::test_a_byte_at_a_time                  the process
 test_hostile.py::test_fewer_descriptors_than_clients    the process
 test_hostile.py::test_keepalive_is_on                   the process
+test_hostile.py::test_more_clients_at_run_time          the process
 test_hostile.py::test_the_limit_of_descriptors_is_raised
 test_compatibility.py::test_acl_whoami_and_users        who is default
 test_compatibility.py::test_failover                    FAILOVER
@@ -74,5 +75,7 @@ NAMES = tuple(line.split("  ")[0].split(" INFO")[0].strip()
 
 
 def needs_more(nodeid):
-    return nodeid.rsplit("/", 1)[-1].startswith(NAMES) or any(
+    path, _, test = nodeid.partition("::")
+    test = path.rsplit("/", 1)[-1] + "::" + test
+    return test.startswith(NAMES) or any(
         name in nodeid for name in NAMES if "[" in name)
