@@ -193,7 +193,7 @@ def test_a_payload_is_checked_before_it_is_built(raw, fresh_server,
     body = c.call("DUMP", "n")[1][:-10]
     c.call("DEL", "n")
     # one that has held nothing yet
-    with fresh_server().raw(timeout=60) as c:
+    with fresh_server(sharded_mode=False).raw(timeout=60) as c:
         before = held(c)
         for cut in (1, 3, 100):
             assert c.call("RESTORE", "n", "0", payload(body[:-cut])) == BAD
