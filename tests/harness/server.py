@@ -59,7 +59,7 @@ class Server:
 
     options are KVNS_* variables, with or without the prefix, in any case:
     Server(path, "classic", password="x", KVNS_THREADS=2).  args are further
-    arguments of the command line.
+    arguments of the command line.  metrics_port="free" is any that is free.
     """
 
     def __init__(self, binary, config, args=(), **options):
@@ -77,6 +77,7 @@ class Server:
             self.options[name] = str(value)
         self.host = self.options.setdefault("KVNS_HOST", "127.0.0.1")
         self.wanted_port = self.options.pop("KVNS_PORT", None)
+        self.any_metrics_port = self.options["KVNS_METRICS_PORT"] == "free"
         self.process = None
         self.login = None
         if config == "bound" and not options and not args:
@@ -104,6 +105,9 @@ class Server:
 
     def _launch(self):
         self.port = int(self.wanted_port or free_port(self.host))
+        if self.any_metrics_port:
+            self.options["KVNS_METRICS_PORT"] = str(free_port(
+                self.options.get("KVNS_METRICS_HOST", "127.0.0.1")))
         env = dict(os.environ)
         for name in list(env):
             if name.startswith("KVNS_"):

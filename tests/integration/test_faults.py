@@ -14,7 +14,7 @@ import urllib.request
 import pytest
 
 from conftest import connect_py
-from harness.server import TOP, Server, free_port
+from harness.server import TOP, Server
 
 ARGS = ["--redis", "--save", "3600 100000000"]
 
@@ -211,9 +211,9 @@ def test_a_shutdown_that_fails_says_so(disk, fresh_server, tmp_path):
 def test_progress_is_told(disk, fresh_server, tmp_path):
     """A disk that takes its time: how far it is, in the log, INFO and on the
     page, and what FLUSHALL dropped meanwhile."""
-    port = free_port()
     s = fresh_server(args=ARGS, persist_path=tmp_path / "data" / "x.rdb",
-                     metrics_host="127.0.0.1", metrics_port=port)
+                     metrics_host="127.0.0.1", metrics_port="free")
+    port = int(s.options["KVNS_METRICS_PORT"])
     r = connect_py(s, 2)
     for i in range(0, 40000, 500):
         r.mset({"k%d" % j: os.urandom(2000) for j in range(i, i + 500)})
@@ -319,7 +319,7 @@ def test_alive_but_not_ready_while_loading(disk, fresh_server, tmp_path):
     s.stop()
     disk.order("creep", 1, 40000)
     s = Server(s.binary, s.config, args=ARGS, metrics_host="127.0.0.1",
-               metrics_port=free_port(),
+               metrics_port="free",
                persist_path=tmp_path / "data" / "x.rdb")
 
     def ask(path):

@@ -7,7 +7,6 @@ import urllib.request
 import pytest
 
 from harness.resp import encode, plain
-from harness.server import free_port
 
 
 @pytest.fixture
@@ -329,11 +328,13 @@ def test_passwords_are_seen_nowhere(fresh_server, config_name, tmp_path):
     its data, the log at its most talkative, a snapshot."""
     if config_name == "redis":
         pytest.skip("about our own ways to say passwords")
-    path, port = tmp_path / "x.rdb", free_port()
-    s = fresh_server(log="debug", metrics_host="127.0.0.1", metrics_port=port,
+    path = tmp_path / "x.rdb"
+    s = fresh_server(log="debug", metrics_host="127.0.0.1",
+                     metrics_port="free",
                      slowlog_log_slower_than=0, slowlog_max_len=1000,
                      latency_monitor_threshold=1, persist_path=path,
                      protected_mode=False)
+    port = int(s.options["KVNS_METRICS_PORT"])
     seen = {}
     with s.raw() as c, s.raw() as other, s.raw() as watcher:
         watcher.ok("MONITOR")
