@@ -4,6 +4,7 @@ and import."""
 import glob
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -297,6 +298,23 @@ def test_import(fresh_server, binary, tmp_path, piped):
     out = tool(binary, "import", *where, str(tmp_path / "x.rdb"), "replace")
     assert out.returncode == 0
     assert differences(want, contents(r2)) == []
+
+
+def test_import_tells_how_far_it_is(fresh_server, binary, tmp_path):
+    """Once a second, while the other side takes its time."""
+    s, r = start(fresh_server, tmp_path / "x.rdb")
+    for i in range(0, 40000, 1000):
+        r.mset({"k%d" % j: "v" * 200 for j in range(i, i + 1000)})
+    r.save()
+    other = fresh_server(args=ARGS)
+    r2 = connect_py(other, 2)
+    r2.execute_command("CLIENT", "PAUSE", 1500, "WRITE")
+    out = tool(binary, "import", "-h", "127.0.0.1", "-p", str(other.port),
+               str(tmp_path / "x.rdb"))
+    assert out.returncode == 0, out.stderr
+    told = re.findall(rb"importing: (\d+) %, (\d+) keys", out.stderr)
+    assert 1 <= len(told) <= 3
+    assert all(0 < int(p) <= 100 and 0 < int(n) <= 40000 for p, n in told)
 
 
 def test_import_without_a_server(binary, tmp_path):
