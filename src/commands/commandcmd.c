@@ -293,11 +293,7 @@ static void command__reply_tips(struct reply *r, const struct command *row) {
         struct str s = str_c(fact_tips[i].text);
 
         if (!command__has(fact_tips + i, &w)) continue;
-        for (size_t a = 0, b; a < s.n; a = b + 1) {
-            for (b = a; b < s.n && s.p[b] != ' ';) b++;
-            reply_bulk(r, str_of(s.p + a, b - a));
-            n++;
-        }
+        for (; s.n > 0; n++) reply_bulk(r, str_take(&s, ' '));
     }
     reply_array_set(r, mark, n);
 }

@@ -170,6 +170,17 @@ static inline struct str str_c(const char *s) {
     return (struct str){ s, strlen(s) };
 }
 
+/* Take what stands before the next `end`, or all; *rest is what is behind. */
+static struct str str_take(struct str *rest, char end) {
+    const char *at = rest->n == 0 ? NULL : memchr(rest->p, end, rest->n);
+    size_t n = at == NULL ? rest->n : (size_t)(at - rest->p);
+    struct str taken = str_of(rest->p, n);
+
+    n += at != NULL;
+    *rest = str_of(rest->p + n, rest->n - n);
+    return taken;
+}
+
 static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }

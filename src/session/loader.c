@@ -218,19 +218,9 @@ static bool loader__key(struct loader *l) {
     return true;
 }
 
-/* Take what stands before the next blank. */
-static struct str loader__word(struct str *rest) {
-    const char *end = memchr(rest->p, ' ', rest->n);
-    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
-    struct str word = str_of(rest->p, n);
-
-    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
-    return word;
-}
-
 /* "LIMIT POLICY NAME": what the options say of it goes before. */
 static void loader__tenant(struct loader *l, struct str s) {
-    struct str limit = loader__word(&s), policy = loader__word(&s);
+    struct str limit = str_take(&s, ' '), policy = str_take(&s, ' ');
     struct tenant *t = tenant_make(&l->k->ks, s);
     uint64_t bytes;
 
@@ -246,7 +236,7 @@ static void loader__tenant(struct loader *l, struct str s) {
 
 /* "NAME HASH NAMESPACE": unless the options have a user of that name. */
 static void loader__user(struct loader *l, struct str s) {
-    struct str name = loader__word(&s), hash = loader__word(&s);
+    struct str name = str_take(&s, ' '), hash = str_take(&s, ' ');
     const struct user *old = user_find(l->k, name);
 
     if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)

@@ -68,16 +68,6 @@ static size_t users__hex(struct str s, unsigned char *to, size_t room) {
     return s.n / 2;
 }
 
-/* Take what stands before the next '$', or all. */
-static struct str users__part(struct str *rest) {
-    const char *end = memchr(rest->p, '$', rest->n);
-    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
-    struct str part = str_of(rest->p, n);
-
-    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
-    return part;
-}
-
 /* Read a password that is given as its hash.  False: it is none. */
 static bool users__decode(struct user *u, struct str s) {
     size_t n = sizeof users_scheme - 1;
@@ -85,11 +75,11 @@ static bool users__decode(struct user *u, struct str s) {
 
     if (s.n <= n || memcmp(s.p, users_scheme, n) != 0) return false;
     s = str_of(s.p + n, s.n - n);
-    if (!num_parse_int(users__part(&s), &rounds) || rounds < 1 ||
+    if (!num_parse_int(str_take(&s, '$'), &rounds) || rounds < 1 ||
         rounds > USERS_ROUNDS_MOST)
         return false;
     u->rounds = (uint32_t)rounds;
-    u->salt_n = users__hex(users__part(&s), u->salt, sizeof u->salt);
+    u->salt_n = users__hex(str_take(&s, '$'), u->salt, sizeof u->salt);
     return u->salt_n > 0 &&
            users__hex(s, u->hash, sizeof u->hash) == sizeof u->hash;
 }

@@ -18,6 +18,19 @@ def number(c, name):
     return int(memory(c)[name])
 
 
+def wait_emptied(c, share, room):
+    """Wait until the arenas hold little more than is used."""
+    limit = time.time() + 20
+    while True:
+        m = memory(c)
+        held = int(m[b"allocator_active"])
+        used = int(m[b"allocator_allocated"])
+        if held < share * used + room:
+            return
+        assert time.time() < limit, (held, used)
+        time.sleep(0.05)
+
+
 def is_bare(binary):
     """Built without sanitizers, whose own memory would be seen too."""
     with open(binary, "rb") as f:
@@ -128,22 +141,13 @@ def test_sparse_pages_are_emptied(fresh_server, binary, config_name):
         run(c, (["ZADD", "zset"] + [w for i in range(j, j + 50)
                                     for w in (i % 1000, "member:%d" % i)]
                 for j in range(0, n // 6, 50)))
-        most = number(c, b"allocator_active")
         keep = {k for k in range(n) if rnd.random() < 0.3}
         run(c, (["DEL", "k%d" % k] for k in range(n) if k not in keep))
         gone = [i for i in range(n // 6) if i % 10 >= 3]
         run(c, (["SREM", "set", "member:%d" % i] for i in gone))
         run(c, (["HDEL", "hash", "field:%d" % i] for i in gone))
         run(c, (["ZREM", "zset", "member:%d" % i] for i in gone))
-        limit = time.time() + 20
-        while time.time() < limit:
-            m = memory(c)
-            held = int(m[b"allocator_active"])
-            used = int(m[b"allocator_allocated"])
-            if held < 1.25 * used + open_pages:
-                break
-            time.sleep(0.05)
-        assert held < 1.25 * used + open_pages, (most, held, used)
+        wait_emptied(c, 1.25, open_pages)
         if is_bare(binary):
             rss = int(memory(c)[b"used_memory_rss"])
             assert rss <= 1.15 * number(c, b"used_memory") + 20e6
@@ -234,15 +238,7 @@ def test_memory_returns_after_a_mass_removal(fresh_server, binary,
         # in use: a page that is being filled and one that is left, of each
         # of 104 sizes, in each shard
         pages = 2 * (104 << 16) * shards
-        limit = time.time() + 20
-        while time.time() < limit:
-            m = memory(c)
-            held = int(m[b"allocator_active"])
-            used = int(m[b"allocator_allocated"])
-            if held < 1.15 * used + pages:
-                break
-            time.sleep(0.05)
-        assert held < 1.15 * used + pages, (held, used)
+        wait_emptied(c, 1.15, pages)
         if bare and shards == 1:
             rss = number(c, b"used_memory_rss")
             assert rss <= 1.15 * number(c, b"used_memory") + 20e6

@@ -1,7 +1,6 @@
 """Disks fail: the old snapshot stays, the server serves on and says so."""
 
 import errno
-import http.client
 import json
 import os
 import random
@@ -14,6 +13,7 @@ import urllib.request
 import pytest
 
 from conftest import connect_py
+from harness import web
 from harness.server import TOP, Server
 
 ARGS = ["--redis", "--save", "3600 100000000"]
@@ -322,25 +322,16 @@ def test_alive_but_not_ready_while_loading(disk, fresh_server, tmp_path):
                metrics_port="free",
                persist_path=tmp_path / "data" / "x.rdb")
 
-    def ask(path):
-        c = http.client.HTTPConnection(
-            "127.0.0.1", int(s.options["KVNS_METRICS_PORT"]), timeout=20)
-        try:
-            c.request("GET", path)
-            answer = c.getresponse()
-            return answer.status, answer.read()
-        finally:
-            c.close()
-
     try:
         s.start()
+        port = int(s.options["KVNS_METRICS_PORT"])
         seen = 0
         limit = time.monotonic() + 60
         while True:
             assert time.monotonic() < limit
-            alive = ask("/healthz")
-            metrics = ask("/metrics")[1]
-            ready = ask("/readyz")
+            alive = web.get(port, "/healthz")
+            metrics = web.get(port, "/metrics")[1]
+            ready = web.get(port, "/readyz")
             assert alive == (200, b"ok\n")
             if ready == (200, b"ok\n"):
                 break
@@ -348,7 +339,7 @@ def test_alive_but_not_ready_while_loading(disk, fresh_server, tmp_path):
             assert b"\nkvns_loading 1\n" in metrics
             seen += 1
         assert seen > 0
-        assert b"\nkvns_loading 0\n" in ask("/metrics")[1]
+        assert b"\nkvns_loading 0\n" in web.get(port, "/metrics")[1]
         with s.raw() as c:
             assert c.call("DBSIZE") == (":", 240)
             assert b"\r\nloading:0\r\n" in c.call("INFO")[1]

@@ -1,12 +1,12 @@
 """What -DKVNS_NO_PAGE, -DKVNS_NO_HTTP and -DKVNS_NO_STREAMS leave out, and
 what stays."""
 
-import http.client
 import os
 import subprocess
 
 import pytest
 
+from harness import web
 from harness.server import TOP, Server, free_port
 
 pytestmark = pytest.mark.timeout(180)
@@ -25,16 +25,6 @@ def start(binary, port):
                   metrics_port=port).start()
 
 
-def ask(port, path):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        c.request("GET", path)
-        answer = c.getresponse()
-        return answer.status, answer.read()
-    finally:
-        c.close()
-
-
 def test_without_the_page(tmp_path):
     port = free_port()
     binary = build("-DKVNS_NO_PAGE", tmp_path / "kvns")
@@ -42,10 +32,10 @@ def test_without_the_page(tmp_path):
         assert b"status.json" not in f.read()
     s = start(binary, port)
     try:
-        status, body = ask(port, "/")
+        status, body = web.get(port, "/")
         assert status == 200 and b"/metrics" in body and len(body) < 1000
-        assert ask(port, "/status.json")[0] == 404
-        assert b"kvns_keys_total" in ask(port, "/metrics")[1]
+        assert web.get(port, "/status.json")[0] == 404
+        assert b"kvns_keys_total" in web.get(port, "/metrics")[1]
         s.stop()
     finally:
         s.discard()
@@ -63,7 +53,7 @@ def test_without_http(tmp_path):
             raw.ok("SET", "ns/k", "v")
             assert b"ns_ns:keys=1" in raw.call("INFO", "namespaces")[1]
         with pytest.raises(OSError):
-            ask(port, "/")
+            web.get(port, "/")
         s.stop()
     finally:
         s.discard()

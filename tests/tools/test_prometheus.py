@@ -1,6 +1,5 @@
 """What watches servers, watching ours: promtool, Prometheus, redis_exporter."""
 
-import http.client
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import urllib.parse
 
 import pytest
 
+from harness import web
 from harness.server import TOP, free_port
 
 pytestmark = [pytest.mark.timeout(120),
@@ -30,22 +30,13 @@ def tool(name):
     return path
 
 
-def ask(port, path):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        c.request("GET", path)
-        answer = c.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        c.close()
-
-
 def until(port, path, good, seconds=60):
     """Ask until the answer is good; returns what good made of it."""
     limit = time.monotonic() + seconds
     while True:
         try:
-            status, text = ask(port, path)
+            status, body = web.get(port, path)
+            text = body.decode()
             if status == 200:
                 made = good(text)
                 if made:
@@ -234,7 +225,7 @@ scrape_configs:
     until(port, "/api/v1/query?query="
           + urllib.parse.quote('kvns_keys_total{namespace="shop"}'),
           lambda t: json.loads(t)["data"]["result"][0]["value"][1] == "0")
-    rules = json.loads(ask(port, "/api/v1/rules")[1])["data"]["groups"]
+    rules = json.loads(web.get(port, "/api/v1/rules")[1])["data"]["groups"]
     assert all(r["health"] != "err" for g in rules for r in g["rules"])
 
 
