@@ -183,6 +183,17 @@ static inline struct str str_c(const char *s) {
     return (struct str){ s, strlen(s) };
 }
 
+/* Take what stands before the next `end`, or all; *rest is what is behind. */
+static struct str str_take(struct str *rest, char end) {
+    const char *at = rest->n == 0 ? NULL : memchr(rest->p, end, rest->n);
+    size_t n = at == NULL ? rest->n : (size_t)(at - rest->p);
+    struct str taken = str_of(rest->p, n);
+
+    n += at != NULL;
+    *rest = str_of(rest->p + n, rest->n - n);
+    return taken;
+}
+
 static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
@@ -24376,16 +24387,6 @@ static size_t users__hex(struct str s, unsigned char *to, size_t room) {
     return s.n / 2;
 }
 
-/* Take what stands before the next '$', or all. */
-static struct str users__part(struct str *rest) {
-    const char *end = memchr(rest->p, '$', rest->n);
-    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
-    struct str part = str_of(rest->p, n);
-
-    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
-    return part;
-}
-
 /* Read a password that is given as its hash.  False: it is none. */
 static bool users__decode(struct user *u, struct str s) {
     size_t n = sizeof users_scheme - 1;
@@ -24393,11 +24394,11 @@ static bool users__decode(struct user *u, struct str s) {
 
     if (s.n <= n || memcmp(s.p, users_scheme, n) != 0) return false;
     s = str_of(s.p + n, s.n - n);
-    if (!num_parse_int(users__part(&s), &rounds) || rounds < 1 ||
+    if (!num_parse_int(str_take(&s, '$'), &rounds) || rounds < 1 ||
         rounds > USERS_ROUNDS_MOST)
         return false;
     u->rounds = (uint32_t)rounds;
-    u->salt_n = users__hex(users__part(&s), u->salt, sizeof u->salt);
+    u->salt_n = users__hex(str_take(&s, '$'), u->salt, sizeof u->salt);
     return u->salt_n > 0 &&
            users__hex(s, u->hash, sizeof u->hash) == sizeof u->hash;
 }
@@ -25672,19 +25673,9 @@ static bool loader__key(struct loader *l) {
     return true;
 }
 
-/* Take what stands before the next blank. */
-static struct str loader__word(struct str *rest) {
-    const char *end = memchr(rest->p, ' ', rest->n);
-    size_t n = end == NULL ? rest->n : (size_t)(end - rest->p);
-    struct str word = str_of(rest->p, n);
-
-    *rest = str_of(rest->p + n + (end != NULL), rest->n - n - (end != NULL));
-    return word;
-}
-
 /* "LIMIT POLICY NAME": what the options say of it goes before. */
 static void loader__tenant(struct loader *l, struct str s) {
-    struct str limit = loader__word(&s), policy = loader__word(&s);
+    struct str limit = str_take(&s, ' '), policy = str_take(&s, ' ');
     struct tenant *t = tenant_make(&l->k->ks, s);
     uint64_t bytes;
 
@@ -25700,7 +25691,7 @@ static void loader__tenant(struct loader *l, struct str s) {
 
 /* "NAME HASH NAMESPACE": unless the options have a user of that name. */
 static void loader__user(struct loader *l, struct str s) {
-    struct str name = loader__word(&s), hash = loader__word(&s);
+    struct str name = str_take(&s, ' '), hash = str_take(&s, ' ');
     const struct user *old = user_find(l->k, name);
 
     if ((old != NULL && old->by_option) || user_fault(name, hash, s) != NULL)
@@ -41775,11 +41766,7 @@ static void command__reply_tips(struct reply *r, const struct command *row) {
         struct str s = str_c(fact_tips[i].text);
 
         if (!command__has(fact_tips + i, &w)) continue;
-        for (size_t a = 0, b; a < s.n; a = b + 1) {
-            for (b = a; b < s.n && s.p[b] != ' ';) b++;
-            reply_bulk(r, str_of(s.p + a, b - a));
-            n++;
-        }
+        for (; s.n > 0; n++) reply_bulk(r, str_take(&s, ' '));
     }
     reply_array_set(r, mark, n);
 }
