@@ -11,6 +11,11 @@ cd "$(dirname "$0")/.." || exit 2
 what=${1:-test}
 [ $# -eq 0 ] || shift
 
+# Whatever the environment says, what Python has compiled is kept: each run
+# of the suite would else spend seconds on compiling it anew.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/build/pycache"
+
 jobs=${JOBS:-2}
 python=$(sh tests/venv.sh) || exit 1
 failed=
