@@ -5,7 +5,7 @@
 #
 # A step that fails does not keep the next from running; the last lines say
 # which failed, and the exit status is then 1.  JOBS is how many tests run at
-# a time (2).
+# a time (3, for many wait rather than work).
 set -u
 cd "$(dirname "$0")/.." || exit 2
 what=${1:-test}
@@ -16,7 +16,7 @@ what=${1:-test}
 unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX="$PWD/build/pycache"
 
-jobs=${JOBS:-2}
+jobs=${JOBS:-3}
 python=$(sh tests/venv.sh) || exit 1
 failed=
 
@@ -100,7 +100,7 @@ gates)
     step 300 "static analysis" sh tests/checks/static.sh
     step 600 "the ways through the functions" sh tests/checks/analyze.sh
     step 600 "headers of other systems" sh tests/checks/elsewhere.sh
-    # Two targets at a time, half a minute each.
+    # A few targets at a time, half a minute each.
     # shellcheck disable=SC2016
     ! need "fuzzing" clang || step 900 "fuzzing" sh -c '
         ls tests/fuzz/fuzz_*.c | sed "s/.*fuzz_//; s/\.c$//" |

@@ -187,9 +187,9 @@ def test_a_payload_is_checked_before_it_is_built(raw, fresh_server,
         c.read_many(n)
         c.ok("XGROUP", "CREATE", "n", "g", "0")
     else:
-        for i in range(0, 10 * n, 100):
+        for i in range(0, 2 * n, 100):
             c.call("ZADD", "n", *[w for j in range(i, i + 100)
-                                  for w in (j, "member:%d" % j)])
+                                  for w in (j, "member:%0200d" % j)])
     body = c.call("DUMP", "n")[1][:-10]
     c.call("DEL", "n")
     # one that has held nothing yet

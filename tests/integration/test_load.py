@@ -271,7 +271,7 @@ def test_check_rdb(fresh_server, binary, tmp_path):
 @pytest.mark.parametrize("piped", [False, True])
 def test_import(fresh_server, binary, tmp_path, piped):
     s, r = start(fresh_server, tmp_path / "x.rdb")
-    fill(r, scale=0.5)
+    fill(r, scale=0.2)
     r.set("huge", random.Random(3).randbytes(1 << 20) * 10)
     r.rpush("hugelist", *[random.Random(i).randbytes(1 << 20)
                           for i in range(10)])
