@@ -92,7 +92,7 @@
 #include "session/slow.c"           /* the slow log */
 #include "session/monitor.c"        /* everybody's commands */
 #include "session/pubsub.c"         /* channels */
-#include "session/track.c"           /* what clients keep */
+#include "session/track.c"          /* what clients keep */
 #include "session/watch.c"          /* WATCH */
 #include "session/waiters.c"        /* clients that wait for data */
 
@@ -141,7 +141,10 @@
 #include "commands/server.c"        /* the rest */
 
 /* floor 7, dispatch: from a request to its reply */
-#include "dispatch/exec.c"          /* admit, lock, run, tell, wake */
+#include "dispatch/call.c"          /* a request's row, keys, shards */
+#include "dispatch/settle.c"        /* tell of events, wake who waited */
+#include "dispatch/admit.c"         /* is there memory, or can it be made */
+#include "dispatch/exec.c"          /* check, admit, lock, run, settle */
 #include "dispatch/tx.c"            /* MULTI and EXEC */
 #include "dispatch/rows.c"          /* the table of all commands */
 #include "dispatch/booklet.c"       /* the same for readers */

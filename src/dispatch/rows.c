@@ -7,7 +7,7 @@
  *    hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
  *    streamread streaminfo channels snapshot sync namespace connection
  *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
- *    exec tx
+ *    call tx
  */
 static const struct {
     const struct command *rows;
@@ -76,8 +76,8 @@ static bool rows_join(struct kvns *k) {
     for (size_t i = 0; i < n; i++) {
         struct command *row = k->rows + i;
         struct str name = str_c(row->name);
-        uint64_t word = exec__name_word(name);
-        uint32_t h = exec__name_hash(word, name.n);
+        uint64_t word = row_word(name);
+        uint32_t h = row_hash(word, name.n);
         bool sub = strchr(row->name, '|') != NULL;
 
         if (sub) row->flags |= SUBCOMMAND;

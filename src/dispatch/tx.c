@@ -4,7 +4,7 @@
  * of them at once, so a transaction is as atomic as a single command.
  *
  * floor 7 - uses: base shard reply instance world client monitor watch arg
- *   exec
+ *    call settle admit exec
  */
 static enum outcome cmd_multi(struct call *x) {
     if ((x->c->flags & CLIENT_MULTI) != 0) {
@@ -56,13 +56,13 @@ static void tx__run(struct call *x) {
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         struct call y;
 
-        exec__single(&y, x->lane, c, x->r, s);
+        call_single(&y, x->lane, c, x->r, s);
         y.no_block = true;
-        exec__own(&y);
+        call_own(&y);
         x->r->proto = c->proto;
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
-            exec__failed(x->lane, st, x->r, false);
+            call_failed(x->lane, st, x->r, false);
         st->calls++;
         x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
@@ -80,8 +80,8 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     size_t n;
 
     if ((s->row->flags & GROWS) == 0) return true;
-    exec__single(&y, x->lane, x->c, x->r, s);
-    if (exec__admit_or_reply(&y)) return true;
+    call_single(&y, x->lane, x->c, x->r, s);
+    if (admit_or_reply(&y)) return true;
     client_discard(x->c);
     watch_clear(x->c, false);
     if (x->r->failed) return false;
@@ -97,7 +97,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
 static enum outcome cmd_exec(struct call *x) {
     struct client *c = x->c;
     struct keyspace *ks = x->w.ks;
-    uint64_t set[EXEC_SHARDS / 64];
+    uint64_t set[CALL_SHARDS / 64];
     bool dead, rest = false;
 
     if ((c->flags & CLIENT_MULTI) == 0) {
@@ -115,13 +115,13 @@ static enum outcome cmd_exec(struct call *x) {
         if (!tx__admit_or_reply(x, s)) return FAILED;
     memset(set, 0, sizeof set);
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
-        exec__shards(&x->w, s->row, s->argc, s->argv, set);
+        call_shards(&x->w, s->row, s->argc, s->argv, set);
         rest = rest || (s->row->flags & ALL_LANES) != 0;
     }
     for (struct watch *w = c->watches; w != NULL; w = w->next)
         set[w->shard->id / 64] |= UINT64_C(1) << w->shard->id % 64;
     if (rest) world_stop(x->lane);
-    exec__lock(ks, set);
+    shards_lock(ks, set);
     dead = atomic_load(&c->touched);
     for (struct watch *w = c->watches; w != NULL && !dead; w = w->next)
         dead = watch_is_dead(&x->w, w);
@@ -132,10 +132,10 @@ static enum outcome cmd_exec(struct call *x) {
         c->flags &= ~(uint32_t)CLIENT_MULTI;
         tx__run(x);
     }
-    exec__unlock(ks, set);
+    shards_unlock(ks, set);
     if (rest) world_go(x->lane);
     client_discard(c);
-    if (x->w.news) exec__settle_set(x->lane, set);
+    if (x->w.news) settle_set(x->lane, set);
     x->w.news = false;
     return DONE;
 }

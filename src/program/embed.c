@@ -8,8 +8,9 @@
  * Who gives commands by calls never waits and gets no messages, so nobody
  * writes to the lanes of clients but they themselves.
  *
- * floor 8 - uses: base clock buf log shard reply options option instance world
- *    saver loader client measure watch exec net listen instances
+ * floor 8 - uses: base clock buf log shard reply options option instance
+ *    world saver loader client measure watch call admit exec net listen
+ *    instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */
@@ -132,7 +133,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
     for (int i = 0; i < q->argc; i++)
         args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
                                        str_of(q->argv[i], q->lengths[i]);
-    row = exec_find(l->k, args[0]);
+    row = row_find(l->k, args[0]);
     hint.p = NULL;
     if (row != NULL && row->first == 1 && q->argc > 1) {
         struct work w = { .ks = &l->k->ks, .db = c->db,
@@ -159,7 +160,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
     if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
-    if (n > 1) exec_look_for_room(l, embed__bytes(q, n));
+    if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
     begun = measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
     measure_close(l, begun);

@@ -1,7 +1,8 @@
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply asking measure labels slow pubsub track info exec rows
+ *    instance users apply asking measure labels slow pubsub track info call
+ *    rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -56,7 +57,7 @@ static struct kvns *instances_new(struct options *opt) {
                                      instances__cores();
         shards = k->opt.shard_count > 0 ? (uint32_t)k->opt.shard_count :
                                           4 * instances__cores();
-        shards = (uint32_t)size_min(shards, EXEC_SHARDS);
+        shards = (uint32_t)size_min(shards, CALL_SHARDS);
     }
     apply_options(k);
     labels_fix(k);

@@ -16,9 +16,9 @@
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep
- *   resp reply options instance world saver client asking measure
- *   labels monitor pubsub track watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
+ *    reply options instance world saver client asking measure labels monitor
+ *    pubsub track watch waiters call settle admit exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -420,7 +420,7 @@ static void net__carry(struct loop *l) {
 
     if (l->next == l->batch) return;
     begun = measure_open(lane);
-    exec_look_for_room(lane, l->bytes);
+    admit_look_ahead(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
@@ -490,7 +490,7 @@ static inline uint32_t net__arg_room(const struct loop *l) {
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
     struct net_request *q = l->next++;
-    const struct command *row = exec_find(l->k, argv[0]);
+    const struct command *row = row_find(l->k, argv[0]);
     unsigned observed = atomic_load_explicit(&l->k->observed,
                                              memory_order_relaxed);
 
@@ -933,7 +933,7 @@ static void net__letters(struct loop *l) {
                 pubsub_arrive(c, str_of(letter->bytes, letter->n));
             break;
         case LETTER_SERVE:
-            exec_serve_told(lane, letter);
+            settle_told(lane, letter);
             break;
         case LETTER_KILL:
             if (c != NULL) client_cut(c);
@@ -1002,7 +1002,7 @@ static void net__second(struct loop *l) {
         mem_refill(&s->mem);
         compact_look(s);
         shard_unlock(s);
-        exec_settle(lane, s);
+        settle_shard(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
@@ -1040,7 +1040,7 @@ static void net__upkeep(struct loop *l) {
         if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
-        exec_settle(l->lane, s);
+        settle_shard(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
     l->step_at += k->nloops;

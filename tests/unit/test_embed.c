@@ -110,9 +110,9 @@ static void test_embed_limit(void) {
     c = kvns_client_new(k);
     l = &k->lanes[1];
     CHECK(kvns_client_run(c, fine, 2, &r) == 0);
-    CHECK(l->room_batches == EXEC_BATCHES);
+    CHECK(l->room_batches == ADMIT_BATCHES);
     CHECK(kvns_client_run(c, fine, 2, &r) == 0);
-    CHECK(l->room_batches >= EXEC_BATCHES - 1);
+    CHECK(l->room_batches >= ADMIT_BATCHES - 1);
     CHECK(kvns_client_run(c, more, 2, &r) == 0);
     CHECK(l->room_batches == 0);
     CHECK_STR(str_of(r.bytes, r.length), ":0\r\n+OK\r\n");
