@@ -44192,37 +44192,20 @@ static const struct command server_commands[] = {
 /* ---- end commands/server.c ------------------------------------------ */
 
 /* floor 7, dispatch: from a request to its reply */
-/* admit, lock, run, tell, wake */
-/* ---- begin dispatch/exec.c ------------------------------------------ */
-/* ==== exec - the one place where commands are carried out ==================
+/* a request's row, keys, shards */
+/* ---- begin dispatch/call.c ------------------------------------------ */
+/* ==== call - a request becomes a call ======================================
  *
- * From a request to its reply:
+ * Its row by its name, its keys by its row, their shards by its keys: what
+ * the parts below this floor's top need to carry a command out, whoever asks.
  *
- *   find the row -> arity, auth, MULTI's queue, subscribed, loading
- *     -> admit: is there memory, or can it be made -> lock the keys' shards
- *       -> run the handler -> unlock
- *         -> tell of events, wake those who waited for data
- *
- * A row says where its keys are; their shards are locked in ascending order,
- * so every command is atomic and nobody waits in a circle.  EXEC locks the
- * shards of all its commands.
- *
- * What a command leaves in its shards' lists is handled when no lock is held:
- * a waiting command is run again under the locks it needs itself.
- *
- * floor 7 - uses: base mem clock rand num buf sha256 table entry shard door
- *    upkeep reply instance world client asking measure labels slow monitor
- *    pubsub track watch waiters arg
+ * floor 7 - uses: base num shard reply instance measure
  */
 
-enum {
-    EXEC_SHARDS = 4096,         /* the most shards there may be */
-    EXEC_SLACK = 512            /* bytes by which an index may grow, and a
-                                   namespace cost that begins in a shard */
-};
+enum { CALL_SHARDS = 4096 };        /* the most shards there may be */
 
 /* The first eight bytes of a name as a word, letters in lower case. */
-static inline uint64_t exec__name_word(struct str name) {
+static inline uint64_t row_word(struct str name) {
     const uint64_t lower = UINT64_C(0x2020202020202020);
     const char *p = name.p;
     uint64_t w = 0;
@@ -44238,15 +44221,15 @@ static inline uint64_t exec__name_word(struct str name) {
     return w | lower;
 }
 
-static inline uint32_t exec__name_hash(uint64_t word, size_t n) {
+static inline uint32_t row_hash(uint64_t word, size_t n) {
     return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
            ROW_SLOTS;
 }
 
-static INLINE const struct command *exec__find(const struct kvns *k,
-                                               struct str name, size_t sub) {
-    uint64_t word = exec__name_word(name);
-    uint32_t h = exec__name_hash(word, name.n);
+static INLINE const struct command *row__find(const struct kvns *k,
+                                              struct str name, size_t sub) {
+    uint64_t word = row_word(name);
+    uint32_t h = row_hash(word, name.n);
 
     for (;; h = (h + 1) % ROW_SLOTS) {
         const struct row_slot *slot = &k->row_index[h];
@@ -44260,15 +44243,15 @@ static INLINE const struct command *exec__find(const struct kvns *k,
 }
 
 /* Find the row of a command, or NULL. */
-static inline const struct command *exec_find(const struct kvns *k,
-                                              struct str name) {
-    return exec__find(k, name, 0);
+static inline const struct command *row_find(const struct kvns *k,
+                                             struct str name) {
+    return row__find(k, name, 0);
 }
 
 /* Find the row of a container's subcommand, or NULL. */
-static const struct command *exec_find_sub(const struct kvns *k,
-                                           const struct command *row,
-                                           struct str sub) {
+static const struct command *row_find_sub(const struct kvns *k,
+                                          const struct command *row,
+                                          struct str sub) {
     char name[64];
     size_t n = strlen(row->name);
 
@@ -44276,14 +44259,14 @@ static const struct command *exec_find_sub(const struct kvns *k,
     memcpy(name, row->name, n);
     name[n] = '|';
     memcpy(name + n + 1, sub.p, sub.n);
-    return exec__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
+    return row__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
  * do not say where the keys are. */
-static bool exec_keys(const struct command *row, size_t argc,
-                      const struct str *argv,
-                      void (*see)(void *ctx, size_t i), void *ctx) {
+static bool row_keys(const struct command *row, size_t argc,
+                     const struct str *argv,
+                     void (*see)(void *ctx, size_t i), void *ctx) {
     size_t first = (size_t)row->first, last, n;
     int64_t count;
 
@@ -44318,14 +44301,14 @@ static bool exec_keys(const struct command *row, size_t argc,
     return true;
 }
 
-struct exec__collect {
+struct call__collect {
     const struct work *w;
     const struct str *argv;
     uint64_t *set;
 };
 
-static void exec__see_key(void *ctx, size_t i) {
-    struct exec__collect *c = ctx;
+static void call__see_key(void *ctx, size_t i) {
+    struct call__collect *c = ctx;
     struct str ns, local;
     uint32_t id;
 
@@ -44335,30 +44318,32 @@ static void exec__see_key(void *ctx, size_t i) {
 }
 
 /* Add the shards that a command touches to a set. */
-static void exec__shards(const struct work *w, const struct command *row,
-                         size_t argc, const struct str *argv, uint64_t *set) {
-    struct exec__collect c = { w, argv, set };
+static void call_shards(const struct work *w, const struct command *row,
+                        size_t argc, const struct str *argv, uint64_t *set) {
+    struct call__collect c = { w, argv, set };
 
     if ((row->flags & ALL_SHARDS) != 0)
         for (uint32_t i = 0; i < w->ks->nshards; i++)
             set[i / 64] |= UINT64_C(1) << i % 64;
     else
-        exec_keys(row, argc, argv, exec__see_key, &c);
+        row_keys(row, argc, argv, call__see_key, &c);
 }
 
-static void exec__lock(struct keyspace *ks, const uint64_t *set) {
+/* Lock the shards of a set, in ascending order. */
+static void shards_lock(struct keyspace *ks, const uint64_t *set) {
     for (uint32_t i = 0; i < ks->nshards; i++)
         if ((set[i / 64] >> i % 64 & 1) != 0) shard_lock(ks->shards + i);
 }
 
-static void exec__unlock(struct keyspace *ks, const uint64_t *set) {
+/* And let go of them. */
+static void shards_unlock(struct keyspace *ks, const uint64_t *set) {
     for (uint32_t i = 0; i < ks->nshards; i++)
         if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
 }
 
 /* Count a command that was refused, or failed, as Redis does. */
-static COLD void exec__failed(struct lane *l, struct command_stat *st,
-                              const struct reply *r, bool refused) {
+static COLD void call_failed(struct lane *l, struct command_stat *st,
+                             const struct reply *r, bool refused) {
     if (refused) {
         st->rejected++;
         l->commands--;          /* it counted when it came */
@@ -44368,10 +44353,63 @@ static COLD void exec__failed(struct lane *l, struct command_stat *st,
     measure_error(l, r->code);
 }
 
+/* Prepare the calls of a client's commands, but for the commands. */
+static INLINE void call_prepare(struct call *x, struct lane *l,
+                                struct client *c, struct reply *r) {
+    x->w.ks = &l->k->ks;
+    x->w.bound.p = c->bound;
+    x->w.bound.n = c->bound_n;
+    x->w.db = c->db;
+    x->w.now = l->clock.wall_ms;
+    x->w.who = 0;
+    x->k = l->k;
+    x->lane = l;
+    x->c = c;
+    x->r = r;
+    x->no_block = x->again = x->usual = false;
+}
+
+/* And now for one of them. */
+static INLINE void call_next(struct call *x, const struct command *row,
+                             size_t argc, const struct str *argv,
+                             const struct key_hint *hint) {
+    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.hint = hint;
+    x->row = row;
+    x->argc = argc;
+    x->argv = argv;
+}
+
+/* A command that is called by itself. */
+static void call_single(struct call *x, struct lane *l, struct client *c,
+                        struct reply *r, const struct saved_call *s) {
+    call_prepare(x, l, c, r);
+    call_next(x, s->row, s->argc, s->argv, NULL);
+    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
+}
+
+/* What the command changes is changed by a client that tracks keys itself. */
+static inline void call_own(struct call *x) {
+    if (UNLIKELY((x->c->flags & CLIENT_TRACKING) != 0)) x->w.who = x->c->id;
+}
+/* ---- end dispatch/call.c -------------------------------------------- */
+/* tell of events, wake who waited */
+/* ---- begin dispatch/settle.c ---------------------------------------- */
+/* ==== settle - what a command left to be done ==============================
+ *
+ * A command notes in its shards' lists what others are to hear of: events,
+ * changes of keys that clients track, keys that got data.  All of it is dealt
+ * with when no lock is held.  A client that waited has its command run again,
+ * under the locks it needs itself; that may note more.
+ *
+ * floor 7 - uses: base clock buf entry shard door reply instance client slow
+ *    pubsub track waiters call
+ */
+
 /* Publish one event, in the scopes of those who may hear of the key. */
-static void exec__publish(struct lane *l, const struct event *e,
-                          const char *names, struct buf *key,
-                          struct buf *channel) {
+static void settle__publish(struct lane *l, const struct event *e,
+                            const char *names, struct buf *key,
+                            struct buf *channel) {
     struct str ns = str_of(names + e->at, e->nslen);
     struct str local = str_of(names + e->at + e->nslen, e->n);
     struct str none = str_of("", 0), what = str_c(e->name);
@@ -44413,7 +44451,7 @@ static void exec__publish(struct lane *l, const struct event *e,
 }
 
 /* Tell those who track keys of the changes a shard has noted. */
-static COLD void exec__tell_changes(struct lane *l, const struct buf *b) {
+static COLD void settle__changes(struct lane *l, const struct buf *b) {
     for (size_t at = 0; at < b->n;) {
         struct str ns = { NULL, 0 }, local = { NULL, 0 };
         struct touch t;
@@ -44430,7 +44468,7 @@ static COLD void exec__tell_changes(struct lane *l, const struct buf *b) {
 }
 
 /* Publish the events a shard has noted.  The shard is not locked. */
-static COLD void exec__events(struct lane *l, struct shard *s) {
+static COLD void settle__events(struct lane *l, struct shard *s) {
     struct buf names, touched, key = { 0 }, channel = { 0 };
     struct event *events;
     bool lost;
@@ -44450,86 +44488,22 @@ static COLD void exec__events(struct lane *l, struct shard *s) {
     s->touched_lost = false;
     shard_unlock(s);
     if (UNLIKELY(lost)) track_lost(l);
-    exec__tell_changes(l, &touched);
+    settle__changes(l, &touched);
     buf_free(&touched);
     if (!hub_is_silent(l->k->hub))
         for (size_t i = 0; i < n; i++)
-            exec__publish(l, events + i, names.p, &key, &channel);
+            settle__publish(l, events + i, names.p, &key, &channel);
     buf_free(&key);
     buf_free(&channel);
     buf_free(&names);
     free(events);
 }
 
-/* Prepare the calls of a client's commands, but for the commands. */
-static INLINE void exec__prepare(struct call *x, struct lane *l,
-                                 struct client *c, struct reply *r) {
-    x->w.ks = &l->k->ks;
-    x->w.bound.p = c->bound;
-    x->w.bound.n = c->bound_n;
-    x->w.db = c->db;
-    x->w.now = l->clock.wall_ms;
-    x->w.who = 0;
-    x->k = l->k;
-    x->lane = l;
-    x->c = c;
-    x->r = r;
-    x->no_block = x->again = x->usual = false;
-}
-
-/* And now for one of them. */
-static INLINE void exec__call(struct call *x, const struct command *row,
-                              size_t argc, const struct str *argv,
-                              const struct key_hint *hint) {
-    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
-    x->w.hint = hint;
-    x->row = row;
-    x->argc = argc;
-    x->argv = argv;
-}
-
-/* A command that is called by itself. */
-static void exec__single(struct call *x, struct lane *l, struct client *c,
-                         struct reply *r, const struct saved_call *s) {
-    exec__prepare(x, l, c, r);
-    exec__call(x, s->row, s->argc, s->argv, NULL);
-    x->w.no_touch = (c->flags & CLIENT_NO_TOUCH) != 0;
-}
-
-/* What the command changes is changed by a client that tracks keys itself. */
-static inline void exec__own(struct call *x) {
-    if (UNLIKELY((x->c->flags & CLIENT_TRACKING) != 0)) x->w.who = x->c->id;
-}
-
-static void exec__note_key(void *ctx, size_t i) {
-    const struct call *x = ctx;
-    struct str key = x->argv[i], ns, local;
-
-    key_split(&x->w, key, &ns, &local);
-    track_note(x->c, ns, local,
-               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
-                   !key_needs_prefix(true, local));
-}
-
-/* Remember which keys a client has read that tracks them; their shards are
- * locked. */
-static COLD void exec__note(struct call *x) {
-    const struct tracker *t = x->c->tracker;
-    bool caching = (x->c->flags & CLIENT_CACHING) != 0;
-
-    if (t == NULL || (x->row->flags & READONLY) == 0 ||
-        (x->row->flags & PUBSUB) != 0 || (t->flags & TRACK_BCAST) != 0)
-        return;
-    if ((t->flags & TRACK_OPTIN) != 0 && !caching) return;
-    if ((t->flags & TRACK_OPTOUT) != 0 && caching) return;
-    exec_keys(x->row, x->argc, x->argv, exec__note_key, x);
-}
-
 /* The command of a waiting client with only one of its keys, for as in Redis
  * 7.0 it is served from the key that got data, whatever the others hold.
  * Lends `few`, which has room for so many; NULL: no memory. */
-static struct str *exec__narrow(const struct client *c, size_t arg,
-                                struct str *few, size_t room, size_t *argc) {
+static struct str *settle__narrow(const struct client *c, size_t arg,
+                                  struct str *few, size_t room, size_t *argc) {
     const struct saved_call *s = c->waiting;
     size_t first = c->wait_first, n = c->wait_keys, ids = first, out = 0;
     struct str *argv = few;
@@ -44551,11 +44525,11 @@ static struct str *exec__narrow(const struct client *c, size_t arg,
 /* Run the command of a waiting client once more, for one of its keys; true
  * when it was served: then the waiter is gone, and the shards that were
  * touched are in the set. */
-static bool exec__again(struct lane *l, const struct waiter *w,
-                        uint64_t *touched) {
+static bool settle__again(struct lane *l, const struct waiter *w,
+                          uint64_t *touched) {
     struct client *c = w->client;
     const struct command *row = c->waiting->row;
-    uint64_t set[EXEC_SHARDS / 64];
+    uint64_t set[CALL_SHARDS / 64];
     struct client *current = l->current;
     int64_t begun = clock_mono_ns();
     enum outcome what = BLOCKED;
@@ -44566,22 +44540,22 @@ static bool exec__again(struct lane *l, const struct waiter *w,
     struct call x;
     size_t argc;
 
-    argv = exec__narrow(c, w->arg, few, ROWS(few), &argc);
+    argv = settle__narrow(c, w->arg, few, ROWS(few), &argc);
     if (argv == NULL) return false;
     reply_open(&r, &out, c->proto, SIZE_MAX);
-    exec__single(&x, l, c, &r, c->waiting);
+    call_single(&x, l, c, &r, c->waiting);
     x.argc = argc;
     x.argv = argv;
     x.again = true;
-    exec__own(&x);
+    call_own(&x);
     memset(set, 0, sizeof set);
-    exec__shards(&x.w, row, argc, argv, set);
-    exec__lock(x.w.ks, set);
+    call_shards(&x.w, row, argc, argv, set);
+    shards_lock(x.w.ks, set);
     l->current = NULL;
     e = key_peek(&x.w, argv[c->wait_first]);
     if (w->leaves || (e != NULL && entry_kind(e) == w->kind))
         what = row->run(&x);
-    exec__unlock(x.w.ks, set);
+    shards_unlock(x.w.ks, set);
     l->current = current;
     reply_close(&r);
     if (what != BLOCKED) {
@@ -44590,7 +44564,7 @@ static bool exec__again(struct lane *l, const struct waiter *w,
         x.argv = c->waiting->argv;
         slow_note(&x, clock_mono_ns() - begun);
         if (what == FAILED)
-            exec__failed(l, l->stats + (row - l->k->rows), &r, false);
+            call_failed(l, l->stats + (row - l->k->rows), &r, false);
         if (r.failed) client_cut(c);
         client_answer(c, str_of(out.p, out.n));
     }
@@ -44602,9 +44576,9 @@ static bool exec__again(struct lane *l, const struct waiter *w,
 /* Who is to be served next from a ready key that is locked, behind one who
  * was tried in vain; NULL: nobody, or nothing is there for them.  Who was
  * tried since the key last got data is not tried again. */
-static struct waiter *exec__next(struct lane *l, struct shard *s,
-                                 const struct side_key *k,
-                                 const struct waiter *behind) {
+static struct waiter *settle__next(struct lane *l, struct shard *s,
+                                   const struct side_key *k,
+                                   const struct waiter *behind) {
     const struct entry *e = side_entry(s, k, l->clock.wall_ms);
     const struct side_link *link = behind == NULL ? k->first :
                                                     behind->link.next;
@@ -44620,8 +44594,8 @@ static struct waiter *exec__next(struct lane *l, struct shard *s,
 
 /* Serve those who wait for a key, which is held, in the order they came.  At
  * one who belongs to another lane, that lane takes over.  Not locked. */
-static COLD void exec__serve_key(struct lane *l, struct shard *s,
-                                 struct side_key *k, uint64_t *touched) {
+static COLD void settle__serve_key(struct lane *l, struct shard *s,
+                                   struct side_key *k, uint64_t *touched) {
     struct { struct shard *s; struct side_key *k; } about = { s, k };
     struct waiter *w, *tried = NULL;
     struct client *c;
@@ -44630,13 +44604,13 @@ static COLD void exec__serve_key(struct lane *l, struct shard *s,
 
     for (;;) {
         shard_lock(s);
-        w = exec__next(l, s, k, tried);
+        w = settle__next(l, s, k, tried);
         if (w == NULL || w->lane != l) break;
         w->turn = k->turn;
         shard_unlock(s);
         c = w->client;
         if (tried != NULL && tried->client == c) tried = NULL;
-        if (client_is_there(c) && !exec__again(l, w, touched))
+        if (client_is_there(c) && !settle__again(l, w, touched))
             tried = w;
     }
     to = w == NULL ? NULL : w->lane;
@@ -44653,8 +44627,8 @@ static COLD void exec__serve_key(struct lane *l, struct shard *s,
     shard_unlock(s);
 }
 
-static COLD void exec__serve(struct lane *l, struct shard *s,
-                             uint64_t *touched) {
+static COLD void settle__serve(struct lane *l, struct shard *s,
+                               uint64_t *touched) {
     struct side_key *k;
 
     for (;;) {
@@ -44662,20 +44636,20 @@ static COLD void exec__serve(struct lane *l, struct shard *s,
         k = side_take_ready(s);
         shard_unlock(s);
         if (k == NULL) return;
-        exec__serve_key(l, s, k, touched);
+        settle__serve_key(l, s, k, touched);
         shard_lock(s);
         side_release(s, k);
         shard_unlock(s);
     }
 }
 
-static inline bool exec__has_news(const struct shard *s) {
+static inline bool settle__has_news(const struct shard *s) {
     return UNLIKELY(atomic_load_explicit(&s->news, memory_order_relaxed));
 }
 
 /* Deal with what is noted in the lists of some shards; none is locked.  To
  * serve one client may touch further keys: their shards join the set. */
-static COLD void exec__settle_set(struct lane *l, uint64_t *set) {
+static COLD void settle_set(struct lane *l, uint64_t *set) {
     struct keyspace *ks = &l->k->ks;
     bool more;
 
@@ -44684,30 +44658,30 @@ static COLD void exec__settle_set(struct lane *l, uint64_t *set) {
         for (uint32_t i = 0; i < ks->nshards; i++) {
             struct shard *s = ks->shards + i;
 
-            if ((set[i / 64] >> i % 64 & 1) == 0 || !exec__has_news(s))
+            if ((set[i / 64] >> i % 64 & 1) == 0 || !settle__has_news(s))
                 continue;
-            exec__events(l, s);
-            exec__serve(l, s, set);
+            settle__events(l, s);
+            settle__serve(l, s, set);
             more = true;
         }
     } while (more);
 }
 
-static COLD void exec__settle_one(struct lane *l, const struct shard *s) {
-    uint64_t set[EXEC_SHARDS / 64];
+static COLD void settle__one(struct lane *l, const struct shard *s) {
+    uint64_t set[CALL_SHARDS / 64];
 
     memset(set, 0, sizeof set);
     set[s->id / 64] = UINT64_C(1) << s->id % 64;
-    exec__settle_set(l, set);
+    settle_set(l, set);
 }
 
 /* Deal with what is noted in a shard's lists; it is not locked. */
-static inline void exec_settle(struct lane *l, struct shard *s) {
-    if (exec__has_news(s)) exec__settle_one(l, s);
+static inline void settle_shard(struct lane *l, struct shard *s) {
+    if (settle__has_news(s)) settle__one(l, s);
 }
 
 /* A letter says: the first of those who wait for a ready key is ours. */
-static void exec_serve_told(struct lane *l, const struct letter *letter) {
+static void settle_told(struct lane *l, const struct letter *letter) {
     struct { struct shard *s; struct side_key *k; } about;
 
     memcpy(&about, letter->bytes, sizeof about);
@@ -44716,24 +44690,44 @@ static void exec_serve_told(struct lane *l, const struct letter *letter) {
     side_ready(about.s, about.k);
     side_release(about.s, about.k);
     shard_unlock(about.s);
-    exec_settle(l, about.s);
+    settle_shard(l, about.s);
 }
 
 /* Deal with the news of all shards that a command touched. */
-static COLD void exec__after(struct call *x) {
-    uint64_t set[EXEC_SHARDS / 64];
+static COLD void settle_call(struct call *x) {
+    uint64_t set[CALL_SHARDS / 64];
 
     x->w.news = false;
     x->lane->timed_ns = 0;
     memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
-    exec__shards(&x->w, x->row, x->argc, x->argv, set);
-    exec__settle_set(x->lane, set);
+    call_shards(&x->w, x->row, x->argc, x->argv, set);
+    settle_set(x->lane, set);
 }
+/* ---- end dispatch/settle.c ------------------------------------------ */
+/* is there memory, or can it be made */
+/* ---- begin dispatch/admit.c ----------------------------------------- */
+/* ==== admit - is there memory, or can it be made ===========================
+ *
+ * Before a command that may need memory runs, no lock held: the limits of the
+ * server and of its keys' namespaces, and what may be evicted to keep them.
+ *
+ * floor 7 - uses: base mem rand table entry shard door upkeep reply instance
+ *    arg call settle
+ */
+
+enum {
+    ADMIT_SLACK = 512,          /* bytes by which an index may grow, and a
+                                   namespace cost that begins in a shard */
+    ADMIT_PLENTY = 1 << 20,     /* bytes that a batch may need beyond its own */
+    ADMIT_FAR = 32 << 20,       /* for each lane: the limit is far off, */
+    ADMIT_BATCHES = 64,         /* so many may pass without another look, */
+    ADMIT_SOON_US = 1000        /* for so long */
+};
 
 /* Evict from a namespace, in all shards, until `enough` says so or nothing is
  * left that may go.  No lock is held. */
-static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
-                        size_t goal) {
+static bool admit__evict(struct call *x, struct str ns, struct tenant *t,
+                         size_t goal) {
     struct keyspace *ks = x->w.ks;
     uint32_t idle = 0, at;
 
@@ -44757,7 +44751,7 @@ static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
             if (freed > 0) break;
         }
         shard_unlock(s);
-        exec_settle(x->lane, s);
+        settle_shard(x->lane, s);
         idle = freed > 0 ? 0 : idle + 1;
         if (idle >= ks->nshards) return false;
     }
@@ -44765,8 +44759,8 @@ static bool exec__evict(struct call *x, struct str ns, struct tenant *t,
 }
 
 /* Bytes that a namespace holds in all shards and databases. */
-static size_t exec__space_bytes(const struct keyspace *ks, struct str ns,
-                                uint8_t *policy) {
+static size_t admit__space_bytes(const struct keyspace *ks, struct str ns,
+                                 uint8_t *policy) {
     size_t n = 0;
 
     for (uint32_t i = 0; i < ks->nshards; i++) {
@@ -44789,31 +44783,31 @@ static size_t exec__space_bytes(const struct keyspace *ks, struct str ns,
 
 /* Make room for `need` bytes in the namespace of a key under one limit; t is
  * whose limit it is, NULL for the server's.  False: there is no room. */
-static bool exec__room(struct call *x, struct str ns, struct tenant *t,
-                       size_t limit, size_t need) {
+static bool admit__room(struct call *x, struct str ns, struct tenant *t,
+                        size_t limit, size_t need) {
     struct keyspace *ks = x->w.ks;
     size_t used = t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks);
     size_t start = (size_t)((double)limit * ks->opt.threshold), mine;
     uint8_t policy = (uint8_t)ks->opt.policy;
 
     if (used + need <= start) return true;
-    mine = exec__space_bytes(ks, ns, &policy);
+    mine = admit__space_bytes(ks, ns, &policy);
     if (!policy_evicts((enum policy)policy)) return used + need <= limit;
     if (used + need > limit && used + need - limit > mine) return false;
-    exec__evict(x, ns, t, start > need ? start - need : 0);
+    admit__evict(x, ns, t, start > need ? start - need : 0);
     used = t != NULL ? atomic_load(&t->bytes) : keyspace_bytes(ks);
     return used + need <= limit;
 }
 
-struct exec__admit {
+struct admit__need {
     struct call *x;
     size_t need;
     const char *refused;        /* namespace without room, or NULL */
     bool full;
 };
 
-static void exec__admit_key(void *ctx, size_t i) {
-    struct exec__admit *a = ctx;
+static void admit__key(void *ctx, size_t i) {
+    struct admit__need *a = ctx;
     struct keyspace *ks = a->x->w.ks;
     struct str ns, local;
     struct tenant *t;
@@ -44822,17 +44816,17 @@ static void exec__admit_key(void *ctx, size_t i) {
     key_split(&a->x->w, a->x->argv[i], &ns, &local);
     t = ks->tenants == NULL ? NULL : tenant_find(ks, ns);
     if (t != NULL && t->has_limit &&
-        !exec__room(a->x, ns, t, t->limit, a->need + EXEC_SLACK))
+        !admit__room(a->x, ns, t, t->limit, a->need + ADMIT_SLACK))
         a->refused = t->name;
-    else if (!exec__room(a->x, ns, NULL, ks->opt.memory_limit, a->need))
+    else if (!admit__room(a->x, ns, NULL, ks->opt.memory_limit, a->need))
         a->full = true;
 }
 
 /* Is there memory for a command that may need some?  Evicts what it may; no
  * lock is held.  False: answered. */
-static bool exec__admit_or_reply(struct call *x) {
+static bool admit_or_reply(struct call *x) {
     struct keyspace *ks = x->w.ks;
-    struct exec__admit a = { x, 0, NULL, false };
+    struct admit__need a = { x, 0, NULL, false };
     const struct entry *old;
     size_t mine;
 
@@ -44861,7 +44855,7 @@ static bool exec__admit_or_reply(struct call *x) {
         reply_err(x, ERR_MEMORY);
         return false;
     }
-    exec_keys(x->row, x->argc, x->argv, exec__admit_key, &a);
+    row_keys(x->row, x->argc, x->argv, admit__key, &a);
     if (a.full) {
         reply_err(x, ERR_OOM);
         return false;
@@ -44874,18 +44868,11 @@ static bool exec__admit_or_reply(struct call *x) {
     return true;
 }
 
-enum {
-    EXEC_PLENTY = 1 << 20,      /* bytes that a batch may need beyond its own */
-    EXEC_FAR = 32 << 20,        /* bytes for each lane: the limit is far off */
-    EXEC_BATCHES = 64,          /* may pass then without another look, */
-    EXEC_SOON_US = 1000         /* for so long */
-};
-
 /* Is there memory in plenty for whatever a batch of so many bytes may want?
  * Then its commands need not be looked at one by one.  To add up many shards,
  * which other lanes are changing, takes as long as some commands, so while the
  * limit is far off the answer holds for some batches of short commands. */
-static inline void exec_look_for_room(struct lane *l, size_t bytes) {
+static inline void admit_look_ahead(struct lane *l, size_t bytes) {
     const struct keyspace *ks = &l->k->ks;
     double limit = (double)ks->opt.memory_limit * ks->opt.threshold, need;
 
@@ -44897,14 +44884,57 @@ static inline void exec_look_for_room(struct lane *l, size_t bytes) {
         l->roomy = true;
         return;
     }
-    need = (double)(keyspace_bytes(ks) + 2 * bytes + EXEC_PLENTY);
+    need = (double)(keyspace_bytes(ks) + 2 * bytes + ADMIT_PLENTY);
     l->roomy = need <= limit;
     l->room_batches = 0;
-    if (ks->nshards == 1 || need + (double)EXEC_FAR * l->k->nlanes > limit)
+    if (ks->nshards == 1 || need + (double)ADMIT_FAR * l->k->nlanes > limit)
         return;
-    l->room_batches = EXEC_BATCHES;
-    l->room_until = l->clock.mono_us + EXEC_SOON_US;
+    l->room_batches = ADMIT_BATCHES;
+    l->room_until = l->clock.mono_us + ADMIT_SOON_US;
     l->room_limit = limit;
+}
+/* ---- end dispatch/admit.c ------------------------------------------- */
+/* check, admit, lock, run, settle */
+/* ---- begin dispatch/exec.c ------------------------------------------ */
+/* ==== exec - the one place where commands are carried out ==================
+ *
+ * From a request to its reply:
+ *
+ *   find the row -> arity, auth, MULTI's queue, subscribed, loading
+ *     -> admit: is there memory, or can it be made -> lock the keys' shards
+ *       -> run the handler -> unlock
+ *         -> settle: tell of events, wake those who waited for data
+ *
+ * A row says where its keys are; their shards are locked in ascending order,
+ * so every command is atomic and nobody waits in a circle.  EXEC locks the
+ * shards of all its commands.
+ *
+ * floor 7 - uses: base buf sha256 shard reply instance world client asking
+ *    measure labels slow monitor track watch arg call settle admit
+ */
+
+static void exec__note_key(void *ctx, size_t i) {
+    const struct call *x = ctx;
+    struct str key = x->argv[i], ns, local;
+
+    key_split(&x->w, key, &ns, &local);
+    track_note(x->c, ns, local,
+               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
+                   !key_needs_prefix(true, local));
+}
+
+/* Remember which keys a client has read that tracks them; their shards are
+ * locked. */
+static COLD void exec__note(struct call *x) {
+    const struct tracker *t = x->c->tracker;
+    bool caching = (x->c->flags & CLIENT_CACHING) != 0;
+
+    if (t == NULL || (x->row->flags & READONLY) == 0 ||
+        (x->row->flags & PUBSUB) != 0 || (t->flags & TRACK_BCAST) != 0)
+        return;
+    if ((t->flags & TRACK_OPTIN) != 0 && !caching) return;
+    if ((t->flags & TRACK_OPTOUT) != 0 && caching) return;
+    row_keys(x->row, x->argc, x->argv, exec__note_key, x);
 }
 
 /* Run a handler under the locks of its keys. */
@@ -44930,13 +44960,13 @@ static inline enum outcome exec__locked(struct call *x) {
         what = row->run(x);
         shard_unlock(s);
     } else {
-        uint64_t set[EXEC_SHARDS / 64];
+        uint64_t set[CALL_SHARDS / 64];
 
         memset(set, 0, (ks->nshards + 63) / 64 * sizeof *set);
-        exec__shards(&x->w, row, x->argc, x->argv, set);
-        exec__lock(ks, set);
+        call_shards(&x->w, row, x->argc, x->argv, set);
+        shards_lock(ks, set);
         what = row->run(x);
-        exec__unlock(ks, set);
+        shards_unlock(ks, set);
     }
     return what;
 }
@@ -44996,8 +45026,8 @@ static INLINE enum outcome exec__run(struct call *x) {
     enum outcome what;
 
     if (UNLIKELY((row->flags & GROWS) != 0 && !l->roomy) &&
-        !exec__admit_or_reply(x)) {
-        exec__failed(l, st, x->r, true);
+        !admit_or_reply(x)) {
+        call_failed(l, st, x->r, true);
         return FAILED;
     }
     if (LIKELY((row->flags & (FAST | SHORT)) != 0) &&
@@ -45007,23 +45037,23 @@ static INLINE enum outcome exec__run(struct call *x) {
         what = exec__timed(x, st, exec__locked);
     }
     st->calls++;                /* INFO does not count itself */
-    if (UNLIKELY(what == FAILED)) exec__failed(l, st, x->r, false);
-    if (UNLIKELY(x->w.news)) exec__after(x);
+    if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
+    if (UNLIKELY(x->w.news)) settle_call(x);
     return what;
 }
 
 /* Run a handler that only reads, and remember what, under the same locks. */
 static enum outcome exec__noting(struct call *x) {
     struct keyspace *ks = x->w.ks;
-    uint64_t set[EXEC_SHARDS / 64];
+    uint64_t set[CALL_SHARDS / 64];
     enum outcome what;
 
     memset(set, 0, sizeof set);
-    exec__shards(&x->w, x->row, x->argc, x->argv, set);
-    exec__lock(ks, set);
+    call_shards(&x->w, x->row, x->argc, x->argv, set);
+    shards_lock(ks, set);
     what = x->row->run(x);
     exec__note(x);
-    exec__unlock(ks, set);
+    shards_unlock(ks, set);
     return what;
 }
 
@@ -45032,13 +45062,13 @@ static COLD enum outcome exec__run_tracking(struct call *x) {
     struct command_stat *st = exec__stats(x);
     enum outcome what;
 
-    exec__own(x);
+    call_own(x);
     if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
         return exec__run(x);
     what = exec__timed(x, st, exec__noting);
     st->calls++;
-    if (what == FAILED) exec__failed(x->lane, st, x->r, false);
-    if (x->w.news) exec__after(x);
+    if (what == FAILED) call_failed(x->lane, st, x->r, false);
+    if (x->w.news) settle_call(x);
     return what;
 }
 
@@ -45087,7 +45117,7 @@ static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
         return false;
     }
     if (UNLIKELY((cmd->flags & CONTAINER) != 0) && argc > 1) {
-        sub = exec_find_sub(k, cmd, argv[1]);
+        sub = row_find_sub(k, cmd, argv[1]);
         if (sub == NULL) {
             char name[32];
             size_t n;
@@ -45143,7 +45173,7 @@ static COLD void exec__queue(struct call *x) {
         c->flags |= CLIENT_SPOILT;
         return;
     }
-    if ((x->row->flags & GROWS) != 0 && !exec__admit_or_reply(x)) {
+    if ((x->row->flags & GROWS) != 0 && !admit_or_reply(x)) {
         c->flags |= CLIENT_SPOILT;
         return;
     }
@@ -45261,7 +45291,7 @@ static COLD enum outcome exec__unusual(struct call *x) {
         if (c->flags & CLIENT_MULTI) c->flags |= CLIENT_SPOILT;
         exec__uncache(c, x->row);
         if (x->row == NULL) l->commands--, measure_error(l, x->r->code);
-        else exec__failed(l, l->stats + (x->row - l->k->rows), x->r, true);
+        else call_failed(l, l->stats + (x->row - l->k->rows), x->r, true);
         return FAILED;
     }
     c->last = x->row;
@@ -45276,12 +45306,12 @@ static COLD enum outcome exec__unusual(struct call *x) {
  * into r; until a barrier, or until another client's come. */
 static void exec_begin(struct call *x, struct lane *l, struct client *c,
                        struct reply *r) {
-    exec__prepare(x, l, c, r);
+    call_prepare(x, l, c, r);
     x->usual = exec__is_usual(c);
 }
 
 /* Carry out one request: writes exactly one reply, unless the client blocks,
- * or the command's replies are messages.  row is what exec_find says of
+ * or the command's replies are messages.  row is what row_find says of
  * argv[0]; hint is of argv[1], or NULL. */
 static INLINE enum outcome exec_request(struct call *x,
                                         const struct command *row,
@@ -45292,7 +45322,7 @@ static INLINE enum outcome exec_request(struct call *x,
     c->commands++;
     x->lane->commands++;
     c->last_ms = x->w.now;
-    exec__call(x, row, argc, argv, hint);
+    call_next(x, row, argc, argv, hint);
     if (UNLIKELY(!x->usual) || UNLIKELY(!exec__fits(row, argc)))
         return exec__unusual(x);
     c->last = row;
@@ -45382,7 +45412,7 @@ static COLD void exec_let_in(struct lane *l) {
  * of them at once, so a transaction is as atomic as a single command.
  *
  * floor 7 - uses: base shard reply instance world client monitor watch arg
- *   exec
+ *    call settle admit exec
  */
 static enum outcome cmd_multi(struct call *x) {
     if ((x->c->flags & CLIENT_MULTI) != 0) {
@@ -45434,13 +45464,13 @@ static void tx__run(struct call *x) {
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
         struct call y;
 
-        exec__single(&y, x->lane, c, x->r, s);
+        call_single(&y, x->lane, c, x->r, s);
         y.no_block = true;
-        exec__own(&y);
+        call_own(&y);
         x->r->proto = c->proto;
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
-            exec__failed(x->lane, st, x->r, false);
+            call_failed(x->lane, st, x->r, false);
         st->calls++;
         x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
@@ -45458,8 +45488,8 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
     size_t n;
 
     if ((s->row->flags & GROWS) == 0) return true;
-    exec__single(&y, x->lane, x->c, x->r, s);
-    if (exec__admit_or_reply(&y)) return true;
+    call_single(&y, x->lane, x->c, x->r, s);
+    if (admit_or_reply(&y)) return true;
     client_discard(x->c);
     watch_clear(x->c, false);
     if (x->r->failed) return false;
@@ -45475,7 +45505,7 @@ static bool tx__admit_or_reply(struct call *x, const struct saved_call *s) {
 static enum outcome cmd_exec(struct call *x) {
     struct client *c = x->c;
     struct keyspace *ks = x->w.ks;
-    uint64_t set[EXEC_SHARDS / 64];
+    uint64_t set[CALL_SHARDS / 64];
     bool dead, rest = false;
 
     if ((c->flags & CLIENT_MULTI) == 0) {
@@ -45493,13 +45523,13 @@ static enum outcome cmd_exec(struct call *x) {
         if (!tx__admit_or_reply(x, s)) return FAILED;
     memset(set, 0, sizeof set);
     for (struct saved_call *s = c->queue; s != NULL; s = s->next) {
-        exec__shards(&x->w, s->row, s->argc, s->argv, set);
+        call_shards(&x->w, s->row, s->argc, s->argv, set);
         rest = rest || (s->row->flags & ALL_LANES) != 0;
     }
     for (struct watch *w = c->watches; w != NULL; w = w->next)
         set[w->shard->id / 64] |= UINT64_C(1) << w->shard->id % 64;
     if (rest) world_stop(x->lane);
-    exec__lock(ks, set);
+    shards_lock(ks, set);
     dead = atomic_load(&c->touched);
     for (struct watch *w = c->watches; w != NULL && !dead; w = w->next)
         dead = watch_is_dead(&x->w, w);
@@ -45510,10 +45540,10 @@ static enum outcome cmd_exec(struct call *x) {
         c->flags &= ~(uint32_t)CLIENT_MULTI;
         tx__run(x);
     }
-    exec__unlock(ks, set);
+    shards_unlock(ks, set);
     if (rest) world_go(x->lane);
     client_discard(c);
-    if (x->w.news) exec__settle_set(x->lane, set);
+    if (x->w.news) settle_set(x->lane, set);
     x->w.news = false;
     return DONE;
 }
@@ -45550,7 +45580,7 @@ static const struct command tx_commands[] = {
  *    hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
  *    streamread streaminfo channels snapshot sync namespace connection
  *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
- *    exec tx
+ *    call tx
  */
 static const struct {
     const struct command *rows;
@@ -45619,8 +45649,8 @@ static bool rows_join(struct kvns *k) {
     for (size_t i = 0; i < n; i++) {
         struct command *row = k->rows + i;
         struct str name = str_c(row->name);
-        uint64_t word = exec__name_word(name);
-        uint32_t h = exec__name_hash(word, name.n);
+        uint64_t word = row_word(name);
+        uint32_t h = row_hash(word, name.n);
         bool sub = strchr(row->name, '|') != NULL;
 
         if (sub) row->flags |= SUBCOMMAND;
@@ -47910,9 +47940,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * The first loop also polls for HTTP: the few sockets of webs are written
  * behind its own for each poll, and served last in the turn.
  *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep
- *   resp reply options instance world saver client asking measure
- *   labels monitor pubsub track watch waiters exec park webs
+ * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
+ *    reply options instance world saver client asking measure labels monitor
+ *    pubsub track watch waiters call settle admit exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -48314,7 +48344,7 @@ static void net__carry(struct loop *l) {
 
     if (l->next == l->batch) return;
     begun = measure_open(lane);
-    exec_look_for_room(lane, l->bytes);
+    admit_look_ahead(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
@@ -48384,7 +48414,7 @@ static inline uint32_t net__arg_room(const struct loop *l) {
 static INLINE bool net__take(struct loop *l, struct client *c,
                              struct str *argv, uint32_t argc, size_t n) {
     struct net_request *q = l->next++;
-    const struct command *row = exec_find(l->k, argv[0]);
+    const struct command *row = row_find(l->k, argv[0]);
     unsigned observed = atomic_load_explicit(&l->k->observed,
                                              memory_order_relaxed);
 
@@ -48827,7 +48857,7 @@ static void net__letters(struct loop *l) {
                 pubsub_arrive(c, str_of(letter->bytes, letter->n));
             break;
         case LETTER_SERVE:
-            exec_serve_told(lane, letter);
+            settle_told(lane, letter);
             break;
         case LETTER_KILL:
             if (c != NULL) client_cut(c);
@@ -48896,7 +48926,7 @@ static void net__second(struct loop *l) {
         mem_refill(&s->mem);
         compact_look(s);
         shard_unlock(s);
-        exec_settle(lane, s);
+        settle_shard(lane, s);
     }
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
@@ -48934,7 +48964,7 @@ static void net__upkeep(struct loop *l) {
         if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
             l->busy = shard_step(&w, s, NET_STEP) || l->busy;
         shard_unlock(s);
-        exec_settle(l->lane, s);
+        settle_shard(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
     }
     l->step_at += k->nloops;
@@ -49297,7 +49327,8 @@ static bool listen_all(struct kvns *k, struct loop *l, int handed,
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options
- *   instance users apply asking measure labels slow pubsub track info exec rows
+ *    instance users apply asking measure labels slow pubsub track info call
+ *    rows
  */
 
 static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
@@ -49352,7 +49383,7 @@ static struct kvns *instances_new(struct options *opt) {
                                      instances__cores();
         shards = k->opt.shard_count > 0 ? (uint32_t)k->opt.shard_count :
                                           4 * instances__cores();
-        shards = (uint32_t)size_min(shards, EXEC_SHARDS);
+        shards = (uint32_t)size_min(shards, CALL_SHARDS);
     }
     apply_options(k);
     labels_fix(k);
@@ -49431,8 +49462,9 @@ static void instances_free(struct kvns *k) {
  * Who gives commands by calls never waits and gets no messages, so nobody
  * writes to the lanes of clients but they themselves.
  *
- * floor 8 - uses: base clock buf log shard reply options option instance world
- *    saver loader client measure watch exec net listen instances
+ * floor 8 - uses: base clock buf log shard reply options option instance
+ *    world saver loader client measure watch call admit exec net listen
+ *    instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */
@@ -49555,7 +49587,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
     for (int i = 0; i < q->argc; i++)
         args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
                                        str_of(q->argv[i], q->lengths[i]);
-    row = exec_find(l->k, args[0]);
+    row = row_find(l->k, args[0]);
     hint.p = NULL;
     if (row != NULL && row->first == 1 && q->argc > 1) {
         struct work w = { .ks = &l->k->ks, .db = c->db,
@@ -49582,7 +49614,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
     if (l != l->k->lanes && l->clock.mono_us >= l->sample[l->sample_at].us +
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
-    if (n > 1) exec_look_for_room(l, embed__bytes(q, n));
+    if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
     begun = measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
     measure_close(l, begun);
