@@ -157,7 +157,8 @@
 #include "program/page.c"           /* the status page, from page.html */
 #include "program/status.c"         /* what it asks for */
 #include "program/webs.c"           /* HTTP, beside the turn */
-#include "program/net.c"            /* the turn */
+#include "program/net.c"            /* sockets to requests to replies */
+#include "program/loop.c"           /* the turn */
 #include "program/listen.c"         /* the sockets it waits at */
 #include "program/instances.c"      /* a server from its options */
 #include "program/embed.c"          /* kvns.h */

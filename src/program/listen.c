@@ -1,6 +1,6 @@
 /* ==== listen - the sockets a server waits at ===============================
  *
- * floor 8 - uses: base num log instance webs net
+ * floor 8 - uses: base num log instance webs net loop
  */
 
 /* Listen on one address.  -1 with *why. */

@@ -5,8 +5,8 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *   users world apply saver loader booklet metric net listen instances probe
- *   importer
+ *    users world apply saver loader booklet metric net loop listen instances
+ *    probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to

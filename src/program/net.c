@@ -1,4 +1,4 @@
-/* ==== net - the turn: poll, read, look ahead, execute, write ===============
+/* ==== net - read, look ahead, execute, write ===============================
  *
  * Each loop owns a lane and the sockets of its clients.  A turn reads every
  * ready socket into one shared buffer; requests are parsed where they lie and
@@ -13,12 +13,9 @@
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
- * The first loop also polls for HTTP: the few sockets of webs are written
- * behind its own for each poll, and served last in the turn.
- *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
- *    reply options instance world saver client asking measure labels monitor
- *    pubsub track watch waiters call settle admit exec park webs
+ * floor 8 - uses: base buf log entry shard big resp reply instance saver
+ *    client asking measure monitor pubsub track watch waiters call admit exec
+ *    park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -27,16 +24,12 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
-    NET_ACCEPT = 64,            /* connections accepted in a turn */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
-    NET_STEP = 400,             /* entries of background work in a turn */
     NET_PIECES = 64,            /* of what is lent, and between, in a send */
     NET_HOT = 64,               /* clients polled however idle they are */
-    NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
-    NET_IDLE_MAX_US = 1000000,  /* the same, if they come back too soon */
-    NET_COMPLAIN_US = 10000000  /* between lines on accept's failures */
+    NET_IDLE_MAX_US = 1000000   /* the same, if they come back too soon */
 };
 
 /* A parsed request waiting in the batch. */
@@ -88,7 +81,7 @@ struct loop {
     struct park park;
     struct webs *webs;          /* HTTP, or NULL */
     int64_t next_sweep;         /* monotonic us */
-    uint32_t ticks;             /* of net__second */
+    uint32_t ticks;             /* of loop__second */
     size_t freeing;             /* bytes to be freed, a second ago */
     int64_t idle_us;            /* quiet for so long: parked; adapts */
     pthread_t thread;
@@ -185,8 +178,9 @@ static bool net__send_out(struct client *c, struct net_out *o) {
     return true;
 }
 
-static bool net__add(struct loop *l, int fd, short events,
-                     struct client *c) {
+/* Poll a socket for a client, or for what is no client: c is NULL.  False: no
+ * memory. */
+static bool net_add(struct loop *l, int fd, short events, struct client *c) {
     if (l->nfds + WEBS_FDS >= l->cap) {
         size_t cap = l->cap * 2 + 2 * WEBS_FDS;
         struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
@@ -224,7 +218,7 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
     short in = c->state == CLIENT_CLOSING || c->parked ? 0 : POLLIN;
 
     if (c->poll_at == SIZE_MAX) {
-        if (on && !net__add(l, c->fd, POLLOUT, c)) client_cut(c);
+        if (on && !net_add(l, c->fd, POLLOUT, c)) client_cut(c);
         return;
     }
     if (!on && c->parked) net__remove(l, c);
@@ -232,7 +226,7 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
 }
 
 /* Send what waits in a client. */
-static void net__flush(struct loop *l, struct client *c) {
+static void net_flush(struct loop *l, struct client *c) {
     struct net_out o = { c->out.p, c->out_at, c->out.n, c->lent + c->lent_at,
                          c->lent + c->lents };
     size_t lent = 0;
@@ -452,7 +446,7 @@ static void net__carry(struct loop *l) {
 }
 
 /* Carry out the batch, and send all replies. */
-static void net__run(struct loop *l) {
+static void net_run(struct loop *l) {
     net__carry(l);
     if (l->nranges > 0) net__send_ranges(l);
 }
@@ -460,7 +454,7 @@ static void net__run(struct loop *l) {
 /* Answer a protocol error and close after it. */
 static COLD void net__refuse(struct loop *l, struct client *c,
                              const char *why) {
-    net__run(l);
+    net_run(l);
     if (c->state == CLIENT_GONE) return;
     l->scratch.n = 0;
     buf_printf(&l->scratch, "-ERR %s\r\n", why);
@@ -530,7 +524,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     if (out.cross_protocol) {
         log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
                  "%s spoke HTTP to the RESP port; closed", c->addr);
-        net__run(l);
+        net_run(l);
         client_cut(c);
         return -1;
     }
@@ -538,7 +532,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     if (!out.held) l->next_arg += out.argc;
     if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
         net__batch_full(l)) {
-        net__run(l);
+        net_run(l);
         net__authority(l, c);
     }
     return took;
@@ -606,7 +600,7 @@ static void net__resume(struct loop *l, struct client *c) {
 
     if (c->in.n == 0 || c->state != CLIENT_OPEN) return;
     took = net__parse(l, c, c->in.p, c->in.n);
-    net__run(l);
+    net_run(l);
     if (took == c->in.n) buf_free(&c->in);
     else buf_drop_front(&c->in, took);
 }
@@ -626,7 +620,7 @@ static void net__more(struct loop *l, struct client *c, const char *p,
 /* Read what a socket has.  Most of it goes to the shared input, from where
  * little is kept of those who send slowly; what a long argument still lacks
  * is read to where it stays. */
-static void net__read(struct loop *l, struct client *c) {
+static void net_read(struct loop *l, struct client *c) {
     bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
     size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
     uint64_t most = l->k->opt.client_query_buffer_limit;
@@ -649,7 +643,7 @@ static void net__read(struct loop *l, struct client *c) {
         }
     } else {
         if (NET_IN - l->in_at < NET_ROOM) {
-            net__run(l);
+            net_run(l);
             l->in_at = 0;
         }
         p = l->in + l->in_at;
@@ -680,7 +674,7 @@ static void net__read(struct loop *l, struct client *c) {
 
 /* Free a client and all it holds.  A parked one is shut down first, and freed
  * when its parker lets go of it. */
-static void net__drop(struct loop *l, struct client *c) {
+static void net_drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
     asking_drop(c);
     watch_clear(c, false);
@@ -700,12 +694,12 @@ static void net__drop(struct loop *l, struct client *c) {
 }
 
 /* A parked client stirs: poll it again, and read at once. */
-static void net__stirs(struct loop *l, struct client *c) {
+static void net_stirs(struct loop *l, struct client *c) {
     int64_t now = l->lane->clock.mono_us;
 
     c->parked = false;
     if (c->state == CLIENT_GONE) {
-        net__drop(l, c);
+        net_drop(l, c);
         return;
     }
     /* who comes back soon should not have been parked */
@@ -713,16 +707,16 @@ static void net__stirs(struct loop *l, struct client *c) {
         l->idle_us = l->idle_us * 2 < NET_IDLE_MAX_US ? l->idle_us * 2 :
                                                         NET_IDLE_MAX_US;
     c->stirred_us = now;
-    if (c->poll_at == SIZE_MAX && !net__add(l, c->fd, POLLIN, c)) {
-        net__drop(l, c);
+    if (c->poll_at == SIZE_MAX && !net_add(l, c->fd, POLLIN, c)) {
+        net_drop(l, c);
         return;
     }
     if (c->state != CLIENT_CLOSING) l->fds[c->poll_at].events |= POLLIN;
-    net__read(l, c);
+    net_read(l, c);
 }
 
 /* Park clients that have been quiet for a while. */
-static void net__sweep(struct loop *l) {
+static void net_sweep(struct loop *l) {
     int64_t now = l->lane->clock.mono_us;
 
     for (size_t i = l->nfds; i-- > l->fixed;) {
@@ -743,7 +737,7 @@ static void net__sweep(struct loop *l) {
 }
 
 /* Clients that got output, or may go on. */
-static void net__flush_all(struct loop *l) {
+static void net_flush_all(struct loop *l) {
     struct lane *lane = l->lane;
 
     while (lane->flush != NULL) {
@@ -752,434 +746,10 @@ static void net__flush_all(struct loop *l) {
         lane->flush = c->next_flush;
         c->flags &= ~(uint32_t)CLIENT_FLUSH;
         if (c->state != CLIENT_GONE && client_pending(c) > 0)
-            net__flush(l, c);
+            net_flush(l, c);
         if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
         if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
             c->state = CLIENT_GONE;
-        if (c->state == CLIENT_GONE) net__drop(l, c);
+        if (c->state == CLIENT_GONE) net_drop(l, c);
     }
-}
-
-static void net__name(const struct sockaddr_storage *a, char *to,
-                      size_t room) {
-    char host[INET6_ADDRSTRLEN] = "";
-
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)a;
-
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(to, room, "%s:%d", host, ntohs(in->sin_port));
-    } else if (a->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)a;
-
-        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-        snprintf(to, room, "[%s]:%d", host, ntohs(in->sin6_port));
-    } else {
-        snprintf(to, room, "unix:0");
-    }
-}
-
-static void net__say_and_close(int fd, const char *text) {
-    ssize_t n = write(fd, text, strlen(text));
-
-    (void)n;
-    close(fd);
-}
-
-static inline bool net__is_full(struct kvns *k) {
-    return atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients;
-}
-
-/* Take a connected socket in as a client. */
-static void net__welcome(struct loop *l, int fd) {
-    static const char full[] = "-ERR max number of clients reached\r\n";
-    static const char denied[] =
-        "-DENIED Redis is running in protected mode because protected mode "
-        "is enabled and no password is set for the default user. In this "
-        "mode connections are only accepted from the loopback interface. If "
-        "you want to connect from external computers to Redis you may adopt "
-        "one of the following solutions: 1) Just disable protected mode "
-        "sending the command 'CONFIG SET protected-mode no' from the loopback "
-        "interface by connecting to Redis from the same host the server is "
-        "running, however MAKE SURE Redis is not publicly accessible from "
-        "internet if you do so. Use CONFIG REWRITE to make this change "
-        "permanent. 2) Alternatively you can just disable the protected mode "
-        "by editing the Redis configuration file, and setting the protected "
-        "mode option to 'no', and then restarting the server. 3) If you "
-        "started the server manually just for testing, restart it with the "
-        "'--protected-mode no' option. 4) Setup a an authentication password "
-        "for the default user. NOTE: You only need to do one of the above "
-        "things in order for the server to start accepting connections from "
-        "the outside.\r\n";
-    struct sockaddr_storage peer, mine;
-    socklen_t n = sizeof peer, m = sizeof mine;
-    struct kvns *k = l->k;
-    struct client *c;
-    int one = 1, idle;
-
-    memset(&peer, 0, sizeof peer);
-    memset(&mine, 0, sizeof mine);
-    if (!base_nonblocking(fd) ||
-        getpeername(fd, (struct sockaddr *)&peer, &n) == -1 ||
-        getsockname(fd, (struct sockaddr *)&mine, &m) == -1) {
-        close(fd);
-        return;
-    }
-    l->lane->accepted++;
-    /* who has left may still be counted */
-    if (net__is_full(k)) net__flush_all(l);
-    if (net__is_full(k)) {
-        l->lane->refused++;
-        net__say_and_close(fd, full);
-        return;
-    }
-    if (k->opt.protected_mode && k->opt.password.n == 0 &&
-        !client_is_local(&peer)) {
-        l->lane->refused++;
-        net__say_and_close(fd, denied);
-        return;
-    }
-    if (peer.ss_family != AF_UNIX && mine.ss_family != AF_UNIX) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (k->opt.tcp_keepalive > 0) {
-            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-            idle = (int)k->opt.tcp_keepalive;
-#if defined(TCP_KEEPIDLE) && !defined(KVNS_PLAIN)
-            setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-            idle = idle / 3 > 0 ? idle / 3 : 1;
-            setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle, sizeof idle);
-            idle = 3;
-            setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &idle, sizeof idle);
-#else
-            (void)idle;
-#endif
-        }
-    }
-    c = client_new(l->lane, fd);
-    if (c == NULL || !net__add(l, fd, POLLIN, c)) {
-        if (c != NULL) client_free(c);
-        net__say_and_close(fd, "-ERR out of memory\r\n");
-        return;
-    }
-    if (mine.ss_family == AF_UNIX) c->flags |= CLIENT_UNIX;
-    if (client_is_local(&peer)) c->flags |= CLIENT_LOCAL;
-    net__name(&peer, c->addr, sizeof c->addr);
-    net__name(&mine, c->laddr, sizeof c->laddr);
-}
-
-/* accept() failed, for lack of descriptors most likely: those who wait would
- * make poll spin.  Rest for a moment; complain only now and then. */
-static COLD void net__rest(struct loop *l, int why) {
-    int64_t now = l->lane->clock.mono_us;
-
-    l->accept_again = now + 100000;
-    if (now < l->complain_again) return;
-    l->complain_again = now + NET_COMPLAIN_US;
-    log_line(&l->k->log, KLOG_WARNING, "accepting connections: %s",
-             strerror(why));
-}
-
-/* Accept what waits; hand it round the loops. */
-static void net__accept(struct loop *l, int listener) {
-    for (int i = 0; i < NET_ACCEPT; i++) {
-        int fd = accept(listener, NULL, NULL);
-        struct kvns *k = l->k;
-        uint32_t to;
-
-        if (fd == -1) {
-            if (errno == EINTR || errno == ECONNABORTED) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
-            return;
-        }
-        to = l->next_lane++ % k->nloops;
-        if (to == l->lane->id ||
-            !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
-            net__welcome(l, fd);
-    }
-}
-
-/* ---- letters, time, upkeep ----------------------------------------------- */
-
-static void net__letters(struct loop *l) {
-    struct lane *lane = l->lane;
-    struct letter *letter, *next;
-    char drain[64];
-
-    if (lane->wake[0] != -1)
-        while (read(lane->wake[0], drain, sizeof drain) > 0) {}
-    pthread_mutex_lock(&lane->inbox_lock);
-    letter = lane->inbox;
-    lane->inbox = lane->inbox_last = NULL;
-    pthread_mutex_unlock(&lane->inbox_lock);
-    for (; letter != NULL; letter = next) {
-        struct client *c = letter->client == 0 ? NULL :
-                               lane_client(lane, letter->client);
-        int fd;
-
-        next = letter->next;
-        switch ((enum letter_kind)letter->kind) {
-        case LETTER_SOCKET:
-            memcpy(&fd, letter->bytes, sizeof fd);
-            net__welcome(l, fd);
-            break;
-        case LETTER_STIRS:
-            if (c != NULL) net__stirs(l, c);
-            break;
-        case LETTER_OUTPUT:
-            if (c != NULL) client_write(c, letter->bytes, letter->n);
-            break;
-        case LETTER_MESSAGE:
-            if (c != NULL)
-                pubsub_arrive(c, str_of(letter->bytes, letter->n));
-            break;
-        case LETTER_SERVE:
-            settle_told(lane, letter);
-            break;
-        case LETTER_KILL:
-            if (c != NULL) client_cut(c);
-            break;
-        case LETTER_MONITOR:
-            monitor_deliver(lane, letter->bytes, letter->n);
-            break;
-        case LETTER_TRACK:
-            track_arrive(lane, letter);
-            break;
-        case LETTER_TRACK_BROKEN:
-            track_arrive_broken(lane, letter);
-            break;
-        case LETTER_UNBLOCK:
-            if (c != NULL) client_unblock(c, letter->bytes[0] != 0);
-            break;
-        }
-        free(letter);
-    }
-}
-
-/* The limits of requests and the like, which CONFIG SET may change. */
-static void net__limits(struct loop *l) {
-    l->lane->reply.lend_from = l->k->opt.shared_values ? REPLY_LEND : SIZE_MAX;
-    l->limits.max_args = (uint32_t)l->k->opt.max_resp_args;
-    l->limits.max_bulk = l->k->opt.max_resp_bulk_len;
-    l->limits.max_inline = (uint32_t)l->k->opt.max_resp_inline_len;
-}
-
-/* Tell the log, once a second, of what takes long: saving, and freeing what
- * was dropped. */
-static void net__progress(struct loop *l) {
-    struct kvns *k = l->k;
-    size_t freeing = 0;
-    uint64_t keys = 0;
-
-    for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        struct shard *s = k->ks.shards + i;
-
-        shard_lock(s);
-        freeing += s->lazy_bytes;
-        if (s->walk != NULL) keys += s->walk->keys;
-        shard_unlock(s);
-    }
-    saver_progress(k, keys);
-    if (freeing > 0 && l->freeing > 0)
-        log_line(&k->log, KLOG_NOTICE, "freeing: %zu bytes left", freeing);
-    l->freeing = freeing;
-}
-
-/* What is looked at hz times a second, and at the end once a second. */
-static void net__second(struct loop *l) {
-    struct lane *lane = l->lane;
-    struct kvns *k = l->k;
-    struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
-    uint32_t hz = (uint32_t)k->opt.hz;
-
-    l->next_second = lane->clock.mono_us + 1000000 / hz;
-    if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
-    net__limits(l);
-    for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nloops) {
-        struct shard *s = k->ks.shards + i;
-
-        shard_lock(s);
-        if (s->reads.n > 0) shard_sweep_read(&w, s);
-        mem_refill(&s->mem);
-        compact_look(s);
-        shard_unlock(s);
-        settle_shard(lane, s);
-    }
-    if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
-    if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
-    if (lane->id == 0) track_sweep(lane);
-    if (l->ticks % hz != 0) return;
-    if (lane->id == 0) net__progress(l);
-    if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
-        world_stop(lane);
-        labels_settle(k, lane->clock.wall_ms);
-        world_go(lane);
-    }
-    for (struct client *c = lane->clients, *next; c != NULL; c = next) {
-        next = c->next;
-        if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
-        if (k->opt.timeout > 0 && c->state == CLIENT_OPEN &&
-            client_class(c) == OPTION_CLASS_NORMAL &&
-            lane->clock.wall_ms - c->last_ms > k->opt.timeout * 1000)
-            client_cut(c);
-    }
-}
-
-/* A slice of background work for the shards this loop looks after. */
-static void net__upkeep(struct loop *l) {
-    struct kvns *k = l->k;
-    struct work w = { .ks = &k->ks, .now = l->lane->clock.wall_ms };
-    int64_t begun = l->lane->clock.mono_us;
-
-    l->busy = false;
-    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nloops) {
-        uint32_t at = (i + l->step_at) % k->ks.nshards;
-        struct shard *s = k->ks.shards + at;
-
-        if (at % k->nloops != l->lane->id) s = k->ks.shards + i;
-        shard_lock(s);
-        if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
-            l->busy = shard_step(&w, s, NET_STEP) || l->busy;
-        shard_unlock(s);
-        settle_shard(l->lane, s);
-        if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
-    }
-    l->step_at += k->nloops;
-}
-
-/* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do
- * it. */
-static void loop_turn(struct loop *l, int timeout_ms) {
-    struct lane *lane = l->lane;
-    int64_t until, wait_us = (int64_t)timeout_ms * 1000;
-    size_t nwebs = 0;
-    int n;
-
-    if (l->busy) wait_us = 0;
-    until = l->next_second - lane->clock.mono_us;
-    if (lane->next_timeout != 0 && lane->next_timeout -
-        lane->clock.mono_us < until)
-        until = lane->next_timeout - lane->clock.mono_us;
-    if (lane->held != NULL && lane->held_until - lane->clock.mono_us < until)
-        until = lane->held_until - lane->clock.mono_us;
-    if (UNLIKELY(asking_any(lane))) until = 0;
-    if (l->webs != NULL) {
-        int64_t wait = webs_wait(l->webs);
-
-        if (wait < until) until = wait;
-        nwebs = webs_poll(l->webs, l->fds + l->nfds);
-    }
-    if (until < 0) until = 0;
-    if (wait_us < 0 || until < wait_us) wait_us = until;
-    n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
-    if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
-    if (n == 0) asking_alone(lane);
-    world_enter(lane);
-    clock_read(&lane->clock);
-    l->in_at = 0;
-    for (size_t i = l->nfds; n > 0 && i-- > l->fixed;) {
-        struct client *c = l->who[i];
-        short got = l->fds[i].revents;
-
-        if (got == 0) continue;
-        n--;
-        c->stirred_us = lane->clock.mono_us;
-        if ((got & POLLOUT) != 0 && client_pending(c) > 0) net__flush(l, c);
-        if (c->state == CLIENT_GONE) client_cut(c);
-        else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0) net__read(l, c);
-        if (c->state == CLIENT_CLOSING && (got & (POLLHUP | POLLERR)) != 0)
-            client_cut(c);
-    }
-    net__run(l);
-    if (l->fds[0].revents != 0) {
-        net__letters(l);
-        net__run(l);
-    }
-    for (size_t i = 1; i < l->fixed; i++)
-        if (l->fds[i].revents != 0 && l->accept_again == 0)
-            net__accept(l, l->fds[i].fd);
-    if (UNLIKELY(lane->held != NULL)) exec_release(lane);
-    if (UNLIKELY(lane->asking != NULL)) exec_let_in(lane);
-    waiters_expire(lane);
-    if (l->parks && l->nfds - l->fixed > NET_HOT &&
-        lane->clock.mono_us >= l->next_sweep) {
-        l->next_sweep = lane->clock.mono_us + NET_SWEEP_US;
-        net__sweep(l);
-    }
-    net__upkeep(l);
-    if (lane->clock.mono_us >= l->next_second) net__second(l);
-    if (l->accept_again != 0) {
-        bool again = lane->clock.mono_us >= l->accept_again;
-
-        for (size_t i = 1; i < l->fixed; i++)
-            l->fds[i].events = again ? POLLIN : 0;
-        if (again) l->accept_again = 0;
-    }
-    if (l->webs != NULL) webs_turn(l->webs);
-    track_turn(lane);
-    net__flush_all(l);
-    measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
-    world_leave(lane);
-}
-
-/* A loop for a lane, listening on nothing yet.  NULL: no memory. */
-static struct loop *loop_new(struct kvns *k, struct lane *lane) {
-    struct loop *l = calloc(1, sizeof *l);
-
-    if (l == NULL) return NULL;
-    l->k = k;
-    l->lane = lane;
-    l->in = malloc(NET_IN);
-    l->next = l->batch;
-    l->next_arg = l->args;
-    net__limits(l);
-    clock_read(&lane->clock);
-    l->next_second = lane->clock.mono_us + 100000;
-    l->idle_us = NET_IDLE_US;
-    l->park.lane = lane;
-    if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
-    if (!base_nonblocking(lane->wake[0]) ||
-        !base_nonblocking(lane->wake[1]) ||
-        !net__add(l, lane->wake[0], POLLIN, NULL)) {
-        close(lane->wake[0]);
-        close(lane->wake[1]);
-        goto refused;
-    }
-    l->fixed = 1;
-    return l;
-refused:
-    free(l->in);
-    free(l);
-    return NULL;
-}
-
-/* Accept connections of a listening socket, which becomes the loop's; before
- * there are clients. */
-static bool loop_listen(struct loop *l, int fd) {
-    KVNS_ASSERT(l->nfds == l->fixed);
-    if (!net__add(l, fd, POLLIN, NULL)) return false;
-    l->fixed++;
-    return true;
-}
-
-/* Close everything of a loop. */
-static void loop_free(struct loop *l) {
-    if (l == NULL) return;
-    park_end(&l->park);
-    webs_free(l->webs);
-    while (l->lane->clients != NULL) {
-        struct client *c = l->lane->clients;
-
-        c->parked = false;
-        if (client_pending(c) > 0) net__flush(l, c);
-        net__drop(l, c);
-    }
-    for (size_t i = 1; i < l->fixed; i++) close(l->fds[i].fd);
-    close(l->lane->wake[0]);
-    close(l->lane->wake[1]);
-    l->lane->wake[0] = l->lane->wake[1] = -1;
-    free(l->fds);
-    free(l->who);
-    free(l->in);
-    buf_free(&l->scratch);
-    free(l);
 }
