@@ -47920,9 +47920,9 @@ static bool webs_listen(struct webs *w, int fd) {
 }
 #endif
 /* ---- end program/webs.c --------------------------------------------- */
-/* the turn */
+/* sockets to requests to replies */
 /* ---- begin program/net.c -------------------------------------------- */
-/* ==== net - the turn: poll, read, look ahead, execute, write ===============
+/* ==== net - read, look ahead, execute, write ===============================
  *
  * Each loop owns a lane and the sockets of its clients.  A turn reads every
  * ready socket into one shared buffer; requests are parsed where they lie and
@@ -47937,12 +47937,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
- * The first loop also polls for HTTP: the few sockets of webs are written
- * behind its own for each poll, and served last in the turn.
- *
- * floor 8 - uses: base mem clock buf log entry shard big compact upkeep resp
- *    reply options instance world saver client asking measure labels monitor
- *    pubsub track watch waiters call settle admit exec park webs
+ * floor 8 - uses: base buf log entry shard big resp reply instance saver
+ *    client asking measure monitor pubsub track watch waiters call admit exec
+ *    park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -47951,16 +47948,12 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
-    NET_ACCEPT = 64,            /* connections accepted in a turn */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
-    NET_STEP = 400,             /* entries of background work in a turn */
     NET_PIECES = 64,            /* of what is lent, and between, in a send */
     NET_HOT = 64,               /* clients polled however idle they are */
-    NET_SWEEP_US = 5000,        /* between looks for idle ones */
     NET_IDLE_US = 20000,        /* quiet for so long: parked */
-    NET_IDLE_MAX_US = 1000000,  /* the same, if they come back too soon */
-    NET_COMPLAIN_US = 10000000  /* between lines on accept's failures */
+    NET_IDLE_MAX_US = 1000000   /* the same, if they come back too soon */
 };
 
 /* A parsed request waiting in the batch. */
@@ -48012,7 +48005,7 @@ struct loop {
     struct park park;
     struct webs *webs;          /* HTTP, or NULL */
     int64_t next_sweep;         /* monotonic us */
-    uint32_t ticks;             /* of net__second */
+    uint32_t ticks;             /* of loop__second */
     size_t freeing;             /* bytes to be freed, a second ago */
     int64_t idle_us;            /* quiet for so long: parked; adapts */
     pthread_t thread;
@@ -48109,8 +48102,9 @@ static bool net__send_out(struct client *c, struct net_out *o) {
     return true;
 }
 
-static bool net__add(struct loop *l, int fd, short events,
-                     struct client *c) {
+/* Poll a socket for a client, or for what is no client: c is NULL.  False: no
+ * memory. */
+static bool net_add(struct loop *l, int fd, short events, struct client *c) {
     if (l->nfds + WEBS_FDS >= l->cap) {
         size_t cap = l->cap * 2 + 2 * WEBS_FDS;
         struct pollfd *fds = realloc(l->fds, cap * sizeof *fds);
@@ -48148,7 +48142,7 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
     short in = c->state == CLIENT_CLOSING || c->parked ? 0 : POLLIN;
 
     if (c->poll_at == SIZE_MAX) {
-        if (on && !net__add(l, c->fd, POLLOUT, c)) client_cut(c);
+        if (on && !net_add(l, c->fd, POLLOUT, c)) client_cut(c);
         return;
     }
     if (!on && c->parked) net__remove(l, c);
@@ -48156,7 +48150,7 @@ static void net__want_write(struct loop *l, struct client *c, bool on) {
 }
 
 /* Send what waits in a client. */
-static void net__flush(struct loop *l, struct client *c) {
+static void net_flush(struct loop *l, struct client *c) {
     struct net_out o = { c->out.p, c->out_at, c->out.n, c->lent + c->lent_at,
                          c->lent + c->lents };
     size_t lent = 0;
@@ -48376,7 +48370,7 @@ static void net__carry(struct loop *l) {
 }
 
 /* Carry out the batch, and send all replies. */
-static void net__run(struct loop *l) {
+static void net_run(struct loop *l) {
     net__carry(l);
     if (l->nranges > 0) net__send_ranges(l);
 }
@@ -48384,7 +48378,7 @@ static void net__run(struct loop *l) {
 /* Answer a protocol error and close after it. */
 static COLD void net__refuse(struct loop *l, struct client *c,
                              const char *why) {
-    net__run(l);
+    net_run(l);
     if (c->state == CLIENT_GONE) return;
     l->scratch.n = 0;
     buf_printf(&l->scratch, "-ERR %s\r\n", why);
@@ -48454,7 +48448,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     if (out.cross_protocol) {
         log_line(&l->k->log, KLOG_WARNING, "possible SECURITY ATTACK: "
                  "%s spoke HTTP to the RESP port; closed", c->addr);
-        net__run(l);
+        net_run(l);
         client_cut(c);
         return -1;
     }
@@ -48462,7 +48456,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     if (!out.held) l->next_arg += out.argc;
     if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
         net__batch_full(l)) {
-        net__run(l);
+        net_run(l);
         net__authority(l, c);
     }
     return took;
@@ -48530,7 +48524,7 @@ static void net__resume(struct loop *l, struct client *c) {
 
     if (c->in.n == 0 || c->state != CLIENT_OPEN) return;
     took = net__parse(l, c, c->in.p, c->in.n);
-    net__run(l);
+    net_run(l);
     if (took == c->in.n) buf_free(&c->in);
     else buf_drop_front(&c->in, took);
 }
@@ -48550,7 +48544,7 @@ static void net__more(struct loop *l, struct client *c, const char *p,
 /* Read what a socket has.  Most of it goes to the shared input, from where
  * little is kept of those who send slowly; what a long argument still lacks
  * is read to where it stays. */
-static void net__read(struct loop *l, struct client *c) {
+static void net_read(struct loop *l, struct client *c) {
     bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
     size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
     uint64_t most = l->k->opt.client_query_buffer_limit;
@@ -48573,7 +48567,7 @@ static void net__read(struct loop *l, struct client *c) {
         }
     } else {
         if (NET_IN - l->in_at < NET_ROOM) {
-            net__run(l);
+            net_run(l);
             l->in_at = 0;
         }
         p = l->in + l->in_at;
@@ -48604,7 +48598,7 @@ static void net__read(struct loop *l, struct client *c) {
 
 /* Free a client and all it holds.  A parked one is shut down first, and freed
  * when its parker lets go of it. */
-static void net__drop(struct loop *l, struct client *c) {
+static void net_drop(struct loop *l, struct client *c) {
     client_unwait(c, false);
     asking_drop(c);
     watch_clear(c, false);
@@ -48624,12 +48618,12 @@ static void net__drop(struct loop *l, struct client *c) {
 }
 
 /* A parked client stirs: poll it again, and read at once. */
-static void net__stirs(struct loop *l, struct client *c) {
+static void net_stirs(struct loop *l, struct client *c) {
     int64_t now = l->lane->clock.mono_us;
 
     c->parked = false;
     if (c->state == CLIENT_GONE) {
-        net__drop(l, c);
+        net_drop(l, c);
         return;
     }
     /* who comes back soon should not have been parked */
@@ -48637,16 +48631,16 @@ static void net__stirs(struct loop *l, struct client *c) {
         l->idle_us = l->idle_us * 2 < NET_IDLE_MAX_US ? l->idle_us * 2 :
                                                         NET_IDLE_MAX_US;
     c->stirred_us = now;
-    if (c->poll_at == SIZE_MAX && !net__add(l, c->fd, POLLIN, c)) {
-        net__drop(l, c);
+    if (c->poll_at == SIZE_MAX && !net_add(l, c->fd, POLLIN, c)) {
+        net_drop(l, c);
         return;
     }
     if (c->state != CLIENT_CLOSING) l->fds[c->poll_at].events |= POLLIN;
-    net__read(l, c);
+    net_read(l, c);
 }
 
 /* Park clients that have been quiet for a while. */
-static void net__sweep(struct loop *l) {
+static void net_sweep(struct loop *l) {
     int64_t now = l->lane->clock.mono_us;
 
     for (size_t i = l->nfds; i-- > l->fixed;) {
@@ -48667,7 +48661,7 @@ static void net__sweep(struct loop *l) {
 }
 
 /* Clients that got output, or may go on. */
-static void net__flush_all(struct loop *l) {
+static void net_flush_all(struct loop *l) {
     struct lane *lane = l->lane;
 
     while (lane->flush != NULL) {
@@ -48676,16 +48670,39 @@ static void net__flush_all(struct loop *l) {
         lane->flush = c->next_flush;
         c->flags &= ~(uint32_t)CLIENT_FLUSH;
         if (c->state != CLIENT_GONE && client_pending(c) > 0)
-            net__flush(l, c);
+            net_flush(l, c);
         if (c->state == CLIENT_OPEN && c->in.n > 0) net__resume(l, c);
         if (c->state == CLIENT_CLOSING && client_pending(c) == 0)
             c->state = CLIENT_GONE;
-        if (c->state == CLIENT_GONE) net__drop(l, c);
+        if (c->state == CLIENT_GONE) net_drop(l, c);
     }
 }
+/* ---- end program/net.c ---------------------------------------------- */
+/* the turn */
+/* ---- begin program/loop.c ------------------------------------------- */
+/* ==== loop - the turn ======================================================
+ *
+ * Wait until something is to be done, and do it: what the sockets have, what
+ * other loops have sent, new connections, time that has passed, a slice of
+ * background work.  Nothing in a turn waits for anything else.
+ *
+ * The first loop also polls for HTTP: the few sockets of webs are written
+ * behind its own for each poll, and served last in the turn.
+ *
+ * floor 8 - uses: base mem clock buf log shard compact upkeep reply options
+ *    instance world saver client asking measure labels monitor pubsub track
+ *    waiters settle exec park webs net
+ */
 
-static void net__name(const struct sockaddr_storage *a, char *to,
-                      size_t room) {
+enum {
+    LOOP_ACCEPT = 64,           /* connections accepted in a turn */
+    LOOP_STEP = 400,            /* entries of background work in a turn */
+    LOOP_SWEEP_US = 5000,       /* between looks for idle ones */
+    LOOP_COMPLAIN_US = 10000000 /* between lines on accept's failures */
+};
+
+static void loop__name(const struct sockaddr_storage *a, char *to,
+                       size_t room) {
     char host[INET6_ADDRSTRLEN] = "";
 
     if (a->ss_family == AF_INET) {
@@ -48703,19 +48720,19 @@ static void net__name(const struct sockaddr_storage *a, char *to,
     }
 }
 
-static void net__say_and_close(int fd, const char *text) {
+static void loop__say_and_close(int fd, const char *text) {
     ssize_t n = write(fd, text, strlen(text));
 
     (void)n;
     close(fd);
 }
 
-static inline bool net__is_full(struct kvns *k) {
+static inline bool loop__is_full(struct kvns *k) {
     return atomic_load(&k->nclients) >= (uint_fast32_t)k->opt.max_clients;
 }
 
 /* Take a connected socket in as a client. */
-static void net__welcome(struct loop *l, int fd) {
+static void loop__welcome(struct loop *l, int fd) {
     static const char full[] = "-ERR max number of clients reached\r\n";
     static const char denied[] =
         "-DENIED Redis is running in protected mode because protected mode "
@@ -48751,16 +48768,16 @@ static void net__welcome(struct loop *l, int fd) {
     }
     l->lane->accepted++;
     /* who has left may still be counted */
-    if (net__is_full(k)) net__flush_all(l);
-    if (net__is_full(k)) {
+    if (loop__is_full(k)) net_flush_all(l);
+    if (loop__is_full(k)) {
         l->lane->refused++;
-        net__say_and_close(fd, full);
+        loop__say_and_close(fd, full);
         return;
     }
     if (k->opt.protected_mode && k->opt.password.n == 0 &&
         !client_is_local(&peer)) {
         l->lane->refused++;
-        net__say_and_close(fd, denied);
+        loop__say_and_close(fd, denied);
         return;
     }
     if (peer.ss_family != AF_UNIX && mine.ss_family != AF_UNIX) {
@@ -48780,51 +48797,49 @@ static void net__welcome(struct loop *l, int fd) {
         }
     }
     c = client_new(l->lane, fd);
-    if (c == NULL || !net__add(l, fd, POLLIN, c)) {
+    if (c == NULL || !net_add(l, fd, POLLIN, c)) {
         if (c != NULL) client_free(c);
-        net__say_and_close(fd, "-ERR out of memory\r\n");
+        loop__say_and_close(fd, "-ERR out of memory\r\n");
         return;
     }
     if (mine.ss_family == AF_UNIX) c->flags |= CLIENT_UNIX;
     if (client_is_local(&peer)) c->flags |= CLIENT_LOCAL;
-    net__name(&peer, c->addr, sizeof c->addr);
-    net__name(&mine, c->laddr, sizeof c->laddr);
+    loop__name(&peer, c->addr, sizeof c->addr);
+    loop__name(&mine, c->laddr, sizeof c->laddr);
 }
 
 /* accept() failed, for lack of descriptors most likely: those who wait would
  * make poll spin.  Rest for a moment; complain only now and then. */
-static COLD void net__rest(struct loop *l, int why) {
+static COLD void loop__rest(struct loop *l, int why) {
     int64_t now = l->lane->clock.mono_us;
 
     l->accept_again = now + 100000;
     if (now < l->complain_again) return;
-    l->complain_again = now + NET_COMPLAIN_US;
+    l->complain_again = now + LOOP_COMPLAIN_US;
     log_line(&l->k->log, KLOG_WARNING, "accepting connections: %s",
              strerror(why));
 }
 
 /* Accept what waits; hand it round the loops. */
-static void net__accept(struct loop *l, int listener) {
-    for (int i = 0; i < NET_ACCEPT; i++) {
+static void loop__accept(struct loop *l, int listener) {
+    for (int i = 0; i < LOOP_ACCEPT; i++) {
         int fd = accept(listener, NULL, NULL);
         struct kvns *k = l->k;
         uint32_t to;
 
         if (fd == -1) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) net__rest(l, errno);
+            if (errno != EAGAIN && errno != EWOULDBLOCK) loop__rest(l, errno);
             return;
         }
         to = l->next_lane++ % k->nloops;
         if (to == l->lane->id ||
             !lane_tell(k->lanes + to, 0, LETTER_SOCKET, &fd, sizeof fd))
-            net__welcome(l, fd);
+            loop__welcome(l, fd);
     }
 }
 
-/* ---- letters, time, upkeep ----------------------------------------------- */
-
-static void net__letters(struct loop *l) {
+static void loop__letters(struct loop *l) {
     struct lane *lane = l->lane;
     struct letter *letter, *next;
     char drain[64];
@@ -48844,10 +48859,10 @@ static void net__letters(struct loop *l) {
         switch ((enum letter_kind)letter->kind) {
         case LETTER_SOCKET:
             memcpy(&fd, letter->bytes, sizeof fd);
-            net__welcome(l, fd);
+            loop__welcome(l, fd);
             break;
         case LETTER_STIRS:
-            if (c != NULL) net__stirs(l, c);
+            if (c != NULL) net_stirs(l, c);
             break;
         case LETTER_OUTPUT:
             if (c != NULL) client_write(c, letter->bytes, letter->n);
@@ -48880,7 +48895,7 @@ static void net__letters(struct loop *l) {
 }
 
 /* The limits of requests and the like, which CONFIG SET may change. */
-static void net__limits(struct loop *l) {
+static void loop__limits(struct loop *l) {
     l->lane->reply.lend_from = l->k->opt.shared_values ? REPLY_LEND : SIZE_MAX;
     l->limits.max_args = (uint32_t)l->k->opt.max_resp_args;
     l->limits.max_bulk = l->k->opt.max_resp_bulk_len;
@@ -48889,7 +48904,7 @@ static void net__limits(struct loop *l) {
 
 /* Tell the log, once a second, of what takes long: saving, and freeing what
  * was dropped. */
-static void net__progress(struct loop *l) {
+static void loop__progress(struct loop *l) {
     struct kvns *k = l->k;
     size_t freeing = 0;
     uint64_t keys = 0;
@@ -48909,7 +48924,7 @@ static void net__progress(struct loop *l) {
 }
 
 /* What is looked at hz times a second, and at the end once a second. */
-static void net__second(struct loop *l) {
+static void loop__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
     struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
@@ -48917,7 +48932,7 @@ static void net__second(struct loop *l) {
 
     l->next_second = lane->clock.mono_us + 1000000 / hz;
     if (++l->ticks % ((hz + 9) / 10) == 0) measure_sample(lane);
-    net__limits(l);
+    loop__limits(l);
     for (uint32_t i = lane->id; i < k->ks.nshards; i += k->nloops) {
         struct shard *s = k->ks.shards + i;
 
@@ -48932,7 +48947,7 @@ static void net__second(struct loop *l) {
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (lane->id == 0) track_sweep(lane);
     if (l->ticks % hz != 0) return;
-    if (lane->id == 0) net__progress(l);
+    if (lane->id == 0) loop__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
         labels_settle(k, lane->clock.wall_ms);
@@ -48949,7 +48964,7 @@ static void net__second(struct loop *l) {
 }
 
 /* A slice of background work for the shards this loop looks after. */
-static void net__upkeep(struct loop *l) {
+static void loop__upkeep(struct loop *l) {
     struct kvns *k = l->k;
     struct work w = { .ks = &k->ks, .now = l->lane->clock.wall_ms };
     int64_t begun = l->lane->clock.mono_us;
@@ -48962,7 +48977,7 @@ static void net__upkeep(struct loop *l) {
         if (at % k->nloops != l->lane->id) s = k->ks.shards + i;
         shard_lock(s);
         if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
-            l->busy = shard_step(&w, s, NET_STEP) || l->busy;
+            l->busy = shard_step(&w, s, LOOP_STEP) || l->busy;
         shard_unlock(s);
         settle_shard(l->lane, s);
         if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
@@ -49007,30 +49022,30 @@ static void loop_turn(struct loop *l, int timeout_ms) {
         if (got == 0) continue;
         n--;
         c->stirred_us = lane->clock.mono_us;
-        if ((got & POLLOUT) != 0 && client_pending(c) > 0) net__flush(l, c);
+        if ((got & POLLOUT) != 0 && client_pending(c) > 0) net_flush(l, c);
         if (c->state == CLIENT_GONE) client_cut(c);
-        else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0) net__read(l, c);
+        else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0) net_read(l, c);
         if (c->state == CLIENT_CLOSING && (got & (POLLHUP | POLLERR)) != 0)
             client_cut(c);
     }
-    net__run(l);
+    net_run(l);
     if (l->fds[0].revents != 0) {
-        net__letters(l);
-        net__run(l);
+        loop__letters(l);
+        net_run(l);
     }
     for (size_t i = 1; i < l->fixed; i++)
         if (l->fds[i].revents != 0 && l->accept_again == 0)
-            net__accept(l, l->fds[i].fd);
+            loop__accept(l, l->fds[i].fd);
     if (UNLIKELY(lane->held != NULL)) exec_release(lane);
     if (UNLIKELY(lane->asking != NULL)) exec_let_in(lane);
     waiters_expire(lane);
     if (l->parks && l->nfds - l->fixed > NET_HOT &&
         lane->clock.mono_us >= l->next_sweep) {
-        l->next_sweep = lane->clock.mono_us + NET_SWEEP_US;
-        net__sweep(l);
+        l->next_sweep = lane->clock.mono_us + LOOP_SWEEP_US;
+        net_sweep(l);
     }
-    net__upkeep(l);
-    if (lane->clock.mono_us >= l->next_second) net__second(l);
+    loop__upkeep(l);
+    if (lane->clock.mono_us >= l->next_second) loop__second(l);
     if (l->accept_again != 0) {
         bool again = lane->clock.mono_us >= l->accept_again;
 
@@ -49040,7 +49055,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     }
     if (l->webs != NULL) webs_turn(l->webs);
     track_turn(lane);
-    net__flush_all(l);
+    net_flush_all(l);
     measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
     world_leave(lane);
 }
@@ -49055,7 +49070,7 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->in = malloc(NET_IN);
     l->next = l->batch;
     l->next_arg = l->args;
-    net__limits(l);
+    loop__limits(l);
     clock_read(&lane->clock);
     l->next_second = lane->clock.mono_us + 100000;
     l->idle_us = NET_IDLE_US;
@@ -49063,7 +49078,7 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     if (l->in == NULL || pipe(lane->wake) == -1) goto refused;
     if (!base_nonblocking(lane->wake[0]) ||
         !base_nonblocking(lane->wake[1]) ||
-        !net__add(l, lane->wake[0], POLLIN, NULL)) {
+        !net_add(l, lane->wake[0], POLLIN, NULL)) {
         close(lane->wake[0]);
         close(lane->wake[1]);
         goto refused;
@@ -49080,7 +49095,7 @@ refused:
  * there are clients. */
 static bool loop_listen(struct loop *l, int fd) {
     KVNS_ASSERT(l->nfds == l->fixed);
-    if (!net__add(l, fd, POLLIN, NULL)) return false;
+    if (!net_add(l, fd, POLLIN, NULL)) return false;
     l->fixed++;
     return true;
 }
@@ -49094,8 +49109,8 @@ static void loop_free(struct loop *l) {
         struct client *c = l->lane->clients;
 
         c->parked = false;
-        if (client_pending(c) > 0) net__flush(l, c);
-        net__drop(l, c);
+        if (client_pending(c) > 0) net_flush(l, c);
+        net_drop(l, c);
     }
     for (size_t i = 1; i < l->fixed; i++) close(l->fds[i].fd);
     close(l->lane->wake[0]);
@@ -49107,12 +49122,12 @@ static void loop_free(struct loop *l) {
     buf_free(&l->scratch);
     free(l);
 }
-/* ---- end program/net.c ---------------------------------------------- */
+/* ---- end program/loop.c --------------------------------------------- */
 /* the sockets it waits at */
 /* ---- begin program/listen.c ----------------------------------------- */
 /* ==== listen - the sockets a server waits at ===============================
  *
- * floor 8 - uses: base num log instance webs net
+ * floor 8 - uses: base num log instance webs net loop
  */
 
 /* Listen on one address.  -1 with *why. */
@@ -49463,7 +49478,7 @@ static void instances_free(struct kvns *k) {
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance
- *    world saver loader client measure watch call admit exec net listen
+ *    world saver loader client measure watch call admit exec loop listen
  *    instances
  */
 enum {
@@ -50370,8 +50385,8 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *   users world apply saver loader booklet metric net listen instances probe
- *   importer
+ *    users world apply saver loader booklet metric net loop listen instances
+ *    probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
