@@ -2,7 +2,7 @@
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options instance users world client
+ * floor 6 - uses: base num buf resp reply options instance users world client
  *    track waiters arg help connection
  */
 
@@ -38,7 +38,10 @@ static void clients__flags(const struct client *c, char out[16]) {
 
 /* Bytes of memory a client takes, without what MULTI has collected. */
 static size_t clients__memory(const struct client *c) {
-    return sizeof *c + c->in.cap + c->out.cap +
+    size_t used;
+
+    return sizeof *c + c->in.cap + resp_held_apart(&c->resp, &used) +
+           c->out.cap +
            (c->waiting == NULL ? 0 : c->waiting->bytes) +
            (c->held == NULL ? 0 : c->held->bytes);
 }
@@ -47,7 +50,9 @@ static size_t clients__memory(const struct client *c) {
 static void clients__line(struct buf *b, const struct client *c,
                           int64_t now_ms) {
     char flags[16];
-    size_t pending = client_pending(c);
+    size_t pending = client_pending(c), apart;
+    size_t cap = c->in.cap + resp_held_apart(&c->resp, &apart);
+    size_t in = c->in.n + apart;
 
     clients__flags(c, flags);
     buf_printf(b, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld "
@@ -61,7 +66,7 @@ static void clients__line(struct buf *b, const struct client *c,
                (c->flags & CLIENT_MULTI) != 0 ? (long)c->queued : -1L);
     buf_printf(b, "qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu "
                   "rbp=%zu obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s ",
-               c->in.n, c->in.cap - c->in.n,
+               in, cap - in,
                c->waiting == NULL ? (size_t)0 : c->waiting->bytes,
                c->queue_bytes, (size_t)0, (size_t)0, pending, pending > 0,
                c->out.cap, clients__memory(c) + c->queue_bytes,

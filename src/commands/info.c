@@ -3,7 +3,7 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base mem clock buf host table entry shard big walk reply
+ * floor 6 - uses: base mem clock buf host table entry shard big walk resp reply
  *   options option instance client measure pubsub track arg key namespace
  */
 
@@ -32,16 +32,18 @@ struct info_sums {
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
+    size_t used, in = c->in.cap + resp_held_apart(&c->resp, &used);
+
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;
     s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
-    s->in_max = size_max(s->in_max, c->in.cap);
+    s->in_max = size_max(s->in_max, in);
     s->out_max = size_max(s->out_max, c->out.cap);
     s->seen_in += c->net_in;
     s->seen_out += c->net_out;
-    s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
+    s->client_bytes += sizeof *c + in + c->out.cap + c->queue_bytes;
 }
 
 /* Keys and collections that wait to be freed in slices; counts so many at

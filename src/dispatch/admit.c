@@ -120,14 +120,17 @@ static bool admit_or_reply(struct call *x) {
     struct keyspace *ks = x->w.ks;
     struct admit__need a = { x, 0, NULL, false };
     const struct entry *old;
-    size_t mine;
+    size_t mine, ask;
 
     for (size_t i = 1; i < x->argc; i++) a.need += x->argv[i].n + 8;
     a.need += 32;
+    /* what is apart is there already */
+    ask = x->w.apart == NULL ? a.need :
+              a.need - size_min(x->w.apart->n, a.need);
     if (LIKELY(ks->tenants == NULL &&
                (double)(keyspace_bytes(ks) + a.need) <=
                    (double)ks->opt.memory_limit * ks->opt.threshold) &&
-        (a.need < 65536 || mem_can(&ks->shards[0].mem, 2 * a.need)))
+        (ask < 65536 || mem_can(&ks->shards[0].mem, 2 * ask)))
         return true;
     if (x->row->first == 1 && x->argc > 1) {
         /* what is overwritten makes room */
@@ -143,7 +146,7 @@ static bool admit_or_reply(struct call *x) {
             a.need < mine + 56)
             return true;
     }
-    if (!mem_can(&ks->shards[0].mem, a.need)) {
+    if (!mem_can(&ks->shards[0].mem, ask)) {
         reply_err(x, ERR_MEMORY);
         return false;
     }

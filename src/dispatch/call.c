@@ -166,6 +166,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
     x->w.who = 0;
+    x->w.apart = c->resp.apart;
     x->k = l->k;
     x->lane = l;
     x->c = c;

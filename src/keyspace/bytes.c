@@ -88,6 +88,9 @@ static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
     struct blob *b;
 
     if (UNLIKELY(shape == SHAPE_BLOB)) {
+        b = ed->w->apart;
+        if (b != NULL && b->bytes == v.p && b->n == v.n)
+            return bytes_put_blob(ed, blob_hold(b), deadline);
         b = blob_try(v.n, v.n);
         if (b == NULL) return false;
         memcpy(b->bytes, v.p, v.n);

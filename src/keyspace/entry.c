@@ -261,6 +261,16 @@ static struct blob *blob_try(size_t n, size_t cap) {
     return b;
 }
 
+/* The same blob, which nobody else holds, with room for cap bytes; it may have
+ * moved.  NULL: no memory, and it is as it was. */
+static struct blob *blob_resize(struct blob *b, size_t cap) {
+    KVNS_ASSERT(cap >= b->n && cap <= UINT32_MAX - 64);
+    if (MEM_REFUSED()) return NULL;
+    b = realloc(b, sizeof *b + cap);
+    if (b != NULL) b->cap = (uint32_t)cap;
+    return b;
+}
+
 static inline struct blob *blob_hold(struct blob *b) {
     atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
     return b;

@@ -236,6 +236,8 @@ struct work {
     bool news;                  /* something was noted in a shard's lists */
     uint64_t who;               /* client that tracks keys, or 0 */
     const struct key_hint *hint;    /* of the next key, or NULL */
+    struct blob *apart;         /* bytes of an argument that a value may hold
+                                   as they are, or NULL */
 };
 
 /* A key taken apart, and where it lives. */

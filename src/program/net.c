@@ -24,6 +24,9 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
+    NET_LONG = 16384,           /* an argument of so many bytes is read to
+                                   where it stays, ... */
+    NET_SIP = 1024,             /* ... if one is expected, after so much */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
     NET_PIECES = 64,            /* of what is lent, and between, in a send */
@@ -514,6 +517,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     struct resp_args out = { .room = l->next_arg,
                              .cap = net__arg_room(l) };
     const char *why = NULL;
+    size_t apart;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
     if (took == 0) return 0;
@@ -530,11 +534,13 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->next_arg += out.argc;
-    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
-        net__batch_full(l)) {
+    resp_held_apart(&c->resp, &apart);
+    if (net__take(l, c, out.argv, out.argc, (size_t)took + apart) ||
+        out.held || net__batch_full(l)) {
         net_run(l);
         net__authority(l, c);
     }
+    if (out.held) resp_reset(&c->resp);
     return took;
 }
 
@@ -594,6 +600,14 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
     return at;
 }
 
+/* A long argument at the end of what a client has sent goes apart, so that a
+ * value can take it over; *n bytes at p come before it. */
+static void net__set_apart(struct client *c, const char *p, size_t *n) {
+    if (c->state != CLIENT_OPEN) return;
+    *n = resp_apart(&c->resp, p, *n, NET_LONG);
+    c->long_in = resp_reads_apart(&c->resp);
+}
+
 /* Carry on with input that a client has kept. */
 static void net__resume(struct loop *l, struct client *c) {
     size_t took;
@@ -601,73 +615,102 @@ static void net__resume(struct loop *l, struct client *c) {
     if (c->in.n == 0 || c->state != CLIENT_OPEN) return;
     took = net__parse(l, c, c->in.p, c->in.n);
     net_run(l);
-    if (took == c->in.n) buf_free(&c->in);
-    else buf_drop_front(&c->in, took);
-}
-
-/* Input came for a client that has kept some: put it behind that, unless it
- * was read there, and carry on. */
-static void net__more(struct loop *l, struct client *c, const char *p,
-                      size_t n) {
-    if (p == NULL) c->in.n += n;
-    else if (!buf_put(&c->in, p, n)) {
-        client_cut(c);
+    if (took == c->in.n) {
+        buf_free(&c->in);
         return;
     }
-    net__resume(l, c);
+    buf_drop_front(&c->in, took);
+    net__set_apart(c, c->in.p, &c->in.n);
 }
 
-/* Read what a socket has.  Most of it goes to the shared input, from where
- * little is kept of those who send slowly; what a long argument still lacks
- * is read to where it stays. */
-static void net_read(struct loop *l, struct client *c) {
-    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
-    size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
-    uint64_t most = l->k->opt.client_query_buffer_limit;
-    char *p;
+/* Receive from a client.  0: there is nothing, or it is gone. */
+static size_t net__receive(struct loop *l, struct client *c, char *p,
+                           size_t room) {
     ssize_t n;
 
-    direct = kept && room >= NET_ROOM;
-    if (kept && most != 0 && c->in.n + size_max(room, NET_ROOM) > most) {
-        log_line(&l->k->log, KLOG_WARNING,
-                 "closing %s: its input passed the query buffer limit",
-                 c->addr);
-        client_cut(c);
-        return;
-    }
-    if (direct) {
-        p = buf_room(&c->in, room);
-        if (p == NULL) {
-            client_cut(c);
-            return;
-        }
-    } else {
-        if (NET_IN - l->in_at < NET_ROOM) {
-            net_run(l);
-            l->in_at = 0;
-        }
-        p = l->in + l->in_at;
-        room = size_min(NET_READ, NET_IN - l->in_at);
-    }
     do n = recv(c->fd, p, room, 0);
     while (n == -1 && errno == EINTR);
     if (n <= 0) {
-        if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        client_cut(c);
-        return;
+        if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) client_cut(c);
+        return 0;
     }
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
     l->lane->nreads++;
-    if (kept) {
-        net__more(l, c, direct ? NULL : p, (size_t)n);
+    return (size_t)n;
+}
+
+/* May a client that has kept input keep so much more? */
+static bool net__may_keep(struct loop *l, struct client *c, size_t more) {
+    uint64_t most = l->k->opt.client_query_buffer_limit;
+    size_t apart;
+
+    resp_held_apart(&c->resp, &apart);
+    if (most == 0 || c->in.n + apart + size_max(more, NET_ROOM) <= most)
+        return true;
+    log_line(&l->k->log, KLOG_WARNING,
+             "closing %s: its input passed the query buffer limit", c->addr);
+    client_cut(c);
+    return false;
+}
+
+/* Read what a long argument still lacks to where it stays: apart, or behind
+ * the input kept.  Carry on when it is whole. */
+static void net__read_long(struct loop *l, struct client *c) {
+    bool apart = resp_reads_apart(&c->resp);
+    size_t room = size_min(resp_want(&c->resp), 1 << 20), n;
+    char *p;
+
+    if (!net__may_keep(l, c, room)) return;
+    p = apart ? resp_room(&c->resp, &room) : buf_room(&c->in, room);
+    if (p == NULL) {
+        client_cut(c);
         return;
     }
-    took = net__parse(l, c, p, (size_t)n);
-    if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
-        client_cut(c);
-    if (l->next > l->batch) l->in_at += (size_t)n;
+    n = net__receive(l, c, p, size_min(room, 1 << 20));
+    if (n == 0) return;
+    if (!apart) c->in.n += n;
+    else if (!resp_came(&c->resp, n)) return;
+    net__resume(l, c);
+}
+
+/* Read what a socket has.  Most of it goes to the shared input, from where
+ * little is kept of those who send slowly. */
+static void net_read(struct loop *l, struct client *c) {
+    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED;
+    struct net_request *had;
+    size_t took, n;
+    char *p;
+
+    if (kept && c->state == CLIENT_OPEN && (resp_reads_apart(&c->resp) ||
+                                            resp_want(&c->resp) >= NET_LONG)) {
+        net__read_long(l, c);
+        return;
+    }
+    if (kept && !net__may_keep(l, c, 0)) return;
+    if (NET_IN - l->in_at < NET_ROOM) {
+        net_run(l);
+        l->in_at = 0;
+    }
+    p = l->in + l->in_at;
+    n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
+                              size_min(NET_READ, NET_IN - l->in_at));
+    if (n == 0) return;
+    if (kept) {
+        if (!buf_put(&c->in, p, n)) client_cut(c);
+        else net__resume(l, c);
+        return;
+    }
+    had = l->next;
+    took = net__parse(l, c, p, n);
+    c->long_in = n > NET_LONG && l->next == had + 1;
+    if (l->next > l->batch) l->in_at += n;
     else l->in_at = 0;
+    if (LIKELY(took == n)) return;
+    n -= took;
+    net__set_apart(c, p + took, &n);
+    if (!buf_put(&c->in, p + took, n)) client_cut(c);
+    else if (resp_reads_apart(&c->resp)) net__read_long(l, c);
 }
 
 /* ---- clients come and go ------------------------------------------------- */

@@ -309,6 +309,7 @@ struct client {
                                    nowhere */
     int64_t stirred_us;         /* the loop's: last seen ready */
     bool parked;                /* a parker waits for it, too */
+    bool long_in;               /* its last request had a long argument */
 };
 
 /* What one lane tells another. */

@@ -14,20 +14,26 @@
  * that each argument is looked at once however many pieces it comes in.  The
  * list of arguments seen grows by what arrived, not by what a header says.
  *
+ * One long argument of a request may be read apart, into a blob that a value
+ * can take over as it is (resp_apart): the input then holds what is before and
+ * behind it.  The blob, too, grows by what arrives.
+ *
  * Invariants: total == 0 between requests and in a request's first line;
  * argc < total while an array is being read, and held then has room for argc
  * spans; every byte before at belongs to elements that were checked.
  *
- * struct resp owns held.  Arguments are lent: until the input moves, and
- * where out->held is set until the next call with the same struct resp.
+ * struct resp owns held and a hold on apart.  Arguments are lent: until the
+ * input moves, and where out->held is set until the next call with the same
+ * struct resp.
  *
- * floor 4 - uses: base num
+ * floor 4 - uses: base num entry
  */
 enum {
     RESP_UNAUTH_ARGS = 10,      /* what Redis 7 takes before AUTH */
     RESP_UNAUTH_BULK = 16384,
     RESP_LEAST = 10,            /* bytes of the shortest array: *1 $0 */
-    RESP_LEAST_ARG = 6          /* bytes of the shortest argument: $0 */
+    RESP_LEAST_ARG = 6,         /* bytes of the shortest argument: $0 */
+    RESP_PROMISED = 1 << 20     /* memory for what was only announced */
 };
 
 struct resp_limits {
@@ -56,6 +62,10 @@ struct resp {
     size_t want;                /* bytes missing at least, see resp_want */
     uint32_t argc;              /* arguments in held */
     uint32_t total;             /* arguments announced; 0: header not read */
+    uint32_t apart_i;           /* which argument is apart */
+    struct blob *apart;         /* it and its CRLF, as far as they came; or
+                                   NULL */
+    size_t apart_n;             /* its length */
 };
 
 struct resp_args {
@@ -79,6 +89,7 @@ enum resp__line { RESP_WHOLE, RESP_PART, RESP_LONG, RESP_BROKEN };
  * memory back.  Also the end of use: nothing is left then. */
 static void resp_reset(struct resp *r) {
     free(r->held);
+    if (r->apart != NULL) blob_drop(r->apart);
     *r = (struct resp){ 0 };
 }
 
@@ -135,7 +146,8 @@ static INLINE const char *resp__header(const char *s, const char *end,
  * resp_whole may be tried? */
 static INLINE bool resp_is_fresh(const struct resp *r,
                                  const struct resp_limits *lim) {
-    return r->want == 0 && r->held == NULL && !lim->unauthenticated;
+    return r->want == 0 && r->held == NULL && r->apart == NULL &&
+           !lim->unauthenticated;
 }
 
 /* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
@@ -230,6 +242,25 @@ static ptrdiff_t resp__read_count(struct resp *r, const char *p, size_t n,
     return 1;
 }
 
+/* Is an argument being read that lies apart? */
+static inline bool resp_reads_apart(const struct resp *r) {
+    return r->apart != NULL && r->argc == r->apart_i && r->total > 0;
+}
+
+/* Read the argument that lies apart.  1: read, 0: not whole, -1: wrong. */
+static ptrdiff_t resp__read_apart(struct resp *r, size_t n, const char **why) {
+    struct blob *b = r->apart;
+
+    r->want = r->apart_n + 2 - b->n;
+    if (r->want > 0) return 0;
+    if (memcmp(b->bytes + r->apart_n, "\r\n", 2) != 0)
+        return resp__wrong(why, RESP_CRLF);
+    if (!resp__grow(r, n)) return resp__wrong(why, RESP_MEMORY);
+    b->n -= 2;
+    r->held->span[r->argc++] = (struct resp_span){ r->at, r->apart_n };
+    return 1;
+}
+
 /* Read the argument at r->at.  1: read, 0: not whole, -1: wrong.  A header
  * whose bytes are still missing is read again with them: it is short. */
 static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
@@ -239,6 +270,7 @@ static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
     int64_t v;
     char c;
 
+    if (resp_reads_apart(r)) return resp__read_apart(r, n, why);
     switch (resp__find_end(r, p, n, lim, &len)) {
     case RESP_PART: return 0;
     case RESP_LONG:
@@ -282,18 +314,20 @@ static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
 static ptrdiff_t resp__finish(struct resp *r, const char *p,
                               struct resp_args *out) {
     struct resp_held *h = r->held;
+    struct blob *apart = r->apart;
     uint32_t argc = r->argc;
     ptrdiff_t took = (ptrdiff_t)r->at;
 
-    out->held = argc > out->cap;
-    out->argv = out->held ? (struct str *)(void *)h->span : out->room;
+    out->held = argc > out->cap || apart != NULL;
+    out->argv = argc > out->cap ? (struct str *)(void *)h->span : out->room;
     out->argc = argc;
     for (uint32_t i = 0; i < argc; i++) {
         struct resp_span a = h->span[i];
 
-        out->argv[i] = str_of(p + a.at, a.n);
+        out->argv[i] = str_of(apart != NULL && i == r->apart_i ?
+                                  apart->bytes : p + a.at, a.n);
     }
-    *r = (struct resp){ .held = h };
+    *r = (struct resp){ .held = h, .apart = apart };
     if (!out->held) resp_reset(r);
     return took;
 }
@@ -463,7 +497,7 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     if (r->want == 0) {
         size_t took;
 
-        if (UNLIKELY(r->held != NULL)) resp_reset(r);
+        if (UNLIKELY(r->held != NULL || r->apart != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
         took = lim->unauthenticated ? 0 :
@@ -472,4 +506,57 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     }
     out->cross_protocol = out->held = false;
     return resp__resume(r, p, n, lim, out, why);
+}
+
+/* p[0..n), which resp_parse has just called incomplete, may end within an
+ * argument of at least `least` bytes: take what there is of it apart.  Returns
+ * how many bytes come before it; these are the request from now on, and the
+ * rest goes where resp_room says.  n: there is no such argument, or no
+ * memory. */
+static size_t resp_apart(struct resp *r, const char *p, size_t n,
+                         size_t least) {
+    size_t at, have, len;
+
+    if (r->apart != NULL || r->want < 2) return n;  /* 1: within a header */
+    at = r->at + r->scanned + 2;
+    have = n - at;
+    len = r->want + have - 2;
+    if (len < least) return n;
+    r->apart = blob_try(have, size_min(len + 2,
+                                       size_max(have, RESP_PROMISED)));
+    if (r->apart == NULL) return n;
+    memcpy(r->apart->bytes, p + at, have);
+    r->apart_n = len;
+    r->apart_i = r->argc;
+    r->at = at;
+    r->scanned = 0;
+    return at;
+}
+
+/* Where the bytes of the argument being read apart go next, and in *room how
+ * many may: no more than it lacks.  NULL: no memory. */
+static char *resp_room(struct resp *r, size_t *room) {
+    struct blob *b = r->apart;
+
+    if (b->n == b->cap) {
+        b = blob_resize(b, size_min(r->apart_n + 2, (size_t)b->cap * 2));
+        if (b == NULL) return NULL;
+        r->apart = b;
+    }
+    *room = b->cap - b->n;
+    return b->bytes + b->n;
+}
+
+/* So many bytes were put there.  True: it is whole, so resp_parse can read
+ * on. */
+static bool resp_came(struct resp *r, size_t n) {
+    r->apart->n += (uint32_t)n;
+    return r->apart->n == r->apart_n + 2;
+}
+
+/* Bytes of memory and, in *used, how many of these came for what is read
+ * apart. */
+static size_t resp_held_apart(const struct resp *r, size_t *used) {
+    *used = r->apart == NULL ? 0 : r->apart->n;
+    return r->apart == NULL ? 0 : r->apart->cap;
 }

@@ -35,6 +35,61 @@ def test_every_way_to_read_one(raw):
         assert c.call("EXISTS", "k") == (":", 0)
 
 
+def test_every_way_to_write_one(raw):
+    """In pieces and at once, alone and with others; changed right after."""
+    c = raw()
+    rand = random.Random(3)
+    for i in range(60):
+        v = blob(rand.choice([16383, 16384, 16385, 65536, 100000]), i)
+        w = blob(rand.choice([3, 20000]), i)
+        ask = b"".join([
+            encode("SET", "a", v, *(("EX", 100) if i % 2 else ())),
+            encode("MSET", "b", w, "c", v), encode("GET", "b"),
+            encode("APPEND", "a", "x"), encode("SETRANGE", "c", 1, "y"),
+            encode("APPEND", "d", v), encode("DEL", "d"),
+            encode("ECHO", v), encode("GET", "a"), encode("GET", "c")])
+        cuts = sorted(rand.randrange(len(ask)) for _ in range(4))
+        for j, k in zip([0] + cuts, cuts + [len(ask)]):
+            c.send(ask[j:k])
+            time.sleep(0.002 if i % 3 == 0 else 0)
+        assert c.read_many(10) == [
+            ("+", b"OK"), ("+", b"OK"), ("$", w), (":", len(v) + 1),
+            (":", len(v)), (":", len(v)), (":", 1), ("$", v),
+            ("$", v + b"x"), ("$", v[:1] + b"y" + v[2:])]
+
+
+def test_a_long_argument_in_a_transaction_and_behind_a_pause(raw):
+    c, other = raw(), raw()
+    v = blob(70000)
+    c.ok("MULTI")
+    assert c.call("SET", "k", v) == ("+", b"QUEUED")
+    assert c.call("EXEC") == ("*", [("+", b"OK")])
+    assert c.call("GET", "k") == ("$", v)
+    other.ok("CLIENT", "PAUSE", 50, "WRITE")
+    c.ok("SET", "k", v[::-1])
+    assert c.call("GET", "k") == ("$", v[::-1])
+
+
+def test_a_long_argument_ends_wrong(raw):
+    for tail in (b"xy", b"\r\r", b"\ny"):
+        c = raw()
+        c.send(encode("SET", "k", blob(50000))[:-2] + tail)
+        assert c.read() == (
+            "-", b"ERR Protocol error: invalid CRLF in request")
+        c.expect_closed()
+    assert raw().call("EXISTS", "k") == (":", 0)
+
+
+def test_what_a_value_takes_over_is_its_own(raw):
+    """The bytes read are the value's, and go with it."""
+    c = raw()
+    for n in (20000, 100000):
+        c.ok("SET", "k", blob(n))
+        assert n <= c.call("MEMORY", "USAGE", "k")[1] < n * 1.1 + 8192
+        c.ok("SET", "k", "short")
+        assert c.call("MEMORY", "USAGE", "k")[1] < 200
+
+
 def test_a_pipeline_mixes_long_and_short(raw):
     c = raw()
     rand = random.Random(7)

@@ -103,6 +103,60 @@ static struct resp_text resp_feed(struct str in, size_t step, uint32_t cap,
     return t;
 }
 
+/* The same, with the last argument of each piece read apart wherever that is
+ * possible, be it as short as it may. */
+static struct resp_text resp_feed_apart(struct str in, size_t step,
+                                        uint32_t cap,
+                                        const struct resp_limits *lim) {
+    struct resp_fence f = resp_fence_new(in.n);
+    struct resp_text t = { 0 }, kept = { 0 };
+    struct resp r = { 0 };
+    struct str room[64];
+    struct resp_args a = { .room = room, .cap = cap };
+    const char *why = NULL;
+    size_t have = 0, left = 0, some, apart;
+    ptrdiff_t took = 0;
+    char line[32], *p;
+
+    while (took >= 0 && have < in.n) {
+        some = size_min(step, in.n - have);
+        if (resp_reads_apart(&r)) {
+            p = resp_room(&r, &apart);
+            CHECK(p != NULL && apart > 0);
+            some = size_min(some, apart);
+            memcpy(p, in.p + have, some);
+            apart = resp_want(&r) - some;
+            CHECK(resp_came(&r, some) == (apart == 0));
+        } else {
+            resp_say(&kept, in.p + have, some);
+        }
+        have += some;
+        for (took = 1; took > 0;) {
+            p = f.end - kept.n;
+            if (kept.n > 0) memcpy(p, kept.p, kept.n);
+            took = resp_parse(&r, p, kept.n, lim, &a, &why);
+            if (took < 0) break;
+            if (took == 0) {
+                kept.n = resp_apart(&r, p, kept.n, unit_rand() % 4);
+                break;
+            }
+            CHECK(a.held || (a.argv == room && r.apart == NULL));
+            resp_say_args(&t, &a);
+            kept.n -= (size_t)took;
+            memmove(kept.p, kept.p + took, kept.n);
+        }
+    }
+    left = kept.n + (r.apart == NULL ? 0 : r.apart->n) +
+           (r.apart == NULL || resp_reads_apart(&r) ? 0 : 2);
+    snprintf(line, sizeof line, "%zu left", left);
+    resp_say_c(&t, took < 0 ? why : line);
+    resp_reset(&r);
+    CHECK(r.apart == NULL);
+    resp_fence_free(&f);
+    free(kept.p);
+    return t;
+}
+
 /* Check the transcript of an input fed whole, and that every other way of
  * feeding it says the same. */
 static void resp_expect_with(struct str in, struct str want,
@@ -115,6 +169,10 @@ static void resp_expect_with(struct str in, struct str want,
         for (size_t step = 1; step <= in.n && step < 40; step++) {
             other = resp_feed(in, step, caps[i], lim);
             unit_check_str(resp_said(&other), want, "transcript", in.p,
+                           (int)step);
+            free(other.p);
+            other = resp_feed_apart(in, step, caps[i], lim);
+            unit_check_str(resp_said(&other), want, "transcript, apart", in.p,
                            (int)step);
             free(other.p);
         }
@@ -329,6 +387,52 @@ static void test_resp_promises_cost_nothing(void) {
     free(in.p);
 }
 
+/* An argument read apart is where a value can hold it; memory for it follows
+ * what arrives of it. */
+static void test_resp_apart(void) {
+    static const struct resp_limits lim = { 16, 1 << 30, 65536, false };
+    static const char head[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3000000\r\nabc";
+    size_t n = sizeof head - 1, len = 3000000, came = 3, room, used;
+    struct str argv[4];
+    struct resp_args a = { .room = argv, .cap = 4 };
+    struct resp r = { 0 };
+    const char *why;
+    char *to;
+
+    CHECK(resp_parse(&r, head, n, &lim, &a, &why) == 0);
+    CHECK_INT(resp_apart(&r, head, n, len + 1), n);
+    CHECK(!resp_reads_apart(&r));
+    mem_countdown = 0;
+    CHECK_INT(resp_apart(&r, head, n, len), n);
+    mem_countdown = -1;
+    CHECK_INT(resp_apart(&r, head, n, len), n - 3);
+    n -= 3;
+    while (came < len + 2) {
+        CHECK(resp_reads_apart(&r));
+        to = resp_room(&r, &room);
+        CHECK(to != NULL && came + room <= len + 2);
+        CHECK(resp_held_apart(&r, &used) <= size_max(2 * came, 1 << 20));
+        CHECK_INT(used, came);
+        room = size_min(room, 50000);
+        memset(to, 'x', room);
+        if (came + room == len + 2) memcpy(to + room - 2, "\r\n", 2);
+        came += room;
+        CHECK(resp_came(&r, room) == (came == len + 2));
+        if (came < len + 2) {
+            CHECK(resp_parse(&r, head, n, &lim, &a, &why) == 0);
+            CHECK_INT(resp_want(&r), len + 2 - came);
+        }
+    }
+    CHECK_INT(resp_parse(&r, head, n, &lim, &a, &why), n);
+    CHECK_INT(a.argc, 3);
+    CHECK_STR(a.argv[1], "k");
+    CHECK(a.held && a.argv[2].p == r.apart->bytes);
+    CHECK_INT(a.argv[2].n, len);
+    CHECK_INT(r.apart->n, len);
+    CHECK(memcmp(a.argv[2].p, "abcx", 4) == 0 && a.argv[2].p[len - 1] == 'x');
+    resp_reset(&r);
+}
+
 /* What is whole already is not read again with each piece that arrives. */
 static void test_resp_many_pieces(void) {
     static const struct resp_limits lim = { 1 << 20, 1 << 30, 65536, false };
@@ -455,4 +559,5 @@ static void test_resp_random(void) {
     T(test_resp_inline) T(test_resp_inline_quotes)                           \
     T(test_resp_inline_unbalanced) T(test_resp_http_is_told)                 \
     T(test_resp_promises_cost_nothing) T(test_resp_many_pieces)              \
+    T(test_resp_apart)                                                       \
     T(test_resp_long_lines_in_pieces) T(test_resp_room) T(test_resp_random)
