@@ -11880,6 +11880,16 @@ static struct blob *blob_try(size_t n, size_t cap) {
     return b;
 }
 
+/* The same blob, which nobody else holds, with room for cap bytes; it may have
+ * moved.  NULL: no memory, and it is as it was. */
+static struct blob *blob_resize(struct blob *b, size_t cap) {
+    KVNS_ASSERT(cap >= b->n && cap <= UINT32_MAX - 64);
+    if (MEM_REFUSED()) return NULL;
+    b = realloc(b, sizeof *b + cap);
+    if (b != NULL) b->cap = (uint32_t)cap;
+    return b;
+}
+
 static inline struct blob *blob_hold(struct blob *b) {
     atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
     return b;
@@ -12185,6 +12195,8 @@ struct work {
     bool news;                  /* something was noted in a shard's lists */
     uint64_t who;               /* client that tracks keys, or 0 */
     const struct key_hint *hint;    /* of the next key, or NULL */
+    struct blob *apart;         /* bytes of an argument that a value may hold
+                                   as they are, or NULL */
 };
 
 /* A key taken apart, and where it lives. */
@@ -15945,6 +15957,9 @@ static inline bool bytes__put(struct edit *ed, struct str v, enum shape shape,
     struct blob *b;
 
     if (UNLIKELY(shape == SHAPE_BLOB)) {
+        b = ed->w->apart;
+        if (b != NULL && b->bytes == v.p && b->n == v.n)
+            return bytes_put_blob(ed, blob_hold(b), deadline);
         b = blob_try(v.n, v.n);
         if (b == NULL) return false;
         memcpy(b->bytes, v.p, v.n);
@@ -19678,20 +19693,26 @@ static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
  * that each argument is looked at once however many pieces it comes in.  The
  * list of arguments seen grows by what arrived, not by what a header says.
  *
+ * One long argument of a request may be read apart, into a blob that a value
+ * can take over as it is (resp_apart): the input then holds what is before and
+ * behind it.  The blob, too, grows by what arrives.
+ *
  * Invariants: total == 0 between requests and in a request's first line;
  * argc < total while an array is being read, and held then has room for argc
  * spans; every byte before at belongs to elements that were checked.
  *
- * struct resp owns held.  Arguments are lent: until the input moves, and
- * where out->held is set until the next call with the same struct resp.
+ * struct resp owns held and a hold on apart.  Arguments are lent: until the
+ * input moves, and where out->held is set until the next call with the same
+ * struct resp.
  *
- * floor 4 - uses: base num
+ * floor 4 - uses: base num entry
  */
 enum {
     RESP_UNAUTH_ARGS = 10,      /* what Redis 7 takes before AUTH */
     RESP_UNAUTH_BULK = 16384,
     RESP_LEAST = 10,            /* bytes of the shortest array: *1 $0 */
-    RESP_LEAST_ARG = 6          /* bytes of the shortest argument: $0 */
+    RESP_LEAST_ARG = 6,         /* bytes of the shortest argument: $0 */
+    RESP_PROMISED = 1 << 20     /* memory for what was only announced */
 };
 
 struct resp_limits {
@@ -19720,6 +19741,10 @@ struct resp {
     size_t want;                /* bytes missing at least, see resp_want */
     uint32_t argc;              /* arguments in held */
     uint32_t total;             /* arguments announced; 0: header not read */
+    uint32_t apart_i;           /* which argument is apart */
+    struct blob *apart;         /* it and its CRLF, as far as they came; or
+                                   NULL */
+    size_t apart_n;             /* its length */
 };
 
 struct resp_args {
@@ -19743,6 +19768,7 @@ enum resp__line { RESP_WHOLE, RESP_PART, RESP_LONG, RESP_BROKEN };
  * memory back.  Also the end of use: nothing is left then. */
 static void resp_reset(struct resp *r) {
     free(r->held);
+    if (r->apart != NULL) blob_drop(r->apart);
     *r = (struct resp){ 0 };
 }
 
@@ -19799,7 +19825,8 @@ static INLINE const char *resp__header(const char *s, const char *end,
  * resp_whole may be tried? */
 static INLINE bool resp_is_fresh(const struct resp *r,
                                  const struct resp_limits *lim) {
-    return r->want == 0 && r->held == NULL && !lim->unauthenticated;
+    return r->want == 0 && r->held == NULL && r->apart == NULL &&
+           !lim->unauthenticated;
 }
 
 /* Read an array that lies whole in p[0..n) and is correct into room[0..cap);
@@ -19894,6 +19921,25 @@ static ptrdiff_t resp__read_count(struct resp *r, const char *p, size_t n,
     return 1;
 }
 
+/* Is an argument being read that lies apart? */
+static inline bool resp_reads_apart(const struct resp *r) {
+    return r->apart != NULL && r->argc == r->apart_i && r->total > 0;
+}
+
+/* Read the argument that lies apart.  1: read, 0: not whole, -1: wrong. */
+static ptrdiff_t resp__read_apart(struct resp *r, size_t n, const char **why) {
+    struct blob *b = r->apart;
+
+    r->want = r->apart_n + 2 - b->n;
+    if (r->want > 0) return 0;
+    if (memcmp(b->bytes + r->apart_n, "\r\n", 2) != 0)
+        return resp__wrong(why, RESP_CRLF);
+    if (!resp__grow(r, n)) return resp__wrong(why, RESP_MEMORY);
+    b->n -= 2;
+    r->held->span[r->argc++] = (struct resp_span){ r->at, r->apart_n };
+    return 1;
+}
+
 /* Read the argument at r->at.  1: read, 0: not whole, -1: wrong.  A header
  * whose bytes are still missing is read again with them: it is short. */
 static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
@@ -19903,6 +19949,7 @@ static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
     int64_t v;
     char c;
 
+    if (resp_reads_apart(r)) return resp__read_apart(r, n, why);
     switch (resp__find_end(r, p, n, lim, &len)) {
     case RESP_PART: return 0;
     case RESP_LONG:
@@ -19946,18 +19993,20 @@ static ptrdiff_t resp__read_arg(struct resp *r, const char *p, size_t n,
 static ptrdiff_t resp__finish(struct resp *r, const char *p,
                               struct resp_args *out) {
     struct resp_held *h = r->held;
+    struct blob *apart = r->apart;
     uint32_t argc = r->argc;
     ptrdiff_t took = (ptrdiff_t)r->at;
 
-    out->held = argc > out->cap;
-    out->argv = out->held ? (struct str *)(void *)h->span : out->room;
+    out->held = argc > out->cap || apart != NULL;
+    out->argv = argc > out->cap ? (struct str *)(void *)h->span : out->room;
     out->argc = argc;
     for (uint32_t i = 0; i < argc; i++) {
         struct resp_span a = h->span[i];
 
-        out->argv[i] = str_of(p + a.at, a.n);
+        out->argv[i] = str_of(apart != NULL && i == r->apart_i ?
+                                  apart->bytes : p + a.at, a.n);
     }
-    *r = (struct resp){ .held = h };
+    *r = (struct resp){ .held = h, .apart = apart };
     if (!out->held) resp_reset(r);
     return took;
 }
@@ -20127,7 +20176,7 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     if (r->want == 0) {
         size_t took;
 
-        if (UNLIKELY(r->held != NULL)) resp_reset(r);
+        if (UNLIKELY(r->held != NULL || r->apart != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
         took = lim->unauthenticated ? 0 :
@@ -20136,6 +20185,59 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     }
     out->cross_protocol = out->held = false;
     return resp__resume(r, p, n, lim, out, why);
+}
+
+/* p[0..n), which resp_parse has just called incomplete, may end within an
+ * argument of at least `least` bytes: take what there is of it apart.  Returns
+ * how many bytes come before it; these are the request from now on, and the
+ * rest goes where resp_room says.  n: there is no such argument, or no
+ * memory. */
+static size_t resp_apart(struct resp *r, const char *p, size_t n,
+                         size_t least) {
+    size_t at, have, len;
+
+    if (r->apart != NULL || r->want < 2) return n;  /* 1: within a header */
+    at = r->at + r->scanned + 2;
+    have = n - at;
+    len = r->want + have - 2;
+    if (len < least) return n;
+    r->apart = blob_try(have, size_min(len + 2,
+                                       size_max(have, RESP_PROMISED)));
+    if (r->apart == NULL) return n;
+    memcpy(r->apart->bytes, p + at, have);
+    r->apart_n = len;
+    r->apart_i = r->argc;
+    r->at = at;
+    r->scanned = 0;
+    return at;
+}
+
+/* Where the bytes of the argument being read apart go next, and in *room how
+ * many may: no more than it lacks.  NULL: no memory. */
+static char *resp_room(struct resp *r, size_t *room) {
+    struct blob *b = r->apart;
+
+    if (b->n == b->cap) {
+        b = blob_resize(b, size_min(r->apart_n + 2, (size_t)b->cap * 2));
+        if (b == NULL) return NULL;
+        r->apart = b;
+    }
+    *room = b->cap - b->n;
+    return b->bytes + b->n;
+}
+
+/* So many bytes were put there.  True: it is whole, so resp_parse can read
+ * on. */
+static bool resp_came(struct resp *r, size_t n) {
+    r->apart->n += (uint32_t)n;
+    return r->apart->n == r->apart_n + 2;
+}
+
+/* Bytes of memory and, in *used, how many of these came for what is read
+ * apart. */
+static size_t resp_held_apart(const struct resp *r, size_t *used) {
+    *used = r->apart == NULL ? 0 : r->apart->n;
+    return r->apart == NULL ? 0 : r->apart->cap;
 }
 /* ---- end wire/resp.c ------------------------------------------------ */
 /* replies */
@@ -24081,6 +24183,7 @@ struct client {
                                    nowhere */
     int64_t stirred_us;         /* the loop's: last seen ready */
     bool parked;                /* a parker waits for it, too */
+    bool long_in;               /* its last request had a long argument */
 };
 
 /* What one lane tells another. */
@@ -40059,7 +40162,7 @@ static const struct command connection_commands[] = {
  *
  * What looks at other clients, or changes them, runs with every lane at rest.
  *
- * floor 6 - uses: base num buf reply options instance users world client
+ * floor 6 - uses: base num buf resp reply options instance users world client
  *    track waiters arg help connection
  */
 
@@ -40095,7 +40198,10 @@ static void clients__flags(const struct client *c, char out[16]) {
 
 /* Bytes of memory a client takes, without what MULTI has collected. */
 static size_t clients__memory(const struct client *c) {
-    return sizeof *c + c->in.cap + c->out.cap +
+    size_t used;
+
+    return sizeof *c + c->in.cap + resp_held_apart(&c->resp, &used) +
+           c->out.cap +
            (c->waiting == NULL ? 0 : c->waiting->bytes) +
            (c->held == NULL ? 0 : c->held->bytes);
 }
@@ -40104,7 +40210,9 @@ static size_t clients__memory(const struct client *c) {
 static void clients__line(struct buf *b, const struct client *c,
                           int64_t now_ms) {
     char flags[16];
-    size_t pending = client_pending(c);
+    size_t pending = client_pending(c), apart;
+    size_t cap = c->in.cap + resp_held_apart(&c->resp, &apart);
+    size_t in = c->in.n + apart;
 
     clients__flags(c, flags);
     buf_printf(b, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld "
@@ -40118,7 +40226,7 @@ static void clients__line(struct buf *b, const struct client *c,
                (c->flags & CLIENT_MULTI) != 0 ? (long)c->queued : -1L);
     buf_printf(b, "qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu rbs=%zu "
                   "rbp=%zu obl=%zu oll=%d omem=%zu tot-mem=%zu events=%s ",
-               c->in.n, c->in.cap - c->in.n,
+               in, cap - in,
                c->waiting == NULL ? (size_t)0 : c->waiting->bytes,
                c->queue_bytes, (size_t)0, (size_t)0, pending, pending > 0,
                c->out.cap, clients__memory(c) + c->queue_bytes,
@@ -42285,7 +42393,7 @@ static const struct command acl_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base mem clock buf host table entry shard big walk reply
+ * floor 6 - uses: base mem clock buf host table entry shard big walk resp reply
  *   options option instance client measure pubsub track arg key namespace
  */
 
@@ -42314,16 +42422,18 @@ struct info_sums {
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
+    size_t used, in = c->in.cap + resp_held_apart(&c->resp, &used);
+
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;
     s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
-    s->in_max = size_max(s->in_max, c->in.cap);
+    s->in_max = size_max(s->in_max, in);
     s->out_max = size_max(s->out_max, c->out.cap);
     s->seen_in += c->net_in;
     s->seen_out += c->net_out;
-    s->client_bytes += sizeof *c + c->in.cap + c->out.cap + c->queue_bytes;
+    s->client_bytes += sizeof *c + in + c->out.cap + c->queue_bytes;
 }
 
 /* Keys and collections that wait to be freed in slices; counts so many at
@@ -44362,6 +44472,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
     x->w.who = 0;
+    x->w.apart = c->resp.apart;
     x->k = l->k;
     x->lane = l;
     x->c = c;
@@ -44828,14 +44939,17 @@ static bool admit_or_reply(struct call *x) {
     struct keyspace *ks = x->w.ks;
     struct admit__need a = { x, 0, NULL, false };
     const struct entry *old;
-    size_t mine;
+    size_t mine, ask;
 
     for (size_t i = 1; i < x->argc; i++) a.need += x->argv[i].n + 8;
     a.need += 32;
+    /* what is apart is there already */
+    ask = x->w.apart == NULL ? a.need :
+              a.need - size_min(x->w.apart->n, a.need);
     if (LIKELY(ks->tenants == NULL &&
                (double)(keyspace_bytes(ks) + a.need) <=
                    (double)ks->opt.memory_limit * ks->opt.threshold) &&
-        (a.need < 65536 || mem_can(&ks->shards[0].mem, 2 * a.need)))
+        (ask < 65536 || mem_can(&ks->shards[0].mem, 2 * ask)))
         return true;
     if (x->row->first == 1 && x->argc > 1) {
         /* what is overwritten makes room */
@@ -44851,7 +44965,7 @@ static bool admit_or_reply(struct call *x) {
             a.need < mine + 56)
             return true;
     }
-    if (!mem_can(&ks->shards[0].mem, a.need)) {
+    if (!mem_can(&ks->shards[0].mem, ask)) {
         reply_err(x, ERR_MEMORY);
         return false;
     }
@@ -47948,6 +48062,9 @@ enum {
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
+    NET_LONG = 16384,           /* an argument of so many bytes is read to
+                                   where it stays, ... */
+    NET_SIP = 1024,             /* ... if one is expected, after so much */
     NET_KEEP_OUT = 1 << 20,     /* bytes of output storage kept, and of output
                                    that wait for the batch's end */
     NET_PIECES = 64,            /* of what is lent, and between, in a send */
@@ -48438,6 +48555,7 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     struct resp_args out = { .room = l->next_arg,
                              .cap = net__arg_room(l) };
     const char *why = NULL;
+    size_t apart;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
     if (took == 0) return 0;
@@ -48454,11 +48572,13 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->next_arg += out.argc;
-    if (net__take(l, c, out.argv, out.argc, (size_t)took) || out.held ||
-        net__batch_full(l)) {
+    resp_held_apart(&c->resp, &apart);
+    if (net__take(l, c, out.argv, out.argc, (size_t)took + apart) ||
+        out.held || net__batch_full(l)) {
         net_run(l);
         net__authority(l, c);
     }
+    if (out.held) resp_reset(&c->resp);
     return took;
 }
 
@@ -48518,6 +48638,14 @@ static size_t net__parse(struct loop *l, struct client *c, const char *p,
     return at;
 }
 
+/* A long argument at the end of what a client has sent goes apart, so that a
+ * value can take it over; *n bytes at p come before it. */
+static void net__set_apart(struct client *c, const char *p, size_t *n) {
+    if (c->state != CLIENT_OPEN) return;
+    *n = resp_apart(&c->resp, p, *n, NET_LONG);
+    c->long_in = resp_reads_apart(&c->resp);
+}
+
 /* Carry on with input that a client has kept. */
 static void net__resume(struct loop *l, struct client *c) {
     size_t took;
@@ -48525,73 +48653,102 @@ static void net__resume(struct loop *l, struct client *c) {
     if (c->in.n == 0 || c->state != CLIENT_OPEN) return;
     took = net__parse(l, c, c->in.p, c->in.n);
     net_run(l);
-    if (took == c->in.n) buf_free(&c->in);
-    else buf_drop_front(&c->in, took);
-}
-
-/* Input came for a client that has kept some: put it behind that, unless it
- * was read there, and carry on. */
-static void net__more(struct loop *l, struct client *c, const char *p,
-                      size_t n) {
-    if (p == NULL) c->in.n += n;
-    else if (!buf_put(&c->in, p, n)) {
-        client_cut(c);
+    if (took == c->in.n) {
+        buf_free(&c->in);
         return;
     }
-    net__resume(l, c);
+    buf_drop_front(&c->in, took);
+    net__set_apart(c, c->in.p, &c->in.n);
 }
 
-/* Read what a socket has.  Most of it goes to the shared input, from where
- * little is kept of those who send slowly; what a long argument still lacks
- * is read to where it stays. */
-static void net_read(struct loop *l, struct client *c) {
-    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED, direct;
-    size_t room = size_min(resp_want(&c->resp), 1 << 20), took;
-    uint64_t most = l->k->opt.client_query_buffer_limit;
-    char *p;
+/* Receive from a client.  0: there is nothing, or it is gone. */
+static size_t net__receive(struct loop *l, struct client *c, char *p,
+                           size_t room) {
     ssize_t n;
 
-    direct = kept && room >= NET_ROOM;
-    if (kept && most != 0 && c->in.n + size_max(room, NET_ROOM) > most) {
-        log_line(&l->k->log, KLOG_WARNING,
-                 "closing %s: its input passed the query buffer limit",
-                 c->addr);
-        client_cut(c);
-        return;
-    }
-    if (direct) {
-        p = buf_room(&c->in, room);
-        if (p == NULL) {
-            client_cut(c);
-            return;
-        }
-    } else {
-        if (NET_IN - l->in_at < NET_ROOM) {
-            net_run(l);
-            l->in_at = 0;
-        }
-        p = l->in + l->in_at;
-        room = size_min(NET_READ, NET_IN - l->in_at);
-    }
     do n = recv(c->fd, p, room, 0);
     while (n == -1 && errno == EINTR);
     if (n <= 0) {
-        if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        client_cut(c);
-        return;
+        if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) client_cut(c);
+        return 0;
     }
     c->net_in += (uint64_t)n;
     l->lane->net_in += (uint64_t)n;
     l->lane->nreads++;
-    if (kept) {
-        net__more(l, c, direct ? NULL : p, (size_t)n);
+    return (size_t)n;
+}
+
+/* May a client that has kept input keep so much more? */
+static bool net__may_keep(struct loop *l, struct client *c, size_t more) {
+    uint64_t most = l->k->opt.client_query_buffer_limit;
+    size_t apart;
+
+    resp_held_apart(&c->resp, &apart);
+    if (most == 0 || c->in.n + apart + size_max(more, NET_ROOM) <= most)
+        return true;
+    log_line(&l->k->log, KLOG_WARNING,
+             "closing %s: its input passed the query buffer limit", c->addr);
+    client_cut(c);
+    return false;
+}
+
+/* Read what a long argument still lacks to where it stays: apart, or behind
+ * the input kept.  Carry on when it is whole. */
+static void net__read_long(struct loop *l, struct client *c) {
+    bool apart = resp_reads_apart(&c->resp);
+    size_t room = size_min(resp_want(&c->resp), 1 << 20), n;
+    char *p;
+
+    if (!net__may_keep(l, c, room)) return;
+    p = apart ? resp_room(&c->resp, &room) : buf_room(&c->in, room);
+    if (p == NULL) {
+        client_cut(c);
         return;
     }
-    took = net__parse(l, c, p, (size_t)n);
-    if (took < (size_t)n && !buf_put(&c->in, p + took, (size_t)n - took))
-        client_cut(c);
-    if (l->next > l->batch) l->in_at += (size_t)n;
+    n = net__receive(l, c, p, size_min(room, 1 << 20));
+    if (n == 0) return;
+    if (!apart) c->in.n += n;
+    else if (!resp_came(&c->resp, n)) return;
+    net__resume(l, c);
+}
+
+/* Read what a socket has.  Most of it goes to the shared input, from where
+ * little is kept of those who send slowly. */
+static void net_read(struct loop *l, struct client *c) {
+    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED;
+    struct net_request *had;
+    size_t took, n;
+    char *p;
+
+    if (kept && c->state == CLIENT_OPEN && (resp_reads_apart(&c->resp) ||
+                                            resp_want(&c->resp) >= NET_LONG)) {
+        net__read_long(l, c);
+        return;
+    }
+    if (kept && !net__may_keep(l, c, 0)) return;
+    if (NET_IN - l->in_at < NET_ROOM) {
+        net_run(l);
+        l->in_at = 0;
+    }
+    p = l->in + l->in_at;
+    n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
+                              size_min(NET_READ, NET_IN - l->in_at));
+    if (n == 0) return;
+    if (kept) {
+        if (!buf_put(&c->in, p, n)) client_cut(c);
+        else net__resume(l, c);
+        return;
+    }
+    had = l->next;
+    took = net__parse(l, c, p, n);
+    c->long_in = n > NET_LONG && l->next == had + 1;
+    if (l->next > l->batch) l->in_at += n;
     else l->in_at = 0;
+    if (LIKELY(took == n)) return;
+    n -= took;
+    net__set_apart(c, p + took, &n);
+    if (!buf_put(&c->in, p + took, n)) client_cut(c);
+    else if (resp_reads_apart(&c->resp)) net__read_long(l, c);
 }
 
 /* ---- clients come and go ------------------------------------------------- */
