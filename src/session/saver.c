@@ -298,7 +298,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     bool thread = !driven && k->loop == NULL;
 
     KVNS_ASSERT(k->saver == NULL);
-    if (s == NULL) return false;
+    if (s == NULL) goto refused;
     s->k = k;
     s->driven = driven;
     if (!saver__aim(s, asker)) goto refused;
@@ -325,7 +325,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     }
     return true;
 refused:
-    saver__free(s);
+    if (s != NULL) saver__free(s);
     log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
     if (asker != -1) return false;
     pthread_mutex_lock(&k->lock);

@@ -132,7 +132,9 @@ class Session:
         self.path = path
         shutil.rmtree(path, ignore_errors=True)
         (path / "data").mkdir(parents=True)
-        self.port, self.web = free_port(), free_port()
+        self.port = self.web = free_port()
+        while self.web == self.port:
+            self.web = free_port()
         env = {k: v for k, v in os.environ.items()
                if not k.startswith("KVNS_")}
         env.update(CONFIGS[config])
