@@ -325,7 +325,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     }
     return true;
 refused:
-    if (s != NULL) saver__free(s);
+    saver__free(s);
     log_line(&k->log, KLOG_ERROR, "snapshot: out of memory");
     if (asker != -1) return false;
     pthread_mutex_lock(&k->lock);
