@@ -25324,7 +25324,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     bool thread = !driven && k->loop == NULL;
 
     KVNS_ASSERT(k->saver == NULL);
-    if (s == NULL) return false;
+    if (s == NULL) goto refused;
     s->k = k;
     s->driven = driven;
     if (!saver__aim(s, asker)) goto refused;
