@@ -16,13 +16,19 @@
  */
 
 static void exec__note_key(void *ctx, size_t i) {
-    const struct call *x = ctx;
+    struct call *x = ctx;
     struct str key = x->argv[i], ns, local;
+    struct keyref ref;
+    bool alias, fresh;
 
     key_split(&x->w, key, &ns, &local);
-    track_note(x->c, ns, local,
-               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
-                   !key_needs_prefix(true, local));
+    alias = x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
+            !key_needs_prefix(true, local);
+    fresh = track_note(x->c, ns, local, alias);
+    key_home(&x->w, key, &ref);
+    if (ref.shard->touched.n > 0)
+        shard_touched_read(ref.shard, x->w.who,
+                           fresh ? READ_FIRST : READ_AGAIN, ns, local);
 }
 
 /* Remember which keys a client has read that tracks them; their shards are
@@ -171,6 +177,7 @@ static COLD enum outcome exec__run_tracking(struct call *x) {
     st->calls++;
     if (what == FAILED) call_failed(x->lane, st, x->r, false);
     if (x->w.news) settle_call(x);
+    track_limit(x->lane);
     return what;
 }
 

@@ -66,7 +66,7 @@ static COLD void settle__changes(struct lane *l, const struct buf *b) {
         if (t.n != UINT32_MAX) local = str_of(b->p + at, t.n);
         at += local.n;
         if (local.p == NULL) track_flushed(l, ns);
-        else track_changed(l, t.who, t.self, ns, local);
+        else track_changed(l, &t, ns, local);
     }
 }
 

@@ -137,6 +137,7 @@ static enum outcome cmd_exec(struct call *x) {
     client_discard(c);
     if (x->w.news) settle_set(x->lane, set);
     x->w.news = false;
+    if (x->w.who != 0) track_limit(x->lane);
     return DONE;
 }
 

@@ -134,11 +134,14 @@ struct side_key {
 };
 
 /* A key that was changed, for those who track it; its name follows. */
+enum touch_read { UNREAD, READ_FIRST, READ_AGAIN };
+
 struct touch {
     uint64_t who;               /* client that tracks itself; 0: another */
     uint32_t nslen, n;          /* nslen UINT32_MAX: default; n UINT32_MAX: the
                                    whole namespace, or for both everything */
     bool self;                  /* not by its time, or for want of memory */
+    uint8_t read;               /* see enum touch_read: has `who` since? */
 };
 
 struct event {
@@ -897,6 +900,33 @@ static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
         s->touched_lost = true;
     }
     atomic_store_explicit(&s->news, true, memory_order_relaxed);
+}
+
+/* A client reads what it has changed, in one transaction, and keeps it: what
+ * it knows from then on is no older than the change.  Where very many changes
+ * are noted they are not searched: then it knows nothing. */
+static COLD void shard_touched_read(struct shard *s, uint64_t who,
+                                    enum touch_read how, struct str ns,
+                                    struct str local) {
+    struct buf *b = &s->touched;
+    struct touch t;
+
+    if (b->n > 4096) return;
+    for (size_t at = 0, key; at < b->n; at = key) {
+        memcpy(&t, b->p + at, sizeof t);
+        key = at + sizeof t;
+        if (t.nslen != UINT32_MAX) key += t.nslen;
+        if (t.n == UINT32_MAX) continue;
+        key += t.n;
+        if (t.read != UNREAD || t.who != who || t.n != local.n ||
+            (t.nslen == UINT32_MAX) != (ns.p == NULL) ||
+            memcmp(b->p + key - t.n, local.p, local.n) != 0 ||
+            (ns.p != NULL &&
+             !str_eq(str_of(b->p + at + sizeof t, t.nslen), ns)))
+            continue;
+        t.read = (uint8_t)how;
+        memcpy(b->p + at, &t, sizeof t);
+    }
 }
 
 /* An empty shard of ks; ends the program where there is no memory for it. */

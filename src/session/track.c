@@ -325,15 +325,16 @@ static void track__tell(struct track_hub *h, struct lane *from,
     buf_free(&name);
 }
 
-/* Tell of a change by client `who` (0: nobody) those who keep a key, whose
- * record goes. */
+/* Tell of a change by client `who` (0: nobody) those who keep a key, but not
+ * `reader` (0: nobody); the key's record goes. */
 static void track__invalidate(struct track_hub *h, struct lane *from,
                               struct track_key *k, struct table_at *at,
-                              uint64_t who) {
+                              uint64_t who, uint64_t reader) {
     for (uint32_t i = 0; i < k->count; i++) {
         const struct tracker *t = k->links[i].who;
 
         if (t->gone || (t->flags & TRACK_BCAST) != 0) continue;
+        if (reader != 0 && t->id == reader) continue;
         if ((t->flags & TRACK_NOLOOP) != 0 && t->id == who) continue;
         track__tell(h, from, t, k->links[i].forms, k);
     }
@@ -401,11 +402,14 @@ static uint32_t track__place(const struct track_key *k,
     return lo;
 }
 
+/* Note that a tracker keeps a key; *fresh: it did not before.  False: no
+ * memory. */
 static bool track__link(struct track_hub *h, struct track_key *k,
-                        struct tracker *t, unsigned form) {
+                        struct tracker *t, unsigned form, bool *fresh) {
     uint32_t i = track__place(k, t);
 
-    if (i == k->count || k->links[i].who != t) {
+    *fresh = i == k->count || k->links[i].who != t;
+    if (*fresh) {
         if (!track__room(h, k)) return false;
         i = track__place(k, t);
         memmove(k->links + i + 1, k->links + i,
@@ -419,18 +423,17 @@ static bool track__link(struct track_hub *h, struct track_key *k,
     return true;
 }
 
-/* Call keys changed until there are as many as may be, but not `spare` and not
- * more of them than `budget`. */
+/* Call keys changed until there are as many as may be, but not more of them
+ * than `budget`. */
 static void track__limit(struct track_hub *h, struct lane *from,
-                         const struct track_key *spare, size_t budget) {
+                         size_t budget) {
     int64_t most = from->k->opt.tracking_table_max_keys;
     struct table_at at;
 
     while (most > 0 && h->keys.count > (uint64_t)most && budget-- > 0) {
         struct track_key *k = table_random(&h->keys, &h->rand, &at);
 
-        if (k == spare && h->keys.count > 1) continue;
-        track__invalidate(h, from, k, &at, 0);
+        track__invalidate(h, from, k, &at, 0, 0);
     }
 }
 
@@ -440,26 +443,38 @@ static void track_sweep(struct lane *from) {
     struct track_hub *h = from->k->track;
 
     pthread_mutex_lock(&h->lock);
-    track__limit(h, from, NULL, 2000);
+    track__limit(h, from, 2000);
     pthread_mutex_unlock(&h->lock);
     track__free_some(h);
 }
 
+/* Let go of keys that are too many, now that what was noted has its reply: in
+ * the midst of EXEC's a message would be taken for one of its parts. */
+static void track_limit(struct lane *from) {
+    struct track_hub *h = from->k->track;
+
+    pthread_mutex_lock(&h->lock);
+    track__limit(h, from, SIZE_MAX);
+    pthread_mutex_unlock(&h->lock);
+}
+
 /* Remember that a client has read a key, whose shard is locked.  alias: it
- * said default/x. */
-static void track_note(struct client *c, struct str ns, struct str local,
+ * said default/x.  True: it did not keep it before. */
+static bool track_note(struct client *c, struct str ns, struct str local,
                        bool alias) {
     unsigned form = alias ? TRACK_ALIAS : TRACK_PRINTED;
     struct track_hub *h = c->lane->k->track;
     struct track_key *k;
     struct table_at at;
+    bool fresh = false;
 
     pthread_mutex_lock(&h->lock);
     k = track__find(h, ns, local, &at);
     if (k == NULL) k = track__make(h, ns, local);
-    if (k == NULL || !track__link(h, k, c->tracker, form)) track__lose(h);
-    else track__limit(h, c->lane, k, SIZE_MAX);
+    if (k == NULL || !track__link(h, k, c->tracker, form, &fresh))
+        track__lose(h);
     pthread_mutex_unlock(&h->lock);
+    return fresh;
 }
 
 /* ---- prefixes ------------------------------------------------------------ */
@@ -686,20 +701,39 @@ static void track_flushed(struct lane *from, struct str scope) {
     pthread_mutex_unlock(&h->lock);
 }
 
-/* A key has changed; by client `who` (0: by nobody), or by its time, for
- * which `self` is false.  No shard is locked. */
-static void track_changed(struct lane *from, uint64_t who, bool self,
+/* The link of a client with a key; without `who` where there is none. */
+static struct track_link track__link_of(const struct track_key *k,
+                                        uint64_t client) {
+    for (uint32_t i = 0; client != 0 && i < k->count; i++)
+        if (k->links[i].who->id == client && !k->links[i].who->gone)
+            return k->links[i];
+    return (struct track_link){ NULL, 0 };
+}
+
+/* A key has changed, as a shard has noted it.  No shard is locked. */
+static void track_changed(struct lane *from, const struct touch *what,
                           struct str ns, struct str local) {
     struct track_hub *h = from->k->track;
+    uint64_t who = what->self ? what->who : 0;
     struct buf name = { 0 };
     struct track_key *k;
     struct table_at at;
 
     pthread_mutex_lock(&h->lock);
-    if (h->prefixes != NULL)
-        track__spread(h, self ? who : 0, ns, local, &name);
+    if (h->prefixes != NULL) track__spread(h, who, ns, local, &name);
     k = track__find(h, ns, local, &at);
-    if (k != NULL) track__invalidate(h, from, k, &at, who);
+    if (k != NULL) {
+        bool first = what->read == READ_FIRST, fresh;
+        struct track_link l = track__link_of(
+            k, what->read == UNREAD ? 0 : what->who);
+
+        track__invalidate(h, from, k, &at, who, first ? what->who : 0);
+        if (l.who != NULL) {
+            k = track__make(h, ns, local);
+            if (k == NULL || !track__link(h, k, l.who, l.forms, &fresh))
+                track__lose(h);
+        }
+    }
     pthread_mutex_unlock(&h->lock);
     buf_free(&name);
 }

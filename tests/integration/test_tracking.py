@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conftest import connect_py
-from harness.resp import encode, plain
+from harness.resp import Raw, encode, plain
 
 
 class Side:
@@ -492,6 +492,32 @@ SCENES = {
         a: LRANGE l 0 -1
         c: DEL l
     """,
+    "what a transaction writes and reads": """
+        a: HELLO 3
+        a: CLIENT TRACKING ON
+        a: MULTI ...
+        a: MSET k 1 l 1 ...
+        a: GET k ...
+        a: EXEC
+        b: SET k 2
+        b: SET l 2
+        a: GET k
+        a: MULTI ...
+        a: INCR k ...
+        a: GET k ...
+        a: INCR k ...
+        a: GET k ...
+        a: EXEC
+        b: SET k 3
+        a: GET m
+        a: MULTI ...
+        a: SET n 1 ...
+        a: GET n ...
+        a: INCR n ...
+        a: SET m 1 ...
+        a: EXEC
+        b: MSET n 2 m 2
+    """,
     "wrong words": """
         a: CLIENT TRACKING
         a: CLIENT TRACKING MAYBE
@@ -639,6 +665,44 @@ def test_the_table_is_bounded(three, config_name):
         assert sorted(kept + gone) == sorted(n.encode() for n in names)
     finally:
         b.ok("CONFIG", "SET", "tracking-table-max-keys", 1000000)
+
+
+def test_expired_and_read_again(debugger):
+    """The message follows the reply; even with NOLOOP, since its time has
+    changed the key, not the client; who has read it keeps it anew."""
+    a = debugger
+    a.ok("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    a.call("HELLO", "3")
+    a.ok("CLIENT", "TRACKING", "ON", "NOLOOP")
+    told = (">", [("$", b"invalidate"), ("*", [("$", b"y")])])
+    a.ok("MULTI")
+    for args in ("MSET x 1 y 2", "PEXPIRE y 20", "GET y"):
+        assert a.call(*args.split()) == ("+", b"QUEUED")
+    assert a.call("EXEC") == ("*", [("+", b"OK"), (":", 1), ("$", b"2")])
+    time.sleep(0.04)
+    assert a.call("MGET", "x", "y") == ("*", [("$", b"1"), ("_", None)])
+    assert a.read() == told
+    with Raw(a.sock.getpeername()) as b:
+        b.ok("SET", "y", "3")
+    assert a.read() == told
+
+
+def test_messages_are_no_parts_of_replies(raw):
+    """Of EXEC's, when more is read than may be kept."""
+    a, b = raw(), raw()
+    a.call("HELLO", "3")
+    a.ok("CLIENT", "TRACKING", "ON")
+    b.ok("MSET", "k1", 1, "k2", 2, "k3", 3)
+    b.ok("CONFIG", "SET", "tracking-table-max-keys", "1")
+    try:
+        a.ok("MULTI")
+        for i in range(1, 4):
+            assert a.call("GET", "k%d" % i) == ("+", b"QUEUED")
+        assert a.call("EXEC") == ("*", [("$", b"%d" % i)
+                                        for i in range(1, 4)])
+        assert [a.read()[0] for _ in range(2)] == [">", ">"]
+    finally:
+        b.ok("CONFIG", "SET", "tracking-table-max-keys", "1000000")
 
 
 def test_the_table_shrinks_with_its_bound(raw):
