@@ -714,20 +714,21 @@ static struct track_link track__link_of(const struct track_key *k,
 static void track_changed(struct lane *from, const struct touch *what,
                           struct str ns, struct str local) {
     struct track_hub *h = from->k->track;
-    uint64_t who = what->self ? what->who : 0;
     struct buf name = { 0 };
     struct track_key *k;
     struct table_at at;
 
     pthread_mutex_lock(&h->lock);
-    if (h->prefixes != NULL) track__spread(h, who, ns, local, &name);
+    if (h->prefixes != NULL)
+        track__spread(h, what->self ? what->who : 0, ns, local, &name);
     k = track__find(h, ns, local, &at);
     if (k != NULL) {
         bool first = what->read == READ_FIRST, fresh;
         struct track_link l = track__link_of(
             k, what->read == UNREAD ? 0 : what->who);
 
-        track__invalidate(h, from, k, &at, who, first ? what->who : 0);
+        track__invalidate(h, from, k, &at, what->who,
+                          first ? what->who : 0);
         if (l.who != NULL) {
             k = track__make(h, ns, local);
             if (k == NULL || !track__link(h, k, l.who, l.forms, &fresh))
