@@ -3,8 +3,8 @@
  * EXEC is the one command that carries out others: it locks the shards of all
  * of them at once, so a transaction is as atomic as a single command.
  *
- * floor 7 - uses: base shard reply instance world client monitor watch arg
- *    call settle admit exec
+ * floor 7 - uses: base shard reply instance world client monitor track watch
+ *    arg call settle admit exec
  */
 static enum outcome cmd_multi(struct call *x) {
     if ((x->c->flags & CLIENT_MULTI) != 0) {
