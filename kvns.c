@@ -12093,11 +12093,14 @@ struct side_key {
 };
 
 /* A key that was changed, for those who track it; its name follows. */
+enum touch_read { UNREAD, READ_FIRST, READ_AGAIN };
+
 struct touch {
     uint64_t who;               /* client that tracks itself; 0: another */
     uint32_t nslen, n;          /* nslen UINT32_MAX: default; n UINT32_MAX: the
                                    whole namespace, or for both everything */
     bool self;                  /* not by its time, or for want of memory */
+    uint8_t read;               /* see enum touch_read: has `who` since? */
 };
 
 struct event {
@@ -12856,6 +12859,33 @@ static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
         s->touched_lost = true;
     }
     atomic_store_explicit(&s->news, true, memory_order_relaxed);
+}
+
+/* A client reads what it has changed, in one transaction, and keeps it: what
+ * it knows from then on is no older than the change.  Where very many changes
+ * are noted they are not searched: then it knows nothing. */
+static COLD void shard_touched_read(struct shard *s, uint64_t who,
+                                    enum touch_read how, struct str ns,
+                                    struct str local) {
+    struct buf *b = &s->touched;
+    struct touch t;
+
+    if (b->n > 4096) return;
+    for (size_t at = 0, key; at < b->n; at = key) {
+        memcpy(&t, b->p + at, sizeof t);
+        key = at + sizeof t;
+        if (t.nslen != UINT32_MAX) key += t.nslen;
+        if (t.n == UINT32_MAX) continue;
+        key += t.n;
+        if (t.read != UNREAD || t.who != who || t.n != local.n ||
+            (t.nslen == UINT32_MAX) != (ns.p == NULL) ||
+            memcmp(b->p + key - t.n, local.p, local.n) != 0 ||
+            (ns.p != NULL &&
+             !str_eq(str_of(b->p + at + sizeof t, t.nslen), ns)))
+            continue;
+        t.read = (uint8_t)how;
+        memcpy(b->p + at, &t, sizeof t);
+    }
 }
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
@@ -28301,15 +28331,16 @@ static void track__tell(struct track_hub *h, struct lane *from,
     buf_free(&name);
 }
 
-/* Tell of a change by client `who` (0: nobody) those who keep a key, whose
- * record goes. */
+/* Tell of a change by client `who` (0: nobody) those who keep a key, but not
+ * `reader` (0: nobody); the key's record goes. */
 static void track__invalidate(struct track_hub *h, struct lane *from,
                               struct track_key *k, struct table_at *at,
-                              uint64_t who) {
+                              uint64_t who, uint64_t reader) {
     for (uint32_t i = 0; i < k->count; i++) {
         const struct tracker *t = k->links[i].who;
 
         if (t->gone || (t->flags & TRACK_BCAST) != 0) continue;
+        if (reader != 0 && t->id == reader) continue;
         if ((t->flags & TRACK_NOLOOP) != 0 && t->id == who) continue;
         track__tell(h, from, t, k->links[i].forms, k);
     }
@@ -28377,11 +28408,14 @@ static uint32_t track__place(const struct track_key *k,
     return lo;
 }
 
+/* Note that a tracker keeps a key; *fresh: it did not before.  False: no
+ * memory. */
 static bool track__link(struct track_hub *h, struct track_key *k,
-                        struct tracker *t, unsigned form) {
+                        struct tracker *t, unsigned form, bool *fresh) {
     uint32_t i = track__place(k, t);
 
-    if (i == k->count || k->links[i].who != t) {
+    *fresh = i == k->count || k->links[i].who != t;
+    if (*fresh) {
         if (!track__room(h, k)) return false;
         i = track__place(k, t);
         memmove(k->links + i + 1, k->links + i,
@@ -28395,18 +28429,17 @@ static bool track__link(struct track_hub *h, struct track_key *k,
     return true;
 }
 
-/* Call keys changed until there are as many as may be, but not `spare` and not
- * more of them than `budget`. */
+/* Call keys changed until there are as many as may be, but not more of them
+ * than `budget`. */
 static void track__limit(struct track_hub *h, struct lane *from,
-                         const struct track_key *spare, size_t budget) {
+                         size_t budget) {
     int64_t most = from->k->opt.tracking_table_max_keys;
     struct table_at at;
 
     while (most > 0 && h->keys.count > (uint64_t)most && budget-- > 0) {
         struct track_key *k = table_random(&h->keys, &h->rand, &at);
 
-        if (k == spare && h->keys.count > 1) continue;
-        track__invalidate(h, from, k, &at, 0);
+        track__invalidate(h, from, k, &at, 0, 0);
     }
 }
 
@@ -28416,26 +28449,38 @@ static void track_sweep(struct lane *from) {
     struct track_hub *h = from->k->track;
 
     pthread_mutex_lock(&h->lock);
-    track__limit(h, from, NULL, 2000);
+    track__limit(h, from, 2000);
     pthread_mutex_unlock(&h->lock);
     track__free_some(h);
 }
 
+/* Let go of keys that are too many, now that what was noted has its reply: in
+ * the midst of EXEC's a message would be taken for one of its parts. */
+static void track_limit(struct lane *from) {
+    struct track_hub *h = from->k->track;
+
+    pthread_mutex_lock(&h->lock);
+    track__limit(h, from, SIZE_MAX);
+    pthread_mutex_unlock(&h->lock);
+}
+
 /* Remember that a client has read a key, whose shard is locked.  alias: it
- * said default/x. */
-static void track_note(struct client *c, struct str ns, struct str local,
+ * said default/x.  True: it did not keep it before. */
+static bool track_note(struct client *c, struct str ns, struct str local,
                        bool alias) {
     unsigned form = alias ? TRACK_ALIAS : TRACK_PRINTED;
     struct track_hub *h = c->lane->k->track;
     struct track_key *k;
     struct table_at at;
+    bool fresh = false;
 
     pthread_mutex_lock(&h->lock);
     k = track__find(h, ns, local, &at);
     if (k == NULL) k = track__make(h, ns, local);
-    if (k == NULL || !track__link(h, k, c->tracker, form)) track__lose(h);
-    else track__limit(h, c->lane, k, SIZE_MAX);
+    if (k == NULL || !track__link(h, k, c->tracker, form, &fresh))
+        track__lose(h);
     pthread_mutex_unlock(&h->lock);
+    return fresh;
 }
 
 /* ---- prefixes ------------------------------------------------------------ */
@@ -28662,9 +28707,17 @@ static void track_flushed(struct lane *from, struct str scope) {
     pthread_mutex_unlock(&h->lock);
 }
 
-/* A key has changed; by client `who` (0: by nobody), or by its time, for
- * which `self` is false.  No shard is locked. */
-static void track_changed(struct lane *from, uint64_t who, bool self,
+/* The link of a client with a key; without `who` where there is none. */
+static struct track_link track__link_of(const struct track_key *k,
+                                        uint64_t client) {
+    for (uint32_t i = 0; client != 0 && i < k->count; i++)
+        if (k->links[i].who->id == client && !k->links[i].who->gone)
+            return k->links[i];
+    return (struct track_link){ NULL, 0 };
+}
+
+/* A key has changed, as a shard has noted it.  No shard is locked. */
+static void track_changed(struct lane *from, const struct touch *what,
                           struct str ns, struct str local) {
     struct track_hub *h = from->k->track;
     struct buf name = { 0 };
@@ -28673,9 +28726,21 @@ static void track_changed(struct lane *from, uint64_t who, bool self,
 
     pthread_mutex_lock(&h->lock);
     if (h->prefixes != NULL)
-        track__spread(h, self ? who : 0, ns, local, &name);
+        track__spread(h, what->self ? what->who : 0, ns, local, &name);
     k = track__find(h, ns, local, &at);
-    if (k != NULL) track__invalidate(h, from, k, &at, who);
+    if (k != NULL) {
+        bool first = what->read == READ_FIRST, fresh;
+        struct track_link l = track__link_of(
+            k, what->read == UNREAD ? 0 : what->who);
+
+        track__invalidate(h, from, k, &at, what->who,
+                          first ? what->who : 0);
+        if (l.who != NULL) {
+            k = track__make(h, ns, local);
+            if (k == NULL || !track__link(h, k, l.who, l.forms, &fresh))
+                track__lose(h);
+        }
+    }
     pthread_mutex_unlock(&h->lock);
     buf_free(&name);
 }
@@ -44574,7 +44639,7 @@ static COLD void settle__changes(struct lane *l, const struct buf *b) {
         if (t.n != UINT32_MAX) local = str_of(b->p + at, t.n);
         at += local.n;
         if (local.p == NULL) track_flushed(l, ns);
-        else track_changed(l, t.who, t.self, ns, local);
+        else track_changed(l, &t, ns, local);
     }
 }
 
@@ -45028,13 +45093,19 @@ static inline void admit_look_ahead(struct lane *l, size_t bytes) {
  */
 
 static void exec__note_key(void *ctx, size_t i) {
-    const struct call *x = ctx;
+    struct call *x = ctx;
     struct str key = x->argv[i], ns, local;
+    struct keyref ref;
+    bool alias, fresh;
 
     key_split(&x->w, key, &ns, &local);
-    track_note(x->c, ns, local,
-               x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
-                   !key_needs_prefix(true, local));
+    alias = x->w.bound.p == NULL && ns.p == NULL && local.n < key.n &&
+            !key_needs_prefix(true, local);
+    fresh = track_note(x->c, ns, local, alias);
+    key_home(&x->w, key, &ref);
+    if (ref.shard->touched.n > 0)
+        shard_touched_read(ref.shard, x->w.who,
+                           fresh ? READ_FIRST : READ_AGAIN, ns, local);
 }
 
 /* Remember which keys a client has read that tracks them; their shards are
@@ -45183,6 +45254,7 @@ static COLD enum outcome exec__run_tracking(struct call *x) {
     st->calls++;
     if (what == FAILED) call_failed(x->lane, st, x->r, false);
     if (x->w.news) settle_call(x);
+    track_limit(x->lane);
     return what;
 }
 
@@ -45525,8 +45597,8 @@ static COLD void exec_let_in(struct lane *l) {
  * EXEC is the one command that carries out others: it locks the shards of all
  * of them at once, so a transaction is as atomic as a single command.
  *
- * floor 7 - uses: base shard reply instance world client monitor watch arg
- *    call settle admit exec
+ * floor 7 - uses: base shard reply instance world client monitor track watch
+ *    arg call settle admit exec
  */
 static enum outcome cmd_multi(struct call *x) {
     if ((x->c->flags & CLIENT_MULTI) != 0) {
@@ -45659,6 +45731,7 @@ static enum outcome cmd_exec(struct call *x) {
     client_discard(c);
     if (x->w.news) settle_set(x->lane, set);
     x->w.news = false;
+    if (x->w.who != 0) track_limit(x->lane);
     return DONE;
 }
 
