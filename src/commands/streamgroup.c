@@ -20,6 +20,29 @@ static inline struct mem *streamgroup_mem(const struct streamgroup *x) {
     return &x->ed.ref.shard->mem;
 }
 
+/* The group has read up to an ID: its last, or as was asked for. */
+static inline void streamgroup_reaches(struct streamgroup *x,
+                                       struct stream_id last, int64_t read) {
+    readers_group_keep(&x->s->groups, streamgroup_mem(x), x->g);
+    x->g->last = last;
+    x->g->read = read;
+}
+
+/* Take an entry off the pending ones.  False: no memory. */
+static inline bool streamgroup_settle(struct streamgroup *x,
+                                      struct stream_id id, bool *found) {
+    return readers_settle(&x->s->groups, x->g, streamgroup_mem(x), &x->s->held,
+                          id, found);
+}
+
+/* Give an entry to a consumer.  False: no memory. */
+static inline bool streamgroup_give(struct streamgroup *x, struct stream_id id,
+                                    struct readers_consumer *c, int64_t at,
+                                    uint64_t times) {
+    return readers_give(&x->s->groups, x->g, streamgroup_mem(x), &x->s->held,
+                        id, c, at, times);
+}
+
 /* Open the key at argv[1], which must be a stream if it is there, and find the
  * group of argv[2]: both NULL if there is none.  False: answered. */
 static bool streamgroup__open_or_reply(struct call *x,
@@ -60,11 +83,12 @@ static struct readers_consumer *streamgroup_consumer(struct call *x,
     struct readers_consumer *c = readers_consumer(g->g, name);
 
     if (c != NULL) {
+        readers_keep(&g->s->groups, streamgroup_mem(g), g->g, c);
         c->seen = x->w.now;
         return c;
     }
-    c = readers_consumer_make(g->g, streamgroup_mem(g), &g->s->held, name,
-                              x->w.now);
+    c = readers_consumer_make(&g->s->groups, g->g, streamgroup_mem(g),
+                              &g->s->held, name, x->w.now);
     if (c != NULL) edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
     return c;
 }
@@ -175,8 +199,7 @@ static enum outcome cmd_xgroup_setid(struct call *x) {
         edit_cancel(&g.ed);
         return FAILED;
     }
-    g.g->last = id;
-    g.g->read = read;
+    streamgroup_reaches(&g, id, read);
     edit_commit_aside(&g.ed, EVENT_STREAM, "xgroup-setid", false);
     reply_ok(x->r);
     return DONE;
@@ -206,8 +229,8 @@ static enum outcome cmd_xgroup_createconsumer(struct call *x) {
         reply_int(x->r, 0);
         return DONE;
     }
-    c = readers_consumer_make(g.g, streamgroup_mem(&g), &g.s->held, x->argv[4],
-                              x->w.now);
+    c = readers_consumer_make(&g.s->groups, g.g, streamgroup_mem(&g),
+                              &g.s->held, x->argv[4], x->w.now);
     edit_commit_aside(&g.ed, EVENT_STREAM,
                       c == NULL ? NULL : "xgroup-createconsumer", false);
     if (c == NULL) return reply_err(x, ERR_MEMORY);
@@ -229,7 +252,8 @@ static enum outcome cmd_xgroup_delconsumer(struct call *x) {
         return DONE;
     }
     pending = c->pending.count;
-    ok = readers_consumer_drop(g.g, streamgroup_mem(&g), &g.s->held, c);
+    ok = readers_consumer_drop(&g.s->groups, g.g, streamgroup_mem(&g),
+                               &g.s->held, c);
     edit_commit_aside(&g.ed, EVENT_STREAM, ok ? "xgroup-delconsumer" : NULL,
                       false);
     if (!ok) return reply_err(x, ERR_MEMORY);
@@ -255,7 +279,7 @@ static enum outcome cmd_xack(struct call *x) {
     }
     for (size_t i = 3; ok && i < x->argc; i++) {
         streams_parse_id(x->argv[i], 0, true, &id, NULL);
-        ok = readers_settle(g.g, streamgroup_mem(&g), &g.s->held, id, &found);
+        ok = streamgroup_settle(&g, id, &found);
         if (ok) n += found;
     }
     if (n > 0 || !ok) edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
@@ -458,8 +482,7 @@ static bool streamgroup__claim_one(struct call *x, struct streamgroup *g,
     bool found;
 
     if (!stream_find(g->s, id, &w))
-        return readers_settle(g->g, streamgroup_mem(g), &g->s->held, id,
-                              &found);
+        return streamgroup_settle(g, id, &found);
     if (p == NULL && !c->force) return true;
     if (p != NULL && c->idle > 0 &&
         streamgroup_since(x->w.now, p->at) < c->idle)
@@ -468,8 +491,7 @@ static bool streamgroup__claim_one(struct call *x, struct streamgroup *g,
     if (c->times >= 0) times = (uint64_t)c->times;
     else if (!c->just_id) times++;
     who = streamgroup_consumer(x, g, x->argv[3]);
-    if (who == NULL || !readers_give(g->g, streamgroup_mem(g), &g->s->held,
-                                     id, who, c->at, times))
+    if (who == NULL || !streamgroup_give(g, id, who, c->at, times))
         return false;
     if (c->just_id) streams_reply_id(x->r, id);
     else streams_reply_entry(x->r, &w);
@@ -497,7 +519,8 @@ static enum outcome cmd_xclaim(struct call *x) {
         if (g.g != NULL) return FAILED;
         return streamgroup_none(x, x->argv[1], x->argv[2], "");
     }
-    if (stream_id_cmp(c.last, g.g->last) > 0) g.g->last = c.last;
+    if (stream_id_cmp(c.last, g.g->last) > 0)
+        streamgroup_reaches(&g, c.last, g.g->read);
     mark = reply_array_later(x->r);
     for (size_t i = 5; i < c.ids_end && !x->r->failed; i++) {
         streams_parse_id(x->argv[i], 0, true, &id, NULL);
@@ -548,7 +571,6 @@ static bool streamgroup__scan(struct call *x, struct streamgroup *g,
                               struct streamgroup__scan *c) {
     struct ids_at at = ids_seek(&g->g->pending, c->at);
     int64_t attempts = c->count * 10, left = c->count;
-    struct mem *m = streamgroup_mem(g);
     struct readers_consumer *who = NULL;
     struct stream_walk w;
 
@@ -568,9 +590,9 @@ static bool streamgroup__scan(struct call *x, struct streamgroup *g,
             if (who == NULL) return false;
         }
         if (!buf_put(&c->ids[gone], &p.id, sizeof p.id)) return false;
-        if (gone ? !readers_settle(g->g, m, &g->s->held, p.id, &found) :
-                   !readers_give(g->g, m, &g->s->held, p.id, who, x->w.now,
-                                 p.times + !c->just_id))
+        if (gone ? !streamgroup_settle(g, p.id, &found) :
+                   !streamgroup_give(g, p.id, who, x->w.now,
+                                     p.times + !c->just_id))
             return false;
         left--;
         c->at = p.id;

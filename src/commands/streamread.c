@@ -235,14 +235,11 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
     size_t mark = reply_array_later(x->r), n = 0;
     struct ids_at at = { NULL, 0 };
     struct stream_walk w;
-    bool refused;
 
     if (stream_id_next(&id)) at = ids_seek(&c->pending, id);
     for (; at.leaf != NULL && (count == 0 || (int64_t)n < count) &&
            !x->r->failed;
          ids_next(&at), n++) {
-        struct readers_pending *p;
-
         memcpy(&id, ids_item(at), sizeof id);
         if (!stream_find(g->s, id, &w)) {
             reply_array(x->r, 2);
@@ -251,11 +248,9 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
             continue;
         }
         streams_reply_entry(x->r, &w);
-        p = ids_edit(&g->g->pending, streamgroup_mem(g), &g->s->held, id,
-                     &refused);
-        if (p == NULL) return false;
-        p->at = x->w.now;
-        p->times++;
+        if (!readers_again(&g->s->groups, g->g, streamgroup_mem(g),
+                           &g->s->held, id, x->w.now))
+            return false;
     }
     reply_array_set(x->r, mark, n);
     return true;
@@ -264,11 +259,11 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
 /* The group has read an entry that it had not. */
 static inline void streamread__advance(struct streamgroup *g,
                                        struct stream_id id) {
-    if (g->g->read != READERS_UNKNOWN && !stream_has_holes(g->s, id))
-        g->g->read++;
-    else if (g->s->added != 0)
-        g->g->read = stream_rank(g->s, id);
-    g->g->last = id;
+    int64_t read = g->g->read;
+
+    if (read != READERS_UNKNOWN && !stream_has_holes(g->s, id)) read++;
+    else if (g->s->added != 0) read = stream_rank(g->s, id);
+    streamgroup_reaches(g, id, read);
 }
 
 /* Answer entries that the group has not read, and give them to a consumer.
@@ -284,8 +279,7 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
     stream_walk(g->s, id, stream_id_max, false, &w);
     while ((count == 0 || (int64_t)n < count) && !x->r->failed &&
            stream_next(&w)) {
-        if (!noack && !readers_give(g->g, streamgroup_mem(g), &g->s->held,
-                                    w.id, c, x->w.now, 1))
+        if (!noack && !streamgroup_give(g, w.id, c, x->w.now, 1))
             return false;
         streamread__advance(g, w.id);
         streams_reply_entry(x->r, &w);

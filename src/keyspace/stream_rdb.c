@@ -11,9 +11,9 @@
  *
  * IDs of 16 bytes are big-endian, other numbers are RDB's lengths.
  *
- * The parts that may be large are nodes and leaves of pending entries.  For a
- * snapshot these are pinned and written one by one; the text between them is
- * written when the stream is frozen.
+ * A frozen stream is written part by part: a node, a leaf of pending entries,
+ * or what stands between these.  Nodes go in order of their IDs; groups,
+ * consumers and pending entries in any, which no reader minds.
  *
  * What is read is believed in nothing: a stream that does not hold together
  * (packs that lie, IDs out of order, a pending entry of two consumers or of
@@ -22,35 +22,25 @@
  * floor 3 - uses: base mem buf pack ids readers stream rdb
  */
 #if !defined(KVNS_NO_STREAMS)
-enum stream_rdb_kind {
-    STREAM_RDB_TEXT,            /* bytes of the text, up to `end` */
-    STREAM_RDB_NODE,
-    STREAM_RDB_PENDING,         /* a leaf of a group's pending entries */
-    STREAM_RDB_IDS              /* a leaf of a consumer's */
+/* Where the writing of a frozen stream is: what comes next. */
+enum stream_rdb_part {
+    STREAM_RDB_BEGIN,
+    STREAM_RDB_NODES,
+    STREAM_RDB_GROUPS,
+    STREAM_RDB_PENDING,
+    STREAM_RDB_CONSUMERS,
+    STREAM_RDB_IDS,
+    STREAM_RDB_END
 };
 
-struct stream_rdb_part {
-    enum stream_rdb_kind kind;
-    struct stream_id id;        /* of a node */
-    union {
-        size_t end;
-        struct stream_node *node;
-        struct ids_leaf *leaf;
-    } is;
-};
-
-/* A stream as it was. */
-struct stream_frozen {
-    struct buf text;            /* what stands between the large parts */
-    struct buf parts;           /* of struct stream_rdb_part */
-    size_t n, at;               /* parts; those before are let go */
-    size_t text_at;             /* text that was read */
-};
-
-/* Where a stream is written to: into `out`, or frozen. */
-struct stream_rdb__to {
-    struct buf *out;
-    struct stream_frozen *f;    /* NULL: written at once */
+/* A frozen stream on its way out. */
+struct stream_flow {
+    struct stream_frozen was;
+    struct readers_was *group, *who;    /* being written */
+    uint32_t groups;            /* still to come */
+    uint32_t consumers;         /* of that group */
+    uint8_t part;               /* enum stream_rdb_part */
+    bool lost;                  /* something was not there any more */
 };
 
 static void stream_rdb__put_id(struct buf *b, struct stream_id id) {
@@ -66,81 +56,52 @@ static void stream_rdb__put_lens(struct buf *b, struct stream_id id) {
     rdb_put_len(b, id.seq);
 }
 
-/* Append one of the large parts. */
-static void stream_rdb__put(struct buf *b,
-                            const struct stream_rdb_part *part) {
-    const struct stream_node *node = part->is.node;
-    const struct ids_leaf *leaf = part->is.leaf;
+static void stream_rdb__put_node(struct buf *b, struct stream_slot slot) {
+    rdb_put_len(b, 16);
+    stream_rdb__put_id(b, slot.id);
+    rdb_put_pack(b, str_of(slot.node->room, slot.node->bytes),
+                 slot.node->elements);
+}
 
-    if (part->kind == STREAM_RDB_NODE) {
-        rdb_put_len(b, 16);
-        stream_rdb__put_id(b, part->id);
-        rdb_put_pack(b, str_of(node->room, node->bytes), node->elements);
-        return;
-    }
+/* A leaf of a group's pending entries, or of a consumer's. */
+static void stream_rdb__put_leaf(struct buf *b, const struct ids_leaf *leaf) {
     for (uint32_t i = 0; i < leaf->n; i++) {
         struct readers_pending p;
 
         memcpy(&p, ids__at(leaf, i), leaf->size);
         stream_rdb__put_id(b, p.id);
-        if (part->kind != STREAM_RDB_PENDING) continue;
+        if (leaf->size != sizeof p) continue;
         rdb_put_ms(b, p.at);
         rdb_put_len(b, p.times);
     }
 }
 
-/* The next large part: written, or taken down and pinned. */
-static void stream_rdb__part(struct stream_rdb__to *to,
-                             struct stream_rdb_part part) {
-    struct stream_frozen *f = to->f;
-    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
-
-    if (f == NULL) {
-        stream_rdb__put(to->out, &part);
-        return;
-    }
-    if (f->text.n > f->text_at) {
-        text.is.end = f->text_at = f->text.n;
-        if (buf_put(&f->parts, &text, sizeof text)) f->n++;
-    }
-    if (!buf_put(&f->parts, &part, sizeof part)) return;
-    f->n++;
-    if (part.kind == STREAM_RDB_NODE) stream_pin(part.is.node);
-    else ids_pin(part.is.leaf);
+static void stream_rdb__put_leaves(struct buf *b, const struct ids *t) {
+    rdb_put_len(b, t->count);
+    for (const struct ids_leaf *l = t->first; l != NULL; l = l->next)
+        stream_rdb__put_leaf(b, l);
 }
 
-static void stream_rdb__leaves(struct stream_rdb__to *to, const struct ids *t,
-                               enum stream_rdb_kind kind) {
-    rdb_put_len(to->out, t->count);
-    for (struct ids_leaf *l = t->first; l != NULL; l = l->next) {
-        struct stream_rdb_part part = { kind, { 0, 0 }, { 0 } };
-
-        part.is.leaf = l;
-        stream_rdb__part(to, part);
-    }
+/* What a group begins with, up to its pending entries. */
+static void stream_rdb__put_group(struct buf *b, struct str name,
+                                  struct stream_id last, int64_t read) {
+    rdb_put_str(b, name);
+    stream_rdb__put_lens(b, last);
+    rdb_put_len(b, (uint64_t)read);
 }
 
-static void stream_rdb__nodes(struct stream_rdb__to *to,
-                              const struct ids *nodes) {
-    for (struct ids_at at = ids_first(nodes); at.leaf != NULL;
-         ids_next(&at)) {
-        struct stream_slot slot = stream__slot(at);
-        struct stream_rdb_part part = { STREAM_RDB_NODE, slot.id, { 0 } };
-
-        /* to pin nodes means to fetch them: some at a time */
-        if (at.i + 8 < at.leaf->n)
-            PREFETCH(stream__slot((struct ids_at){ at.leaf, at.i + 8 }).node);
-        part.is.node = slot.node;
-        stream_rdb__part(to, part);
-    }
+static void stream_rdb__put_consumer(struct buf *b, struct str name,
+                                     int64_t seen) {
+    rdb_put_str(b, name);
+    rdb_put_ms(b, seen);
 }
 
-static void stream_rdb__all(struct stream_rdb__to *to,
-                            const struct stream *s) {
-    struct buf *b = to->out;
-
+/* Append a whole stream. */
+static void stream_rdb_save(struct buf *b, const struct stream *s) {
     rdb_put_len(b, s->nodes.count);
-    stream_rdb__nodes(to, &s->nodes);
+    for (struct ids_at at = ids_first(&s->nodes); at.leaf != NULL;
+         ids_next(&at))
+        stream_rdb__put_node(b, stream__slot(at));
     rdb_put_len(b, s->len);
     stream_rdb__put_lens(b, s->last);
     stream_rdb__put_lens(b, s->first);
@@ -150,84 +111,148 @@ static void stream_rdb__all(struct stream_rdb__to *to,
     for (uint32_t i = 0; i < s->groups.n; i++) {
         const struct readers_group *g = s->groups.v[i];
 
-        rdb_put_str(b, readers_group_name(g));
-        stream_rdb__put_lens(b, g->last);
-        rdb_put_len(b, (uint64_t)g->read);
-        stream_rdb__leaves(to, &g->pending, STREAM_RDB_PENDING);
+        stream_rdb__put_group(b, readers_group_name(g), g->last, g->read);
+        stream_rdb__put_leaves(b, &g->pending);
         rdb_put_len(b, g->n);
         for (uint32_t j = 0; j < g->n; j++) {
-            rdb_put_str(b, readers_name(g->who[j]));
-            rdb_put_ms(b, g->who[j]->seen);
-            stream_rdb__leaves(to, &g->who[j]->pending, STREAM_RDB_IDS);
+            stream_rdb__put_consumer(b, readers_name(g->who[j]),
+                                     g->who[j]->seen);
+            stream_rdb__put_leaves(b, &g->who[j]->pending);
         }
     }
 }
 
-/* Append a whole stream. */
-static void stream_rdb_save(struct buf *out, const struct stream *s) {
-    struct stream_rdb__to to = { out, NULL };
+/* ---- writing what was ---------------------------------------------------- */
 
-    stream_rdb__all(&to, s);
-}
-
-/* The part of a frozen stream that comes next; NULL: there is none. */
-static const struct stream_rdb_part *stream_rdb__at(
-    const struct stream_frozen *f) {
-    return f->at == f->n ? NULL :
-               (const struct stream_rdb_part *)(const void *)f->parts.p +
-                   f->at;
-}
-
-/* Let go of the part that comes next. */
-static void stream_rdb__unpin(struct stream_frozen *f, struct mem *m) {
-    const struct stream_rdb_part *part = stream_rdb__at(f);
-
-    f->at++;
-    if (part->kind == STREAM_RDB_NODE) stream_unpin(m, part->is.node);
-    else if (part->kind != STREAM_RDB_TEXT) ids_unpin(m, part->is.leaf);
-}
-
-/* Let go of a frozen stream; what only it held is freed. */
-static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
-    while (f->at < f->n) stream_rdb__unpin(f, m);
-    buf_free(&f->text);
-    buf_free(&f->parts);
+/* Freeze a stream as it is, in no time: for stream_rdb_next until that says
+ * that it is over, and stream_rdb_end; f must stay where it is until then. */
+static void stream_rdb_freeze(struct stream *s, struct stream_flow *f) {
     memset(f, 0, sizeof *f);
+    stream_freeze(s, &f->was);
+    f->groups = f->was.groups.n;
 }
 
-/* Freeze a stream as it is.  False: no memory; else the caller must let go
- * with stream_frozen_drop. */
-static bool stream_freeze(struct stream *s, struct mem *m,
-                          struct stream_frozen *f) {
-    struct stream_rdb__to to = { &f->text, f };
-    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
-
-    memset(f, 0, sizeof *f);
-    stream_rdb__all(&to, s);
-    text.is.end = f->text.n;
-    f->text_at = 0;
-    if (buf_put(&f->parts, &text, sizeof text)) f->n++;
-    if (!f->text.failed && !f->parts.failed) return true;
-    stream_frozen_drop(f, m);
-    return false;
+/* What stands between the nodes and the groups. */
+static void stream_rdb__counts_of(struct buf *b,
+                                  const struct stream_frozen *f) {
+    rdb_put_len(b, f->len);
+    stream_rdb__put_lens(b, f->last);
+    stream_rdb__put_lens(b, f->first);
+    stream_rdb__put_lens(b, f->deleted);
+    rdb_put_len(b, f->added);
+    rdb_put_len(b, f->groups.n);
 }
 
-/* Append the next part of a frozen stream, if out is not NULL, and let go of
- * it.  False: there is none. */
-static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
-                               struct buf *out) {
-    const struct stream_rdb_part *part = stream_rdb__at(f);
+static enum stream_rdb_part stream_rdb__next_node(struct stream_flow *f,
+                                                  struct mem *m,
+                                                  struct buf *out) {
+    struct stream_slot slot;
 
-    if (part == NULL) return false;
-    if (part->kind == STREAM_RDB_TEXT) {
-        if (out != NULL)
-            buf_put(out, f->text.p + f->text_at, part->is.end - f->text_at);
-        f->text_at = part->is.end;
-    } else if (out != NULL) {
-        stream_rdb__put(out, part);
+    if (!stream_frozen_next(&f->was, &slot)) {
+        f->lost |= f->was.left > 0;
+        stream_rdb__counts_of(out, &f->was);
+        return STREAM_RDB_GROUPS;
     }
-    stream_rdb__unpin(f, m);
+    if (slot.node != NULL) {
+        stream_rdb__put_node(out, slot);
+        stream_frozen_read(&f->was, m, slot);
+    }
+    return STREAM_RDB_NODES;
+}
+
+static enum stream_rdb_part stream_rdb__next_group(struct stream_flow *f,
+                                                   struct mem *m,
+                                                   struct buf *out) {
+    struct readers_was *w;
+
+    if (!readers_frozen_next(&f->was.groups, m, &w)) {
+        f->lost |= f->groups > 0;
+        return STREAM_RDB_END;
+    }
+    if (w == NULL) return STREAM_RDB_GROUPS;
+    f->groups--;
+    f->group = w;
+    f->consumers = w->n;
+    stream_rdb__put_group(out, str_of(w->name, w->nlen), w->last, w->read);
+    rdb_put_len(out, w->count);
+    return STREAM_RDB_PENDING;
+}
+
+static enum stream_rdb_part stream_rdb__next_consumer(struct stream_flow *f,
+                                                      struct mem *m,
+                                                      struct buf *out) {
+    struct readers_was *w;
+
+    if (!readers_was_next(&f->was.groups, m, f->group, &w)) {
+        f->lost |= f->consumers > 0;
+        readers_was_read(m, f->group);
+        return STREAM_RDB_GROUPS;
+    }
+    if (w == NULL) return STREAM_RDB_CONSUMERS;
+    f->consumers--;
+    f->who = w;
+    stream_rdb__put_consumer(out, str_of(w->name, w->nlen), w->seen);
+    rdb_put_len(out, w->count);
+    return STREAM_RDB_IDS;
+}
+
+/* The next leaf of a group's pending entries, or of a consumer's.  False:
+ * there is none. */
+static bool stream_rdb__next_leaf(struct stream_flow *f, struct mem *m,
+                                  struct ids_frozen *t, struct buf *out) {
+    struct ids_leaf *leaf;
+
+    if (!ids_frozen_next(t, &leaf)) {
+        f->lost |= t->count > 0;
+        return false;
+    }
+    if (leaf == NULL) return true;
+    stream_rdb__put_leaf(out, leaf);
+    ids_frozen_read(t, m, leaf);
     return true;
+}
+
+/* Append the next part of a frozen stream.  False: there is none, that was
+ * all. */
+static bool stream_rdb_next(struct stream_flow *f, struct mem *m,
+                            struct buf *out) {
+    switch ((enum stream_rdb_part)f->part) {
+    case STREAM_RDB_BEGIN:
+        rdb_put_len(out, f->was.count);
+        f->part = STREAM_RDB_NODES;
+        break;
+    case STREAM_RDB_NODES:
+        f->part = (uint8_t)stream_rdb__next_node(f, m, out);
+        break;
+    case STREAM_RDB_GROUPS:
+        f->part = (uint8_t)stream_rdb__next_group(f, m, out);
+        break;
+    case STREAM_RDB_PENDING:
+        if (stream_rdb__next_leaf(f, m, &f->group->pending, out)) break;
+        rdb_put_len(out, f->group->n);
+        f->part = STREAM_RDB_CONSUMERS;
+        break;
+    case STREAM_RDB_CONSUMERS:
+        f->part = (uint8_t)stream_rdb__next_consumer(f, m, out);
+        break;
+    case STREAM_RDB_IDS:
+        if (stream_rdb__next_leaf(f, m, &f->who->pending, out)) break;
+        readers_was_read(m, f->who);
+        f->part = STREAM_RDB_CONSUMERS;
+        break;
+    case STREAM_RDB_END: break;
+    }
+    return f->part != STREAM_RDB_END;
+}
+
+/* All parts were read.  False: what was written is not what was, since there
+ * was no memory to keep all of it. */
+static bool stream_rdb_end(struct stream_flow *f) {
+    bool whole = !f->lost && !f->was.failed && !f->was.groups.failed;
+
+    KVNS_ASSERT(f->part == STREAM_RDB_END);
+    stream_frozen_end(&f->was);
+    return whole;
 }
 
 /* ---- reading ------------------------------------------------------------- */
@@ -335,7 +360,7 @@ static bool stream_rdb__consumer(struct stream_rdb__in *x,
     if (!rdb_get_str(x->in, &name)) return false;
     if (readers_consumer(g, name) != NULL)
         return rdb_fail(x->in, "has a consumer twice");
-    c = readers_consumer_make(g, x->m, &x->s->held, name, seen);
+    c = readers_consumer_make(&x->s->groups, g, x->m, &x->s->held, name, seen);
     x->refused = c == NULL;
     if (c == NULL || !rdb_get_ms(x->in, &c->seen)) return false;
     if (x->type == RDB_STREAM_3 && !rdb_get_ms(x->in, &active)) return false;
@@ -397,8 +422,8 @@ static bool stream_rdb_load(struct stream *s, struct mem *m,
     return ok;
 }
 #else
-struct stream_frozen {
-    size_t n;
+struct stream_flow {
+    bool nothing;
 };
 
 /* Write nothing: there are no streams to be saved. */
@@ -407,23 +432,21 @@ static void stream_rdb_save(struct buf *out, const struct stream *s) {
 }
 
 /* Freeze nothing. */
-static bool stream_freeze(struct stream *s, struct mem *m,
-                          struct stream_frozen *f) {
-    (void)s, (void)m;
-    f->n = 0;
-    return true;
-}
-
-/* Let nothing go. */
-static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
-    (void)f, (void)m;
+static void stream_rdb_freeze(struct stream *s, struct stream_flow *f) {
+    (void)s;
+    f->nothing = true;
 }
 
 /* There is no next part. */
-static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
-                               struct buf *out) {
+static bool stream_rdb_next(struct stream_flow *f, struct mem *m,
+                            struct buf *out) {
     (void)f, (void)m, (void)out;
     return false;
+}
+
+/* Nothing was written, and nothing was. */
+static bool stream_rdb_end(struct stream_flow *f) {
+    return f->nothing;
 }
 
 /* Say why a stream is not read. */

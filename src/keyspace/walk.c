@@ -17,10 +17,10 @@
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists and streams are frozen instead: the nodes of a list
- * play the same game, those of a stream are pinned, and both are copied when
- * written to.  Asides are streamed one after the other; while one is, the file
- * belongs to it, and records of other keys wait in `side`.
+ * first (big_keep).  Lists and streams are frozen instead: their nodes play the
+ * same game, and are copied when written to.  Asides are streamed one after the
+ * other; while one is, the file belongs to it, and records of other keys wait
+ * in `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -58,14 +58,14 @@ struct walk_chunk {
 /* A large collection on its way to the file. */
 struct walk_aside {
     struct walk_aside *next;
-    struct big *big;            /* set, hash or sorted set, or NULL */
+    struct big *big;            /* all but a list, or NULL */
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
     struct buf key, dues;       /* of a hash with deadlines, see save */
     struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
-    struct stream_frozen flow;  /* of a stream */
+    struct stream_flow flow;
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
     uint8_t shape, db;
@@ -337,9 +337,9 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
     } else if (a->shape == SHAPE_STREAM) {
-        if (!stream_freeze(&((struct big_stream *)b)->s, &s->mem, &a->flow))
-            goto refused;
-        a->count = a->flow.n;
+        stream_rdb_freeze(&((struct big_stream *)b)->s, &a->flow);
+        a->big = b;
+        b->aside = a;
     } else {
         a->big = b;
         a->count = big_count(b);
@@ -445,6 +445,8 @@ static void walk__end_aside(struct shard *s) {
 
     if (!w->discard && a->saved != a->count)
         snapshot_fail(sn, "elements of a collection were lost");
+    if (a->shape == SHAPE_STREAM && !stream_rdb_end(&a->flow))
+        snapshot_fail(sn, "out of memory");
     if (a->big != NULL) {
         a->big->aside = NULL;
         if (a->orphan) {
@@ -455,7 +457,6 @@ static void walk__end_aside(struct shard *s) {
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
     if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
-    stream_frozen_drop(&a->flow, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     walk__drop_dues(s, a);
@@ -501,17 +502,17 @@ static void walk__stream(struct shard *s, size_t *budget) {
             if (!w->discard && !walk__give(s, true, a->blob)) a->saved = 0;
             was = w->out.n;
             *budget = 0;
+        } else if (a->shape == SHAPE_STREAM) {
+            size_t at = w->out.n;
+
+            more = stream_rdb_next(&a->flow, &s->mem, &w->out);
+            *budget -= size_min(*budget, (w->out.n - at) / 64);
+            /* to read it is the way to let go of it */
+            if (w->discard) buf_reset(&w->out);
         } else if (a->big != NULL) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
-        } else if (a->shape == SHAPE_STREAM) {
-            size_t at = w->out.n;
-
-            more = stream_frozen_next(&a->flow, &s->mem,
-                                      w->discard ? NULL : &w->out);
-            a->saved += more;
-            *budget -= size_min(*budget, (w->out.n - at) / 64);
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
             if (more && !w->discard) save_node(&w->out, pack, count);

@@ -15,9 +15,10 @@
  * goes when it is empty.  Full nodes are split on the way down, so that an
  * insertion that is refused leaves a sound tree.
  *
- * Freezing, for snapshots: the caller takes down the leaves and pins them.  A
- * pinned leaf is not changed any more; a copy takes its place, and the leaf
- * lives, counted as kept, until it is let go.
+ * Freezing, for snapshots, takes no time: whoever froze the tree has a number,
+ * its epoch, which every leaf made from then on carries, and every leaf that
+ * has been read.  A leaf with another is old: it is not changed any more, a
+ * copy takes its place, and it lives, counted as kept, until it is read.
  *
  * The tree owns its leaves; `held` of the caller counts their bytes.  Places
  * and items are good until the next change.  Finding, putting and dropping
@@ -38,11 +39,10 @@ enum {
 
 struct ids_leaf {
     struct ids_leaf *prev, *next;
-    uint32_t pins;              /* those who froze it */
+    uint32_t epoch;             /* in a frozen tree: another than its, if old */
     uint16_t n, cap;            /* items, room for items */
     uint16_t size;              /* of an item */
-    bool loose;                 /* in no tree: the last pin frees it */
-    bool ends;                  /* goes with the whole tree: not counted */
+    bool loose;                 /* in no tree: reading it frees it */
     uint8_t items[];            /* each begins with its struct stream_id */
 };
 
@@ -52,13 +52,25 @@ struct ids_node {
     void *child[IDS_FAN];
 };
 
+struct ids_frozen;
+
 struct ids {
     void *root;                 /* leaf or node; NULL: empty */
     struct ids_leaf *first, *last;
     size_t count;               /* items */
     size_t leaves;
+    struct ids_frozen *frozen;  /* what it was, if somebody reads that */
     uint16_t size;              /* of an item */
     uint16_t height;            /* nodes above a leaf */
+};
+
+/* A tree as it was.  Of a tree there is one at a time. */
+struct ids_frozen {
+    struct ids *of;             /* NULL: has gone, or is all read */
+    struct ids_leaf *kept;      /* old leaves that have left it */
+    struct stream_id at;        /* in the tree what is below was read */
+    size_t count;               /* items still to be read */
+    uint32_t epoch;             /* not 0 */
 };
 
 /* A place: an item, or leaf NULL past an end. */
@@ -279,44 +291,38 @@ static const void *ids_find(const struct ids *t, struct stream_id id) {
 
 /* ---- leaves -------------------------------------------------------------- */
 
-static struct ids_leaf *ids__leaf(struct mem *m, size_t *held, size_t cap,
-                                  size_t size) {
-    struct ids_leaf *l = mem_try(m, ids__bytes(cap, size));
+static struct ids_leaf *ids__leaf(const struct ids *t, struct mem *m,
+                                  size_t *held, size_t cap) {
+    struct ids_leaf *l = mem_try(m, ids__bytes(cap, t->size));
 
     if (l == NULL) return NULL;
     memset(l, 0, IDS_HEADER);
     l->cap = (uint16_t)cap;
-    l->size = (uint16_t)size;
-    *held += mem_size(ids__bytes(cap, size));
+    l->size = t->size;
+    l->epoch = t->frozen == NULL ? 0 : t->frozen->epoch;
+    *held += mem_size(ids__bytes(cap, t->size));
     return l;
 }
 
-/* A leaf has left its tree: free it unless it is pinned. */
-static void ids__discard(struct mem *m, size_t *held, struct ids_leaf *l) {
+/* Is a leaf frozen and not read yet? */
+static inline bool ids__is_old(const struct ids *t, const struct ids_leaf *l) {
+    return UNLIKELY(t->frozen != NULL) && l->epoch != t->frozen->epoch;
+}
+
+/* A leaf has left its tree: free it, or keep it if it is old. */
+static void ids__discard(const struct ids *t, struct mem *m, size_t *held,
+                         struct ids_leaf *l) {
     size_t n = ids__bytes(l->cap, l->size);
 
     *held -= mem_size(n);
-    if (l->pins == 0) {
+    if (!ids__is_old(t, l)) {
         mem_drop(m, l, n);
         return;
     }
     l->loose = true;
-    if (!l->ends) m->kept += mem_size(n);
-}
-
-/* Hold a leaf as it is now, for ids_unpin. */
-static inline void ids_pin(struct ids_leaf *l) {
-    l->pins++;
-}
-
-/* Let go of a leaf. */
-static void ids_unpin(struct mem *m, struct ids_leaf *l) {
-    size_t n = ids__bytes(l->cap, l->size);
-
-    KVNS_ASSERT(l->pins > 0);
-    if (--l->pins > 0 || !l->loose) return;
-    if (!l->ends) m->kept -= mem_size(n);
-    mem_drop(m, l, n);
+    l->next = t->frozen->kept;
+    t->frozen->kept = l;
+    m->kept += mem_size(n);
 }
 
 /* Put a leaf into the place of the one the path leads to. */
@@ -342,14 +348,14 @@ static bool ids__own(struct ids *t, struct mem *m, size_t *held,
                      struct ids__path *path, size_t cap) {
     struct ids_leaf *was = path->leaf, *l;
 
-    if (LIKELY(was->pins == 0 && was->cap >= cap)) return true;
-    l = ids__leaf(m, held, size_max(cap, was->pins > 0 ? was->n : was->cap),
-                  t->size);
+    if (LIKELY(!ids__is_old(t, was) && was->cap >= cap)) return true;
+    l = ids__leaf(t, m, held,
+                  size_max(cap, ids__is_old(t, was) ? was->n : was->cap));
     if (l == NULL) return false;
     l->n = was->n;
     memcpy(ids__at(l, 0), ids__at(was, 0), (size_t)was->n * t->size);
     ids__replace(t, path, l);
-    ids__discard(m, held, was);
+    ids__discard(t, m, held, was);
     return true;
 }
 
@@ -449,7 +455,7 @@ static bool ids__split(struct ids *t, struct mem *m, size_t *held,
     struct ids_leaf *l;
 
     if (!ids__descend_roomy(t, m, held, id, path)) return false;
-    l = ids__leaf(m, held, most, t->size);
+    l = ids__leaf(t, m, held, most);
     if (l == NULL) return false;
     if (path->leaf->next == NULL && *i == path->leaf->n) {
         ids__link(t, path, l, id);
@@ -459,7 +465,7 @@ static bool ids__split(struct ids *t, struct mem *m, size_t *held,
         return true;
     }
     if (!ids__own(t, m, held, path, most)) {
-        ids__discard(m, held, l);
+        ids__discard(t, m, held, l);
         return false;
     }
     keep = path->leaf->n / 2u;
@@ -485,7 +491,7 @@ static void *ids_put(struct ids *t, struct mem *m, size_t *held,
 
     *made = false;
     if (t->root == NULL) {
-        l = ids__leaf(m, held, 1, t->size);
+        l = ids__leaf(t, m, held, 1);
         if (l == NULL) return NULL;
         t->root = t->first = t->last = l;
         t->leaves = 1;
@@ -576,7 +582,7 @@ static void ids__unlink(struct ids *t, struct mem *m, size_t *held,
     else t->last = l->prev;
     t->leaves--;
     ids__unlink_child(t, m, held, path);
-    ids__discard(m, held, l);
+    ids__discard(t, m, held, l);
 }
 
 /* Take the next leaf into that of a path, if both have become small. */
@@ -586,7 +592,7 @@ static void ids__merge(struct ids *t, struct mem *m, size_t *held,
     struct ids_leaf *l = path->leaf, *next = l->next;
 
     if (d < 0 || path->i[d] + 1 >= path->node[d]->n) return;
-    if (l->pins > 0 || next->pins > 0 || l->cap < l->n + next->n ||
+    if (ids__is_old(t, l) || ids__is_old(t, next) || l->cap < l->n + next->n ||
         (size_t)l->n + next->n > ids__most(t) / 2)
         return;
     memcpy(ids__at(l, l->n), ids__at(next, 0), (size_t)next->n * t->size);
@@ -624,13 +630,67 @@ static bool ids_drop(struct ids *t, struct mem *m, size_t *held,
     return true;
 }
 
-/* Free the first leaf with all its items; the tree is not empty. */
+/* Drop the first leaf with all its items; the tree is not empty. */
 static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
     struct ids__path path;
 
     ids__descend(t, ids__id(t->first, 0), &path);
     t->count -= path.leaf->n;
-    path.leaf->ends = true;
     ids__unlink(t, m, held, &path);
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* Freeze a tree as it is, in no time; f must stay where it is until
+ * ids_frozen_end.  The epoch is not 0 and new to the tree. */
+static void ids_freeze(struct ids *t, struct ids_frozen *f, uint32_t epoch) {
+    KVNS_ASSERT(t->frozen == NULL && epoch != 0);
+    memset(f, 0, sizeof *f);
+    f->of = t;
+    f->count = t->count;
+    f->epoch = epoch;
+    t->frozen = f;
+}
+
+/* The next leaf of a frozen tree, in no order, for ids_frozen_read; NULL: none
+ * this time.  False: there is none any more. */
+static bool ids_frozen_next(struct ids_frozen *f, struct ids_leaf **leaf) {
+    struct ids_at at;
+
+    *leaf = f->kept;
+    if (f->kept != NULL) return true;
+    if (f->of == NULL) return false;
+    at = ids_seek(f->of, f->at);
+    if (at.leaf != NULL) {
+        if (ids__is_old(f->of, at.leaf)) *leaf = at.leaf;
+        f->at = ids__id(at.leaf, at.leaf->n - 1u);
+        if (stream_id_next(&f->at)) return true;
+    }
+    /* the last one: what is kept from now on was read */
+    f->of->frozen = NULL;
+    f->of = NULL;
+    return *leaf != NULL;
+}
+
+/* A leaf was read: it is frozen no more. */
+static void ids_frozen_read(struct ids_frozen *f, struct mem *m,
+                            struct ids_leaf *l) {
+    size_t n = ids__bytes(l->cap, l->size);
+
+    KVNS_ASSERT(f->count >= l->n);
+    f->count -= l->n;
+    l->epoch = f->epoch;
+    if (!l->loose) return;
+    KVNS_ASSERT(f->kept == l);
+    f->kept = l->next;
+    m->kept -= mem_size(n);
+    mem_drop(m, l, n);
+}
+
+/* The tree of a frozen one goes: all its leaves have been dropped. */
+static void ids_frozen_orphan(struct ids *t) {
+    if (t->frozen == NULL) return;
+    t->frozen->of = NULL;
+    t->frozen = NULL;
 }
 #endif

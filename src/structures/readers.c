@@ -12,8 +12,12 @@
  * as they are listed.  Everything belongs to the stream, whose `held` counts
  * the bytes; names are copied.
  *
- * What is frozen for a snapshot is copied when it changes: so even a drop may
- * be refused, and nothing has changed then.
+ * Freezing, for snapshots, takes no time.  Before a group changes for the first
+ * time, or a consumer, what it is goes into a record (struct readers_was), and
+ * its index of pending entries is frozen (see ids); who reads what was makes
+ * the records of those that have not changed, one after the other.  A leaf that
+ * is frozen is copied when it changes: so even a drop may be refused, and
+ * nothing has changed then.  Without memory for a record, what was is lost.
  *
  * floor 1 - uses: base mem ids
  */
@@ -21,6 +25,7 @@
 struct readers_consumer {
     int64_t seen;               /* when it last did anything; wall clock, ms */
     struct ids pending;         /* of IDs alone */
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint32_t nlen;
     char name[];
 };
@@ -38,7 +43,9 @@ struct readers_group {
     int64_t read;               /* entries read, READERS_UNKNOWN if unknown */
     struct ids pending;         /* of struct readers_pending */
     struct readers_consumer **who;  /* in order of names */
+    struct readers_was *was;    /* what it was, if somebody reads that */
     uint32_t n, cap;
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint32_t nlen;
     char name[];
 };
@@ -47,6 +54,32 @@ struct readers_group {
 struct readers {
     struct readers_group **v;
     uint32_t n, cap;
+    struct readers_frozen *frozen;  /* what they were, if somebody reads that */
+};
+
+/* A group or a consumer as it was. */
+struct readers_was {
+    struct readers_was *next;
+    struct ids_frozen pending;
+    size_t count;               /* of these */
+    struct stream_id last;      /* of a group, as what follows */
+    int64_t read;
+    struct readers_group *group;    /* NULL: it has gone */
+    struct readers_was *who;    /* records of consumers to be read */
+    uint32_t n, walked;         /* consumers it had; in g->who those that stand
+                                   before this are records or new */
+    int64_t seen;               /* of a consumer */
+    uint32_t nlen;
+    char name[];
+};
+
+/* The groups of a stream as they were. */
+struct readers_frozen {
+    struct readers *of;
+    struct readers_was *first;  /* records of groups to be read */
+    uint32_t n, walked;         /* as in a record */
+    uint32_t epoch;             /* not 0 */
+    bool failed;                /* there was no memory for a record */
 };
 
 enum { READERS_UNKNOWN = -1 };
@@ -75,6 +108,128 @@ static bool readers__room(struct mem *m, size_t *held, void ***v, uint32_t n,
     *v = to;
     *cap = more;
     return true;
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* A record with a name for an index as it is.  NULL: no memory, so the whole
+ * is lost. */
+static COLD struct readers_was *readers__record(struct readers *r,
+                                                struct mem *m, struct ids *t,
+                                                struct str name) {
+    struct readers_was *w = mem_try(m, sizeof *w + name.n);
+
+    if (w == NULL) {
+        r->frozen->failed = true;
+        return NULL;
+    }
+    m->kept += mem_size(sizeof *w + name.n);
+    memset(w, 0, sizeof *w);
+    ids_freeze(t, &w->pending, r->frozen->epoch);
+    w->count = t->count;
+    w->nlen = (uint32_t)name.n;
+    if (name.n > 0) memcpy(w->name, name.p, name.n);
+    return w;
+}
+
+static COLD void readers__keep_group(struct readers *r, struct mem *m,
+                                     struct readers_group *g) {
+    struct readers_was *w = readers__record(r, m, &g->pending,
+                                            readers_group_name(g));
+
+    g->epoch = r->frozen->epoch;
+    g->was = w;
+    if (w == NULL) return;
+    w->last = g->last;
+    w->read = g->read;
+    w->n = g->n;
+    w->group = g;
+    w->next = r->frozen->first;
+    r->frozen->first = w;
+}
+
+static COLD void readers__keep_consumer(struct readers *r, struct mem *m,
+                                        struct readers_group *g,
+                                        struct readers_consumer *c) {
+    struct readers_was *w = readers__record(r, m, &c->pending,
+                                            readers_name(c));
+
+    c->epoch = r->frozen->epoch;
+    if (w == NULL) return;
+    w->seen = c->seen;
+    w->next = g->was->who;
+    g->was->who = w;
+}
+
+/* A group is about to change: what belongs to it, not its consumers. */
+static inline void readers_group_keep(struct readers *r, struct mem *m,
+                                      struct readers_group *g) {
+    if (LIKELY(r->frozen == NULL) || g->epoch == r->frozen->epoch) return;
+    readers__keep_group(r, m, g);
+}
+
+/* A consumer is about to change, and its group with it. */
+static inline void readers_keep(struct readers *r, struct mem *m,
+                                struct readers_group *g,
+                                struct readers_consumer *c) {
+    if (LIKELY(r->frozen == NULL)) return;
+    readers_group_keep(r, m, g);
+    if (g->was != NULL && c->epoch != r->frozen->epoch)
+        readers__keep_consumer(r, m, g, c);
+}
+
+/* Freeze all groups as they are, in no time; f must stay where it is until
+ * readers_frozen_end.  The epoch is not 0 and new to the stream. */
+static void readers_freeze(struct readers *r, struct readers_frozen *f,
+                           uint32_t epoch) {
+    KVNS_ASSERT(r->frozen == NULL && epoch != 0);
+    memset(f, 0, sizeof *f);
+    f->of = r;
+    f->n = r->n;
+    f->epoch = epoch;
+    r->frozen = f;
+}
+
+/* Take the record of the next group, in no order, for readers_was_read; NULL:
+ * none this time.  False: there is none any more. */
+static bool readers_frozen_next(struct readers_frozen *f, struct mem *m,
+                                struct readers_was **w) {
+    if (f->first == NULL && f->walked < f->of->n)
+        readers_group_keep(f->of, m, f->of->v[f->walked++]);
+    *w = f->first;
+    if (*w != NULL) f->first = (*w)->next;
+    return *w != NULL || f->walked < f->of->n;
+}
+
+/* The same of the consumers of a record's group. */
+static bool readers_was_next(struct readers_frozen *f, struct mem *m,
+                             struct readers_was *group,
+                             struct readers_was **w) {
+    struct readers_group *g = group->group;
+
+    if (group->who == NULL && g != NULL && group->walked < g->n)
+        readers_keep(f->of, m, g, g->who[group->walked++]);
+    *w = group->who;
+    if (*w != NULL) group->who = (*w)->next;
+    return *w != NULL || (g != NULL && group->walked < g->n);
+}
+
+/* A record was read, with all that it held. */
+static void readers_was_read(struct mem *m, struct readers_was *w) {
+    size_t n = sizeof *w + w->nlen;
+
+    KVNS_ASSERT(w->who == NULL && w->pending.of == NULL);
+    KVNS_ASSERT(w->pending.kept == NULL);
+    if (w->group != NULL) w->group->was = NULL;
+    m->kept -= mem_size(n);
+    mem_drop(m, w, n);
+}
+
+/* All records were read. */
+static void readers_frozen_end(struct readers_frozen *f) {
+    KVNS_ASSERT(f->first == NULL);
+    f->of->frozen = NULL;
+    f->of = NULL;
 }
 
 /* ---- groups -------------------------------------------------------------- */
@@ -136,6 +291,10 @@ static struct readers_group *readers_group_make(struct readers *r,
     memmove(r->v + i + 1, r->v + i, (r->n - i) * sizeof *r->v);
     r->v[i] = g;
     r->n++;
+    if (UNLIKELY(r->frozen != NULL)) {
+        g->epoch = r->frozen->epoch;
+        r->frozen->walked += i < r->frozen->walked;
+    }
     return g;
 }
 
@@ -144,6 +303,7 @@ static void readers__consumer_free(struct mem *m, size_t *held,
     size_t n = sizeof *c + c->nlen;
 
     while (c->pending.count > 0) ids_drop_leaf(&c->pending, m, held);
+    ids_frozen_orphan(&c->pending);
     *held -= mem_size(n);
     mem_drop(m, c, n);
 }
@@ -157,6 +317,7 @@ static bool readers__group_empty(struct mem *m, size_t *held,
         ids_drop_leaf(&g->pending, m, held);
         --*budget;
     }
+    ids_frozen_orphan(&g->pending);
     while (g->n > 0) {
         struct readers_consumer *c = g->who[g->n - 1];
 
@@ -190,14 +351,20 @@ static void readers_group_drop(struct readers *r, struct mem *m, size_t *held,
     uint32_t i = readers__group_at(r, readers_group_name(g), &there);
 
     KVNS_ASSERT(there);
+    if (UNLIKELY(r->frozen != NULL)) {
+        for (uint32_t j = 0; j < g->n; j++) readers_keep(r, m, g, g->who[j]);
+        readers_group_keep(r, m, g);
+        if (g->was != NULL) g->was->group = NULL;
+        r->frozen->walked -= i < r->frozen->walked;
+    }
     readers__group_empty(m, held, g, &budget);
     readers__group_free(m, held, g);
     r->n--;
     memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof *r->v);
 }
 
-/* Free up to *budget pieces of all groups, counted down.  True when nothing is
- * left. */
+/* Free up to *budget pieces of all groups, which are not frozen, counted down.
+ * True when nothing is left. */
 static bool readers_free_step(struct readers *r, struct mem *m, size_t *held,
                               size_t *budget) {
     while (r->n > 0) {
@@ -243,7 +410,8 @@ static struct readers_consumer *readers_consumer(const struct readers_group *g,
 }
 
 /* Make a consumer, seen at `now`; the name is not taken.  NULL: no memory. */
-static struct readers_consumer *readers_consumer_make(struct readers_group *g,
+static struct readers_consumer *readers_consumer_make(struct readers *r,
+                                                      struct readers_group *g,
                                                       struct mem *m,
                                                       size_t *held,
                                                       struct str name,
@@ -254,6 +422,7 @@ static struct readers_consumer *readers_consumer_make(struct readers_group *g,
     void **v = (void **)(void *)g->who;
     bool room = readers__room(m, held, &v, g->n, &g->cap);
 
+    readers_group_keep(r, m, g);
     g->who = (struct readers_consumer **)(void *)v;
     KVNS_ASSERT(!there);
     if (!room || name.n > UINT32_MAX / 2) return NULL;
@@ -268,6 +437,10 @@ static struct readers_consumer *readers_consumer_make(struct readers_group *g,
     memmove(g->who + i + 1, g->who + i, (g->n - i) * sizeof *g->who);
     g->who[i] = c;
     g->n++;
+    if (UNLIKELY(r->frozen != NULL)) {
+        c->epoch = r->frozen->epoch;
+        if (g->was != NULL) g->was->walked += i < g->was->walked;
+    }
     return c;
 }
 
@@ -281,12 +454,19 @@ static const struct readers_pending *readers_pending(
 
 /* Take an entry off the pending ones of a group and its consumer.  False: no
  * memory, nothing changed; *found: it was one. */
-static bool readers_settle(struct readers_group *g, struct mem *m,
-                           size_t *held, struct stream_id id, bool *found) {
+static bool readers_settle(struct readers *r, struct readers_group *g,
+                           struct mem *m, size_t *held, struct stream_id id,
+                           bool *found) {
     struct readers_pending *p;
     bool refused, there;
 
     *found = false;
+    if (UNLIKELY(r->frozen != NULL)) {
+        const struct readers_pending *was = readers_pending(g, id);
+
+        if (was == NULL) return true;
+        readers_keep(r, m, g, was->who);
+    }
     /* with the leaf our own by this, the last step cannot be refused */
     p = ids_edit(&g->pending, m, held, id, &refused);
     if (p == NULL) return !refused;
@@ -299,17 +479,20 @@ static bool readers_settle(struct readers_group *g, struct mem *m,
 
 /* Give a pending entry to a consumer, or make it pending there: delivered at
  * `at` for the `times`th time.  False: no memory, nothing changed. */
-static bool readers_give(struct readers_group *g, struct mem *m, size_t *held,
-                         struct stream_id id, struct readers_consumer *c,
-                         int64_t at, uint64_t times) {
+static bool readers_give(struct readers *r, struct readers_group *g,
+                         struct mem *m, size_t *held, struct stream_id id,
+                         struct readers_consumer *c, int64_t at,
+                         uint64_t times) {
     struct readers_consumer *was;
     struct readers_pending *p;
     bool made, mine = false, there;
 
+    readers_keep(r, m, g, c);
     p = ids_put(&g->pending, m, held, id, &made);
     if (p == NULL) return false;
     was = p->who;
     if (was != c) {
+        if (was != NULL) readers_keep(r, m, g, was);
         if (ids_put(&c->pending, m, held, id, &mine) == NULL) goto refused;
         if (was != NULL && !ids_drop(&was->pending, m, held, id, &there))
             goto refused;
@@ -325,20 +508,38 @@ refused:
     return false;
 }
 
+/* Deliver a pending entry to its consumer once more.  False: no memory. */
+static bool readers_again(struct readers *r, struct readers_group *g,
+                          struct mem *m, size_t *held, struct stream_id id,
+                          int64_t at) {
+    struct readers_pending *p;
+    bool refused;
+
+    readers_group_keep(r, m, g);
+    p = ids_edit(&g->pending, m, held, id, &refused);
+    if (p == NULL) return false;
+    p->at = at;
+    p->times++;
+    return true;
+}
+
 /* Drop a consumer; what is pending with it is pending no more.  False: no
  * memory, some may have gone. */
-static bool readers_consumer_drop(struct readers_group *g, struct mem *m,
-                                  size_t *held, struct readers_consumer *c) {
+static bool readers_consumer_drop(struct readers *r, struct readers_group *g,
+                                  struct mem *m, size_t *held,
+                                  struct readers_consumer *c) {
     bool there, found;
     uint32_t i = readers__at(g, readers_name(c), &there);
 
     KVNS_ASSERT(there);
+    readers_keep(r, m, g, c);
     while (c->pending.count > 0) {
         struct stream_id id;
 
         memcpy(&id, ids_item(ids_last(&c->pending)), sizeof id);
-        if (!readers_settle(g, m, held, id, &found)) return false;
+        if (!readers_settle(r, g, m, held, id, &found)) return false;
     }
+    if (UNLIKELY(g->was != NULL)) g->was->walked -= i < g->was->walked;
     g->n--;
     memmove(g->who + i, g->who + i + 1, (g->n - i) * sizeof *g->who);
     readers__consumer_free(m, held, c);
@@ -347,13 +548,14 @@ static bool readers_consumer_drop(struct readers_group *g, struct mem *m,
 
 /* ---- copies -------------------------------------------------------------- */
 
-static bool readers__copy_group(struct readers_group *to, struct mem *m,
-                                size_t *held,
+static bool readers__copy_group(struct readers *r, struct readers_group *to,
+                                struct mem *m, size_t *held,
                                 const struct readers_group *from) {
     struct ids_at at = ids_first(&from->pending);
 
     for (uint32_t i = 0; i < from->n; i++)
-        if (readers_consumer_make(to, m, held, readers_name(from->who[i]),
+        if (readers_consumer_make(r, to, m, held,
+                                  readers_name(from->who[i]),
                                   from->who[i]->seen) == NULL)
             return false;
     for (; at.leaf != NULL; ids_next(&at)) {
@@ -361,7 +563,7 @@ static bool readers__copy_group(struct readers_group *to, struct mem *m,
         struct readers_consumer *c =
             readers_consumer(to, readers_name(p->who));
 
-        if (!readers_give(to, m, held, p->id, c, p->at, p->times))
+        if (!readers_give(r, to, m, held, p->id, c, p->at, p->times))
             return false;
     }
     return true;
@@ -376,7 +578,7 @@ static bool readers_copy(struct readers *to, struct mem *m, size_t *held,
             readers_group_make(to, m, held, readers_group_name(g), g->last,
                                g->read);
 
-        if (dup == NULL || !readers__copy_group(dup, m, held, g))
+        if (dup == NULL || !readers__copy_group(to, dup, m, held, g))
             return false;
     }
     return true;

@@ -14,8 +14,14 @@
  *   index    [ 5-0 -> pack ] [ 9-3 -> pack ] ...
  *
  * A node's room begins small, doubles to the limit, and is cut to what is
- * needed when the next node begins.  Nodes may be pinned by a snapshot like
- * leaves (see ids): then a copy is changed, and what was counts as kept.
+ * needed when the next node begins.
+ *
+ * Freezing, for snapshots, takes no time: it begins an epoch, whose number
+ * every node carries that is made from then on or has been read.  One with
+ * another is old: a copy of it is changed, and what it was is kept, in an index
+ * of its own, until it is read.  Nodes are read in order of their IDs from both
+ * indices.  Without memory to keep one, what was is lost.  For groups see
+ * readers.
  *
  * What comes from outside is put in by stream_add_pack, which believes
  * nothing.  `held` counts all bytes but those of struct stream.
@@ -29,16 +35,13 @@
 enum {
     STREAM_DELETED = 1,         /* flags of an entry */
     STREAM_SAME = 2,            /* its fields are those of the master */
-    STREAM_MOST = 1 << 30,      /* bytes of a pack, whatever the options say */
-    STREAM_LOOSE = 1,           /* in stream_node.pins: in no stream */
-    STREAM_ENDS = 2,            /* goes with the stream: not counted */
-    STREAM_PIN = 4
+    STREAM_MOST = 1 << 30       /* bytes of a pack, whatever the options say */
 };
 
 struct stream_node {
     uint32_t bytes, cap;        /* of the pack, of the room */
     uint32_t elements;          /* of the pack */
-    uint32_t pins;              /* STREAM_PIN times how many, and flags */
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint8_t room[];
 };
 
@@ -57,6 +60,23 @@ struct stream {
     struct stream_id deleted;   /* the largest that was deleted */
     struct readers groups;
     size_t held;
+    struct stream_frozen *frozen;   /* what it was, if somebody reads that */
+    uint32_t epoch;             /* since it was frozen last */
+};
+
+/* A stream as it was, but for its groups.  Of a stream there is one at a
+ * time. */
+struct stream_frozen {
+    struct stream *of;
+    struct ids kept;            /* old nodes that have left it, not read yet */
+    size_t held;                /* bytes of that index */
+    struct stream_id at;        /* in the stream what is below was read */
+    bool through;               /* in the stream all was read */
+    size_t count, left;         /* nodes; those to be read */
+    uint64_t len, added;
+    struct stream_id last, first, deleted;
+    struct readers_frozen groups;
+    bool failed;                /* there was no memory to keep a node */
 };
 
 /* A walk over entries from one ID to another, forward or backward. */
@@ -123,38 +143,52 @@ static struct stream_node *stream__node(struct stream *s, struct mem *m,
     node = mem_try(m, n);
     if (node == NULL) return NULL;
     s->held += mem_size(n);
-    node->bytes = node->elements = node->pins = 0;
+    node->bytes = node->elements = 0;
+    node->epoch = s->epoch;
     node->cap = (uint32_t)(n - sizeof *node);
     return node;
 }
 
+/* Is a node frozen and not read yet? */
+static inline bool stream__is_old(const struct stream *s,
+                                  const struct stream_node *node) {
+    return UNLIKELY(s->frozen != NULL) && node->epoch != s->epoch;
+}
+
+/* Keep an old node that leaves the stream.  False: no memory. */
+static COLD bool stream__keep(struct stream_frozen *f, struct mem *m,
+                              struct stream_slot was) {
+    size_t held = f->held;
+    struct stream_slot *slot;
+    bool made;
+
+    slot = f->failed ? NULL : ids_put(&f->kept, m, &f->held, was.id, &made);
+    if (slot == NULL) {
+        f->failed = true;
+        return false;
+    }
+    KVNS_ASSERT(made);
+    slot->node = was.node;
+    m->kept += f->held - held + mem_size(stream__size(was.node));
+    return true;
+}
+
+/* A node has left the stream: free it, or keep it if it is old. */
 static void stream__discard(struct stream *s, struct mem *m,
-                            struct stream_node *node) {
-    size_t n = stream__size(node);
+                            struct stream_slot slot) {
+    size_t n = stream__size(slot.node);
 
     s->held -= mem_size(n);
-    if (node->pins < STREAM_PIN) {
-        mem_drop(m, node, n);
+    if (stream__is_old(s, slot.node) && stream__keep(s->frozen, m, slot))
         return;
-    }
-    node->pins |= STREAM_LOOSE;
-    if ((node->pins & STREAM_ENDS) == 0) m->kept += mem_size(n);
+    mem_drop(m, slot.node, n);
 }
 
-/* Hold a node as it is now, for stream_unpin. */
-static inline void stream_pin(struct stream_node *node) {
-    node->pins += STREAM_PIN;
-}
-
-/* Let go of a node. */
-static void stream_unpin(struct mem *m, struct stream_node *node) {
-    size_t n = stream__size(node);
-
-    KVNS_ASSERT(node->pins >= STREAM_PIN);
-    node->pins -= STREAM_PIN;
-    if (node->pins >= STREAM_PIN || (node->pins & STREAM_LOOSE) == 0) return;
-    if ((node->pins & STREAM_ENDS) == 0) m->kept -= mem_size(n);
-    mem_drop(m, node, n);
+/* Free a node that has not come into the stream. */
+static void stream__free_node(struct stream *s, struct mem *m,
+                              struct stream_node *node) {
+    s->held -= mem_size(stream__size(node));
+    mem_drop(m, node, stream__size(node));
 }
 
 /* Make the node of an ID one of our own with room for cap bytes at least.
@@ -165,7 +199,8 @@ static struct stream_node *stream__own(struct stream *s, struct mem *m,
     struct stream_slot *slot;
     bool refused;
 
-    if (LIKELY(was.node->pins == 0 && was.node->cap >= cap)) return was.node;
+    if (LIKELY(!stream__is_old(s, was.node) && was.node->cap >= cap))
+        return was.node;
     node = stream__node(s, m, size_max(cap, was.node->bytes));
     if (node == NULL) return NULL;
     slot = ids_edit(&s->nodes, m, &s->held, was.id, &refused);
@@ -174,7 +209,7 @@ static struct stream_node *stream__own(struct stream *s, struct mem *m,
     node->elements = was.node->elements;
     memcpy(node->room, was.node->room, node->bytes);
     slot->node = node;
-    stream__discard(s, m, was.node);
+    stream__discard(s, m, was);
     return node;
 }
 
@@ -186,7 +221,7 @@ static void stream__trim_room(struct stream *s, struct mem *m,
     struct stream_slot *slot;
     bool refused;
 
-    if (was.node->pins > 0) return;
+    if (stream__is_old(s, was.node)) return;
     if (n <= MEM_SMALL) n = mem_size(n);
     if (n >= old) return;
     node = mem_resize(m, was.node, old, n);
@@ -232,7 +267,7 @@ static void stream__drop_node(struct stream *s, struct mem *m,
 
     if (!ids_drop(&s->nodes, m, &s->held, slot.id, &found) || !found)
         KVNS_ASSERT(!"the index is never frozen");
-    stream__discard(s, m, slot.node);
+    stream__discard(s, m, slot);
 }
 
 /* ---- walking ------------------------------------------------------------- */
@@ -444,7 +479,7 @@ static bool stream__begin(struct stream *s, struct mem *m,
     if (node == NULL) return false;
     slot = ids_put(&s->nodes, m, &s->held, id, &made);
     if (slot == NULL) {
-        stream__discard(s, m, node);
+        stream__free_node(s, m, node);
         return false;
     }
     KVNS_ASSERT(made);
@@ -660,16 +695,17 @@ static size_t stream_work(const struct stream *s) {
     return n;
 }
 
-/* Free up to *budget pieces, counted down.  True when nothing is left. */
+/* Free up to *budget pieces of a stream that is not frozen, counted down.
+ * True when nothing is left. */
 static bool stream_free_step(struct stream *s, struct mem *m,
                              size_t *budget) {
     struct stream_slot slot;
 
+    KVNS_ASSERT(s->frozen == NULL);
     while (s->nodes.count > 0) {
         if (*budget == 0) return false;
         --*budget;
         slot = stream__slot(ids_first(&s->nodes));
-        slot.node->pins |= STREAM_ENDS;
         stream__drop_node(s, m, slot);
     }
     if (!readers_free_step(&s->groups, m, &s->held, budget)) return false;
@@ -695,7 +731,7 @@ static void stream_compact(struct stream *s, struct mem *m, size_t i,
             struct stream_node *node = slot->node, *to;
             size_t n = stream__size(node);
 
-            if (node->pins != 0 || !mem_sparse(m, node, n)) continue;
+            if (!mem_sparse(m, node, n)) continue;
             to = mem_try(m, n);
             if (to == NULL) return;
             memcpy(to, node, n);
@@ -721,7 +757,7 @@ static bool stream_copy(struct stream *to, struct mem *m,
         memcpy(node->room, slot.node->room, node->bytes);
         dup = ids_put(&to->nodes, m, &to->held, slot.id, &made);
         if (dup == NULL) {
-            stream__discard(to, m, node);
+            stream__free_node(to, m, node);
             return false;
         }
         dup->node = node;
@@ -732,6 +768,74 @@ static bool stream_copy(struct stream *to, struct mem *m,
     to->first = from->first;
     to->deleted = from->deleted;
     return readers_copy(&to->groups, m, &to->held, &from->groups);
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* Freeze a stream as it is, in no time; f must stay where it is until
+ * stream_frozen_end. */
+static void stream_freeze(struct stream *s, struct stream_frozen *f) {
+    KVNS_ASSERT(s->frozen == NULL);
+    if (++s->epoch == 0) s->epoch = 1;
+    memset(f, 0, sizeof *f);
+    f->of = s;
+    ids_init(&f->kept, sizeof(struct stream_slot));
+    f->count = f->left = s->nodes.count;
+    f->len = s->len;
+    f->added = s->added;
+    f->last = s->last;
+    f->first = s->first;
+    f->deleted = s->deleted;
+    readers_freeze(&s->groups, &f->groups, s->epoch);
+    s->frozen = f;
+}
+
+/* The next node of a frozen stream, in order, for stream_frozen_read; NULL:
+ * none this time.  False: there is none any more. */
+static bool stream_frozen_next(struct stream_frozen *f,
+                               struct stream_slot *slot) {
+    struct ids_at at = ids_seek(&f->of->nodes, f->at);
+    struct ids_at kept = ids_first(&f->kept);
+    struct stream_slot was;
+
+    slot->node = NULL;
+    if (f->through) at.leaf = NULL;
+    if (f->left == 0 || (at.leaf == NULL && kept.leaf == NULL)) return false;
+    if (at.leaf != NULL) *slot = stream__slot(at);
+    if (kept.leaf != NULL) {
+        was = stream__slot(kept);
+        if (at.leaf == NULL || stream_id_cmp(was.id, slot->id) <= 0) {
+            *slot = was;
+            return true;
+        }
+    }
+    f->at = slot->id;
+    f->through = !stream_id_next(&f->at);
+    if (!stream__is_old(f->of, slot->node)) slot->node = NULL;
+    return true;
+}
+
+/* A node was read: it is frozen no more. */
+static void stream_frozen_read(struct stream_frozen *f, struct mem *m,
+                               struct stream_slot slot) {
+    size_t n = stream__size(slot.node), held = f->held;
+    bool kept;
+
+    f->left--;
+    slot.node->epoch = f->of->epoch;
+    if (!ids_drop(&f->kept, m, &f->held, slot.id, &kept))
+        KVNS_ASSERT(!"this index is never frozen");
+    if (!kept) return;
+    m->kept -= held - f->held + mem_size(n);
+    mem_drop(m, slot.node, n);
+}
+
+/* All was read: of a stream whose groups were, too. */
+static void stream_frozen_end(struct stream_frozen *f) {
+    KVNS_ASSERT(f->kept.count == 0 && f->held == 0);
+    readers_frozen_end(&f->groups);
+    f->of->frozen = NULL;
+    f->of = NULL;
 }
 
 /* ---- packs from outside -------------------------------------------------- */
@@ -830,7 +934,7 @@ static bool stream_add_pack(struct stream *s, struct mem *m,
     if (node == NULL) return false;
     slot = ids_put(&s->nodes, m, &s->held, id, &made);
     if (slot == NULL) {
-        stream__discard(s, m, node);
+        stream__free_node(s, m, node);
         return false;
     }
     slot->node = node;

@@ -9,9 +9,12 @@ struct test_ids {
     size_t held;
     struct { struct stream_id id; uint64_t value; } v[TEST_IDS_MOST];
     size_t n;
-    struct ids_leaf *leaf[TEST_IDS_MOST];
-    size_t leaves, then;
-    struct stream_id frozen[TEST_IDS_MOST];
+    struct ids_frozen was;
+    bool freezing;
+    uint32_t epoch;
+    size_t then;
+    struct { struct stream_id id; uint64_t value; bool seen; }
+        frozen[TEST_IDS_MOST];
 };
 
 struct test_ids_item {
@@ -77,26 +80,49 @@ static void test_ids_seek(struct test_ids *t, struct stream_id id) {
 }
 
 static void test_ids_freeze(struct test_ids *t) {
-    t->then = t->leaves = 0;
-    for (struct ids_leaf *l = t->t.first; l != NULL; l = l->next) {
-        ids_pin(l);
-        t->leaf[t->leaves++] = l;
+    ids_freeze(&t->t, &t->was, ++t->epoch);
+    t->freezing = true;
+    t->then = t->n;
+    for (size_t i = 0; i < t->n; i++) {
+        t->frozen[i].id = t->v[i].id;
+        t->frozen[i].value = t->v[i].value;
+        t->frozen[i].seen = false;
     }
-    for (size_t i = 0; i < t->n; i++) t->frozen[t->then++] = t->v[i].id;
+}
+
+/* Read some leaves of what was frozen: each item once, as it was. */
+static void test_ids_read(struct test_ids *t, size_t most) {
+    struct ids_leaf *leaf;
+
+    for (; t->freezing && most > 0; most--) {
+        t->freezing = ids_frozen_next(&t->was, &leaf);
+        if (!t->freezing || leaf == NULL) continue;
+        for (size_t j = 0; j < leaf->n; j++) {
+            struct test_ids_item it;
+            size_t lo = 0, hi = t->then;
+
+            memcpy(&it, ids__at(leaf, j), sizeof it);
+            while (lo < hi) {
+                size_t mid = (lo + hi) / 2;
+
+                if (stream_id_cmp(t->frozen[mid].id, it.id) < 0) lo = mid + 1;
+                else hi = mid;
+            }
+            CHECK(lo < t->then && stream_id_cmp(t->frozen[lo].id, it.id) == 0);
+            CHECK(!t->frozen[lo].seen && t->frozen[lo].value == it.value);
+            t->frozen[lo].seen = true;
+        }
+        ids_frozen_read(&t->was, &t->m, leaf);
+    }
 }
 
 static void test_ids_thaw(struct test_ids *t) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < t->leaves; i++) {
-        for (size_t j = 0; j < t->leaf[i]->n; j++, n++)
-            CHECK(stream_id_cmp(ids__id(t->leaf[i], j), t->frozen[n]) == 0);
-        ids_unpin(&t->m, t->leaf[i]);
-    }
-    CHECK_INT(n, t->then);
+    test_ids_read(t, SIZE_MAX);
+    for (size_t i = 0; i < t->then; i++) CHECK(t->frozen[i].seen);
+    CHECK_INT(t->was.count, 0);
+    CHECK(t->t.frozen == NULL && t->was.kept == NULL);
     CHECK_INT(t->m.kept, 0);
     CHECK_INT(t->m.used, t->held);
-    t->leaves = t->then = 0;
 }
 
 static void test_ids_put(struct test_ids *t, struct stream_id id) {
@@ -187,10 +213,12 @@ static void test_ids_model(void) {
 #endif
             if (i % 100 == 0) test_ids_same(t);
             if (i % 500 == 0) test_ids_freeze(t);
+            if (i % 20 == 0) test_ids_read(t, unit_rand() % 3);
             if (i % 500 == 499) test_ids_thaw(t);
         }
         if (round % 2 == 0) test_ids_freeze(t);
         if (round % 4 < 2) test_ids_empty(t);
+        if (round % 8 == 0) ids_frozen_orphan(&t->t);
         if (round % 2 == 0) test_ids_thaw(t);
     }
     test_ids_empty(t);

@@ -177,15 +177,16 @@ static void test_stream_give(struct test_stream *t) {
 
     if (i == t->n) return;
     if (unit_rand() % 3 > 0) {
-        if (!readers_give(t->g, &t->m, &t->s.held, t->v[i].id, t->c[who - 1],
-                          5, t->v[i].times + 1))
+        if (!readers_give(&t->s.groups, t->g, &t->m, &t->s.held,
+                          t->v[i].id, t->c[who - 1], 5, t->v[i].times + 1))
             return;
         t->v[i].who = who;
         t->v[i].times++;
         return;
     }
     there = t->v[i].who != 0;
-    if (!readers_settle(t->g, &t->m, &t->s.held, t->v[i].id, &found)) return;
+    if (!readers_settle(&t->s.groups, t->g, &t->m, &t->s.held,
+                        t->v[i].id, &found)) return;
     CHECK(found == there);
     t->v[i].who = 0;
 }
@@ -198,7 +199,7 @@ static void test_stream_begin(struct test_stream *t) {
     t->g = readers_group_make(&t->s.groups, &t->m, &t->s.held, STR("g"),
                               t->s.last, 0);
     for (int i = 0; i < TEST_STREAM_READERS; i++)
-        t->c[i] = readers_consumer_make(t->g, &t->m, &t->s.held,
+        t->c[i] = readers_consumer_make(&t->s.groups, t->g, &t->m, &t->s.held,
                                         str_c(names[i]), 1);
 }
 
@@ -210,16 +211,92 @@ static void test_stream_end(struct test_stream *t) {
     mem_fini(&t->m);
 }
 
-/* A value from a frozen stream is what was saved at once when it was frozen. */
-static void test_stream_thaw(struct test_stream *t, struct stream_frozen *f,
-                             const struct buf *then) {
-    struct buf now = { 0 };
+/* A stream frozen beside what was saved at once then; what has been read. */
+struct test_stream_flow {
+    struct stream_flow f;
+    struct buf then, now;
+    size_t whole;               /* times that nothing was lost */
+};
 
-    while (stream_frozen_next(f, &t->m, &now)) {}
-    stream_frozen_drop(f, &t->m);
-    CHECK(str_eq(buf_str(&now), buf_str(then)));
+static void test_stream_freeze(struct test_stream *t,
+                               struct test_stream_flow *f) {
+    stream_rdb_save(&f->then, &t->s);
+    stream_rdb_freeze(&t->s, &f->f);
+}
+
+/* What was read makes a stream that is the same. */
+static void test_stream_thaw(struct test_stream *t,
+                             struct test_stream_flow *f) {
+    struct buf again = { 0 };
+    struct stream other;
+    size_t budget = SIZE_MAX;
+    struct rdb_in in;
+    bool refused;
+
+    while (stream_rdb_next(&f->f, &t->m, &f->now)) {}
     CHECK_INT(t->m.kept, 0);
-    buf_free(&now);
+    CHECK(t->s.frozen == NULL || t->s.frozen == &f->f.was);
+    if (stream_rdb_end(&f->f)) {
+        f->whole++;
+        rdb_in_mem(&in, f->now.p, f->now.n);
+        stream_init(&other);
+        CHECK(stream_rdb_load(&other, &t->m, &in, RDB_STREAM_2, &refused));
+        CHECK_INT(in.at, f->now.n);
+        stream_verify(&other);
+        stream_rdb_save(&again, &other);
+        CHECK(str_eq(buf_str(&again), buf_str(&f->then)));
+        CHECK(stream_free_step(&other, &t->m, &budget));
+        rdb_in_free(&in);
+        buf_free(&again);
+    }
+    CHECK(t->s.frozen == NULL && t->s.groups.frozen == NULL);
+    buf_free(&f->then);
+    buf_free(&f->now);
+}
+
+/* A group beside the one of the model, and what becomes of it. */
+static void test_stream_others(struct test_stream *t) {
+    struct readers *r = &t->s.groups;
+    struct readers_group *g;
+    struct readers_consumer *c;
+    char group[] = { (char)('a' + unit_rand() % 12), 'x' };
+    char who[] = { (char)('a' + unit_rand() % 12), 'x' };
+    struct stream_id id = { unit_rand() % 200, 0 };
+    bool found;
+
+    g = readers_group(r, str_of(group, 2));
+    if (g == NULL) {
+        readers_group_make(r, &t->m, &t->s.held, str_of(group, 2), id, 3);
+        return;
+    }
+    c = readers_consumer(g, str_of(who, 2));
+    switch (unit_rand() % 24) {
+    case 0: readers_group_drop(r, &t->m, &t->s.held, g); return;
+    case 1: case 2:
+        if (c != NULL) readers_consumer_drop(r, g, &t->m, &t->s.held, c);
+        return;
+    case 3: case 4: case 5: case 6: case 7:
+        readers_settle(r, g, &t->m, &t->s.held, id, &found);
+        return;
+    case 8:
+        readers_group_keep(r, &t->m, g);
+        g->last = id;
+        g->read++;
+        return;
+    case 9:
+        if (readers_pending(g, id) != NULL)
+            readers_again(r, g, &t->m, &t->s.held, id, 77);
+        return;
+    case 10:
+        if (c == NULL) return;
+        readers_keep(r, &t->m, g, c);
+        c->seen++;
+        return;
+    default: break;
+    }
+    if (c == NULL)
+        c = readers_consumer_make(r, g, &t->m, &t->s.held, str_of(who, 2), 9);
+    if (c != NULL) readers_give(r, g, &t->m, &t->s.held, id, c, 6, 1);
 }
 
 /* Save, load, copy: all the same. */
@@ -253,19 +330,24 @@ static void test_stream_around(struct test_stream *t, uint8_t type) {
 }
 
 static void test_stream_change(struct test_stream *t, size_t most_bytes,
-                               size_t most_entries) {
+                               size_t most_entries, bool faults) {
 #if defined(KVNS_FAULTS) && defined(KVNS_MALLOC)
-    if (unit_rand() % 16 == 0) mem_countdown = (long)(unit_rand() % 4);
+    if (faults && unit_rand() % 16 == 0)
+        mem_countdown = (long)(unit_rand() % 4);
 #endif
-    switch (unit_rand() % 24) {
+    switch (unit_rand() % 48) {
     case 0: test_stream_trim(t); break;
     case 1: case 2: case 3: test_stream_drop(t); break;
     case 4: case 5: case 6: case 7: case 8: case 9: test_stream_give(t); break;
-    default: test_stream_add(t, most_bytes, most_entries); break;
+    default:
+        if (unit_rand() % 2 == 0) test_stream_others(t);
+        else test_stream_add(t, most_bytes, most_entries);
+        break;
     }
 #if defined(KVNS_FAULTS) && defined(KVNS_MALLOC)
     mem_countdown = -1;
 #endif
+    (void)faults;
 }
 
 /* Random changes, some of them refused, beside an array. */
@@ -277,37 +359,31 @@ static void test_stream_model(void) {
 
     CHECK(t != NULL);
     for (size_t round = 0; round < ROWS(limits); round++) {
-        struct stream_frozen f = { .n = 0 };
-        struct buf then = { 0 };
+        struct test_stream_flow f = { .whole = 0 };
 
         t->n = t->nlost = 0;
         test_stream_begin(t);
         for (int i = 0; i < 4000; i++) {
-            test_stream_change(t, limits[round][0], limits[round][1]);
+            test_stream_change(t, limits[round][0], limits[round][1],
+                               i % 1600 < 800);
             if (i % 97 == 0) {
                 test_stream_same(t);
                 test_stream_pending(t);
             }
             test_stream_range(t, i % 2 == 0);
-            if (i % 800 == 0) {
-                stream_rdb_save(&then, &t->s);
-                CHECK(stream_freeze(&t->s, &t->m, &f));
-            }
+            if (i % 800 == 0) test_stream_freeze(t, &f);
+            if (i % 800 < 600 && i % 7 == 0)
+                stream_rdb_next(&f.f, &t->m, &f.now);
             if (i % 800 == 600) {
-                test_stream_thaw(t, &f, &then);
-                buf_reset(&then);
+                test_stream_thaw(t, &f);
                 test_stream_around(t, RDB_STREAM_2);
             }
         }
-        /* freed while it is frozen */
-        stream_rdb_save(&then, &t->s);
-        CHECK(stream_freeze(&t->s, &t->m, &f));
+        CHECK(f.whole > 1);
         for (size_t budget = 7; !stream_free_step(&t->s, &t->m, &budget);)
             budget = 7;
-        test_stream_thaw(t, &f, &then);
         CHECK_INT(t->m.used, 0);
         mem_fini(&t->m);
-        buf_free(&then);
     }
     free(t);
 }
@@ -321,10 +397,11 @@ static void test_stream_consumers(void) {
     CHECK(str_eq(readers_name(t->g->who[0]), STR("a")));
     CHECK(str_eq(readers_name(t->g->who[2]), STR("c")));
     for (uint64_t i = 1; i < 1000; i++)
-        CHECK(readers_give(t->g, &t->m, &t->s.held,
+        CHECK(readers_give(&t->s.groups, t->g, &t->m, &t->s.held,
                            (struct stream_id){ i, 0 }, t->c[i % 3], 7, i));
     CHECK_INT(t->g->pending.count, 999);
-    CHECK(readers_consumer_drop(t->g, &t->m, &t->s.held, t->c[1]));
+    CHECK(readers_consumer_drop(&t->s.groups, t->g, &t->m, &t->s.held,
+                                t->c[1]));
     CHECK_INT(t->g->pending.count, 666);
     CHECK(readers_consumer(t->g, STR("c")) == NULL);
     CHECK(readers_group_make(&t->s.groups, &t->m, &t->s.held, STR("f"),
