@@ -7569,9 +7569,10 @@ static void geohash_cell_range(struct geohash_cell c, double *min,
  * goes when it is empty.  Full nodes are split on the way down, so that an
  * insertion that is refused leaves a sound tree.
  *
- * Freezing, for snapshots: the caller takes down the leaves and pins them.  A
- * pinned leaf is not changed any more; a copy takes its place, and the leaf
- * lives, counted as kept, until it is let go.
+ * Freezing, for snapshots, takes no time: whoever froze the tree has a number,
+ * its epoch, which every leaf made from then on carries, and every leaf that
+ * has been read.  A leaf with another is old: it is not changed any more, a
+ * copy takes its place, and it lives, counted as kept, until it is read.
  *
  * The tree owns its leaves; `held` of the caller counts their bytes.  Places
  * and items are good until the next change.  Finding, putting and dropping
@@ -7592,11 +7593,10 @@ enum {
 
 struct ids_leaf {
     struct ids_leaf *prev, *next;
-    uint32_t pins;              /* those who froze it */
+    uint32_t epoch;             /* in a frozen tree: another than its, if old */
     uint16_t n, cap;            /* items, room for items */
     uint16_t size;              /* of an item */
-    bool loose;                 /* in no tree: the last pin frees it */
-    bool ends;                  /* goes with the whole tree: not counted */
+    bool loose;                 /* in no tree: reading it frees it */
     uint8_t items[];            /* each begins with its struct stream_id */
 };
 
@@ -7606,13 +7606,25 @@ struct ids_node {
     void *child[IDS_FAN];
 };
 
+struct ids_frozen;
+
 struct ids {
     void *root;                 /* leaf or node; NULL: empty */
     struct ids_leaf *first, *last;
     size_t count;               /* items */
     size_t leaves;
+    struct ids_frozen *frozen;  /* what it was, if somebody reads that */
     uint16_t size;              /* of an item */
     uint16_t height;            /* nodes above a leaf */
+};
+
+/* A tree as it was.  Of a tree there is one at a time. */
+struct ids_frozen {
+    struct ids *of;             /* NULL: has gone, or is all read */
+    struct ids_leaf *kept;      /* old leaves that have left it */
+    struct stream_id at;        /* in the tree what is below was read */
+    size_t count;               /* items still to be read */
+    uint32_t epoch;             /* not 0 */
 };
 
 /* A place: an item, or leaf NULL past an end. */
@@ -7833,44 +7845,38 @@ static const void *ids_find(const struct ids *t, struct stream_id id) {
 
 /* ---- leaves -------------------------------------------------------------- */
 
-static struct ids_leaf *ids__leaf(struct mem *m, size_t *held, size_t cap,
-                                  size_t size) {
-    struct ids_leaf *l = mem_try(m, ids__bytes(cap, size));
+static struct ids_leaf *ids__leaf(const struct ids *t, struct mem *m,
+                                  size_t *held, size_t cap) {
+    struct ids_leaf *l = mem_try(m, ids__bytes(cap, t->size));
 
     if (l == NULL) return NULL;
     memset(l, 0, IDS_HEADER);
     l->cap = (uint16_t)cap;
-    l->size = (uint16_t)size;
-    *held += mem_size(ids__bytes(cap, size));
+    l->size = t->size;
+    l->epoch = t->frozen == NULL ? 0 : t->frozen->epoch;
+    *held += mem_size(ids__bytes(cap, t->size));
     return l;
 }
 
-/* A leaf has left its tree: free it unless it is pinned. */
-static void ids__discard(struct mem *m, size_t *held, struct ids_leaf *l) {
+/* Is a leaf frozen and not read yet? */
+static inline bool ids__is_old(const struct ids *t, const struct ids_leaf *l) {
+    return UNLIKELY(t->frozen != NULL) && l->epoch != t->frozen->epoch;
+}
+
+/* A leaf has left its tree: free it, or keep it if it is old. */
+static void ids__discard(const struct ids *t, struct mem *m, size_t *held,
+                         struct ids_leaf *l) {
     size_t n = ids__bytes(l->cap, l->size);
 
     *held -= mem_size(n);
-    if (l->pins == 0) {
+    if (!ids__is_old(t, l)) {
         mem_drop(m, l, n);
         return;
     }
     l->loose = true;
-    if (!l->ends) m->kept += mem_size(n);
-}
-
-/* Hold a leaf as it is now, for ids_unpin. */
-static inline void ids_pin(struct ids_leaf *l) {
-    l->pins++;
-}
-
-/* Let go of a leaf. */
-static void ids_unpin(struct mem *m, struct ids_leaf *l) {
-    size_t n = ids__bytes(l->cap, l->size);
-
-    KVNS_ASSERT(l->pins > 0);
-    if (--l->pins > 0 || !l->loose) return;
-    if (!l->ends) m->kept -= mem_size(n);
-    mem_drop(m, l, n);
+    l->next = t->frozen->kept;
+    t->frozen->kept = l;
+    m->kept += mem_size(n);
 }
 
 /* Put a leaf into the place of the one the path leads to. */
@@ -7896,14 +7902,14 @@ static bool ids__own(struct ids *t, struct mem *m, size_t *held,
                      struct ids__path *path, size_t cap) {
     struct ids_leaf *was = path->leaf, *l;
 
-    if (LIKELY(was->pins == 0 && was->cap >= cap)) return true;
-    l = ids__leaf(m, held, size_max(cap, was->pins > 0 ? was->n : was->cap),
-                  t->size);
+    if (LIKELY(!ids__is_old(t, was) && was->cap >= cap)) return true;
+    l = ids__leaf(t, m, held,
+                  size_max(cap, ids__is_old(t, was) ? was->n : was->cap));
     if (l == NULL) return false;
     l->n = was->n;
     memcpy(ids__at(l, 0), ids__at(was, 0), (size_t)was->n * t->size);
     ids__replace(t, path, l);
-    ids__discard(m, held, was);
+    ids__discard(t, m, held, was);
     return true;
 }
 
@@ -8003,7 +8009,7 @@ static bool ids__split(struct ids *t, struct mem *m, size_t *held,
     struct ids_leaf *l;
 
     if (!ids__descend_roomy(t, m, held, id, path)) return false;
-    l = ids__leaf(m, held, most, t->size);
+    l = ids__leaf(t, m, held, most);
     if (l == NULL) return false;
     if (path->leaf->next == NULL && *i == path->leaf->n) {
         ids__link(t, path, l, id);
@@ -8013,7 +8019,7 @@ static bool ids__split(struct ids *t, struct mem *m, size_t *held,
         return true;
     }
     if (!ids__own(t, m, held, path, most)) {
-        ids__discard(m, held, l);
+        ids__discard(t, m, held, l);
         return false;
     }
     keep = path->leaf->n / 2u;
@@ -8039,7 +8045,7 @@ static void *ids_put(struct ids *t, struct mem *m, size_t *held,
 
     *made = false;
     if (t->root == NULL) {
-        l = ids__leaf(m, held, 1, t->size);
+        l = ids__leaf(t, m, held, 1);
         if (l == NULL) return NULL;
         t->root = t->first = t->last = l;
         t->leaves = 1;
@@ -8130,7 +8136,7 @@ static void ids__unlink(struct ids *t, struct mem *m, size_t *held,
     else t->last = l->prev;
     t->leaves--;
     ids__unlink_child(t, m, held, path);
-    ids__discard(m, held, l);
+    ids__discard(t, m, held, l);
 }
 
 /* Take the next leaf into that of a path, if both have become small. */
@@ -8140,7 +8146,7 @@ static void ids__merge(struct ids *t, struct mem *m, size_t *held,
     struct ids_leaf *l = path->leaf, *next = l->next;
 
     if (d < 0 || path->i[d] + 1 >= path->node[d]->n) return;
-    if (l->pins > 0 || next->pins > 0 || l->cap < l->n + next->n ||
+    if (ids__is_old(t, l) || ids__is_old(t, next) || l->cap < l->n + next->n ||
         (size_t)l->n + next->n > ids__most(t) / 2)
         return;
     memcpy(ids__at(l, l->n), ids__at(next, 0), (size_t)next->n * t->size);
@@ -8178,14 +8184,68 @@ static bool ids_drop(struct ids *t, struct mem *m, size_t *held,
     return true;
 }
 
-/* Free the first leaf with all its items; the tree is not empty. */
+/* Drop the first leaf with all its items; the tree is not empty. */
 static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
     struct ids__path path;
 
     ids__descend(t, ids__id(t->first, 0), &path);
     t->count -= path.leaf->n;
-    path.leaf->ends = true;
     ids__unlink(t, m, held, &path);
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* Freeze a tree as it is, in no time; f must stay where it is until
+ * ids_frozen_end.  The epoch is not 0 and new to the tree. */
+static void ids_freeze(struct ids *t, struct ids_frozen *f, uint32_t epoch) {
+    KVNS_ASSERT(t->frozen == NULL && epoch != 0);
+    memset(f, 0, sizeof *f);
+    f->of = t;
+    f->count = t->count;
+    f->epoch = epoch;
+    t->frozen = f;
+}
+
+/* The next leaf of a frozen tree, in no order, for ids_frozen_read; NULL: none
+ * this time.  False: there is none any more. */
+static bool ids_frozen_next(struct ids_frozen *f, struct ids_leaf **leaf) {
+    struct ids_at at;
+
+    *leaf = f->kept;
+    if (f->kept != NULL) return true;
+    if (f->of == NULL) return false;
+    at = ids_seek(f->of, f->at);
+    if (at.leaf != NULL) {
+        if (ids__is_old(f->of, at.leaf)) *leaf = at.leaf;
+        f->at = ids__id(at.leaf, at.leaf->n - 1u);
+        if (stream_id_next(&f->at)) return true;
+    }
+    /* the last one: what is kept from now on was read */
+    f->of->frozen = NULL;
+    f->of = NULL;
+    return *leaf != NULL;
+}
+
+/* A leaf was read: it is frozen no more. */
+static void ids_frozen_read(struct ids_frozen *f, struct mem *m,
+                            struct ids_leaf *l) {
+    size_t n = ids__bytes(l->cap, l->size);
+
+    KVNS_ASSERT(f->count >= l->n);
+    f->count -= l->n;
+    l->epoch = f->epoch;
+    if (!l->loose) return;
+    KVNS_ASSERT(f->kept == l);
+    f->kept = l->next;
+    m->kept -= mem_size(n);
+    mem_drop(m, l, n);
+}
+
+/* The tree of a frozen one goes: all its leaves have been dropped. */
+static void ids_frozen_orphan(struct ids *t) {
+    if (t->frozen == NULL) return;
+    t->frozen->of = NULL;
+    t->frozen = NULL;
 }
 #endif
 /* ---- end structures/ids.c ------------------------------------------- */
@@ -8205,8 +8265,12 @@ static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
  * as they are listed.  Everything belongs to the stream, whose `held` counts
  * the bytes; names are copied.
  *
- * What is frozen for a snapshot is copied when it changes: so even a drop may
- * be refused, and nothing has changed then.
+ * Freezing, for snapshots, takes no time.  Before a group changes for the first
+ * time, or a consumer, what it is goes into a record (struct readers_was), and
+ * its index of pending entries is frozen (see ids); who reads what was makes
+ * the records of those that have not changed, one after the other.  A leaf that
+ * is frozen is copied when it changes: so even a drop may be refused, and
+ * nothing has changed then.  Without memory for a record, what was is lost.
  *
  * floor 1 - uses: base mem ids
  */
@@ -8214,6 +8278,7 @@ static void ids_drop_leaf(struct ids *t, struct mem *m, size_t *held) {
 struct readers_consumer {
     int64_t seen;               /* when it last did anything; wall clock, ms */
     struct ids pending;         /* of IDs alone */
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint32_t nlen;
     char name[];
 };
@@ -8231,7 +8296,9 @@ struct readers_group {
     int64_t read;               /* entries read, READERS_UNKNOWN if unknown */
     struct ids pending;         /* of struct readers_pending */
     struct readers_consumer **who;  /* in order of names */
+    struct readers_was *was;    /* what it was, if somebody reads that */
     uint32_t n, cap;
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint32_t nlen;
     char name[];
 };
@@ -8240,6 +8307,32 @@ struct readers_group {
 struct readers {
     struct readers_group **v;
     uint32_t n, cap;
+    struct readers_frozen *frozen;  /* what they were, if somebody reads that */
+};
+
+/* A group or a consumer as it was. */
+struct readers_was {
+    struct readers_was *next;
+    struct ids_frozen pending;
+    size_t count;               /* of these */
+    struct stream_id last;      /* of a group, as what follows */
+    int64_t read;
+    struct readers_group *group;    /* NULL: it has gone */
+    struct readers_was *who;    /* records of consumers to be read */
+    uint32_t n, walked;         /* consumers it had; in g->who those that stand
+                                   before this are records or new */
+    int64_t seen;               /* of a consumer */
+    uint32_t nlen;
+    char name[];
+};
+
+/* The groups of a stream as they were. */
+struct readers_frozen {
+    struct readers *of;
+    struct readers_was *first;  /* records of groups to be read */
+    uint32_t n, walked;         /* as in a record */
+    uint32_t epoch;             /* not 0 */
+    bool failed;                /* there was no memory for a record */
 };
 
 enum { READERS_UNKNOWN = -1 };
@@ -8268,6 +8361,128 @@ static bool readers__room(struct mem *m, size_t *held, void ***v, uint32_t n,
     *v = to;
     *cap = more;
     return true;
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* A record with a name for an index as it is.  NULL: no memory, so the whole
+ * is lost. */
+static COLD struct readers_was *readers__record(struct readers *r,
+                                                struct mem *m, struct ids *t,
+                                                struct str name) {
+    struct readers_was *w = mem_try(m, sizeof *w + name.n);
+
+    if (w == NULL) {
+        r->frozen->failed = true;
+        return NULL;
+    }
+    m->kept += mem_size(sizeof *w + name.n);
+    memset(w, 0, sizeof *w);
+    ids_freeze(t, &w->pending, r->frozen->epoch);
+    w->count = t->count;
+    w->nlen = (uint32_t)name.n;
+    if (name.n > 0) memcpy(w->name, name.p, name.n);
+    return w;
+}
+
+static COLD void readers__keep_group(struct readers *r, struct mem *m,
+                                     struct readers_group *g) {
+    struct readers_was *w = readers__record(r, m, &g->pending,
+                                            readers_group_name(g));
+
+    g->epoch = r->frozen->epoch;
+    g->was = w;
+    if (w == NULL) return;
+    w->last = g->last;
+    w->read = g->read;
+    w->n = g->n;
+    w->group = g;
+    w->next = r->frozen->first;
+    r->frozen->first = w;
+}
+
+static COLD void readers__keep_consumer(struct readers *r, struct mem *m,
+                                        struct readers_group *g,
+                                        struct readers_consumer *c) {
+    struct readers_was *w = readers__record(r, m, &c->pending,
+                                            readers_name(c));
+
+    c->epoch = r->frozen->epoch;
+    if (w == NULL) return;
+    w->seen = c->seen;
+    w->next = g->was->who;
+    g->was->who = w;
+}
+
+/* A group is about to change: what belongs to it, not its consumers. */
+static inline void readers_group_keep(struct readers *r, struct mem *m,
+                                      struct readers_group *g) {
+    if (LIKELY(r->frozen == NULL) || g->epoch == r->frozen->epoch) return;
+    readers__keep_group(r, m, g);
+}
+
+/* A consumer is about to change, and its group with it. */
+static inline void readers_keep(struct readers *r, struct mem *m,
+                                struct readers_group *g,
+                                struct readers_consumer *c) {
+    if (LIKELY(r->frozen == NULL)) return;
+    readers_group_keep(r, m, g);
+    if (g->was != NULL && c->epoch != r->frozen->epoch)
+        readers__keep_consumer(r, m, g, c);
+}
+
+/* Freeze all groups as they are, in no time; f must stay where it is until
+ * readers_frozen_end.  The epoch is not 0 and new to the stream. */
+static void readers_freeze(struct readers *r, struct readers_frozen *f,
+                           uint32_t epoch) {
+    KVNS_ASSERT(r->frozen == NULL && epoch != 0);
+    memset(f, 0, sizeof *f);
+    f->of = r;
+    f->n = r->n;
+    f->epoch = epoch;
+    r->frozen = f;
+}
+
+/* Take the record of the next group, in no order, for readers_was_read; NULL:
+ * none this time.  False: there is none any more. */
+static bool readers_frozen_next(struct readers_frozen *f, struct mem *m,
+                                struct readers_was **w) {
+    if (f->first == NULL && f->walked < f->of->n)
+        readers_group_keep(f->of, m, f->of->v[f->walked++]);
+    *w = f->first;
+    if (*w != NULL) f->first = (*w)->next;
+    return *w != NULL || f->walked < f->of->n;
+}
+
+/* The same of the consumers of a record's group. */
+static bool readers_was_next(struct readers_frozen *f, struct mem *m,
+                             struct readers_was *group,
+                             struct readers_was **w) {
+    struct readers_group *g = group->group;
+
+    if (group->who == NULL && g != NULL && group->walked < g->n)
+        readers_keep(f->of, m, g, g->who[group->walked++]);
+    *w = group->who;
+    if (*w != NULL) group->who = (*w)->next;
+    return *w != NULL || (g != NULL && group->walked < g->n);
+}
+
+/* A record was read, with all that it held. */
+static void readers_was_read(struct mem *m, struct readers_was *w) {
+    size_t n = sizeof *w + w->nlen;
+
+    KVNS_ASSERT(w->who == NULL && w->pending.of == NULL);
+    KVNS_ASSERT(w->pending.kept == NULL);
+    if (w->group != NULL) w->group->was = NULL;
+    m->kept -= mem_size(n);
+    mem_drop(m, w, n);
+}
+
+/* All records were read. */
+static void readers_frozen_end(struct readers_frozen *f) {
+    KVNS_ASSERT(f->first == NULL);
+    f->of->frozen = NULL;
+    f->of = NULL;
 }
 
 /* ---- groups -------------------------------------------------------------- */
@@ -8329,6 +8544,10 @@ static struct readers_group *readers_group_make(struct readers *r,
     memmove(r->v + i + 1, r->v + i, (r->n - i) * sizeof *r->v);
     r->v[i] = g;
     r->n++;
+    if (UNLIKELY(r->frozen != NULL)) {
+        g->epoch = r->frozen->epoch;
+        r->frozen->walked += i < r->frozen->walked;
+    }
     return g;
 }
 
@@ -8337,6 +8556,7 @@ static void readers__consumer_free(struct mem *m, size_t *held,
     size_t n = sizeof *c + c->nlen;
 
     while (c->pending.count > 0) ids_drop_leaf(&c->pending, m, held);
+    ids_frozen_orphan(&c->pending);
     *held -= mem_size(n);
     mem_drop(m, c, n);
 }
@@ -8350,6 +8570,7 @@ static bool readers__group_empty(struct mem *m, size_t *held,
         ids_drop_leaf(&g->pending, m, held);
         --*budget;
     }
+    ids_frozen_orphan(&g->pending);
     while (g->n > 0) {
         struct readers_consumer *c = g->who[g->n - 1];
 
@@ -8383,14 +8604,20 @@ static void readers_group_drop(struct readers *r, struct mem *m, size_t *held,
     uint32_t i = readers__group_at(r, readers_group_name(g), &there);
 
     KVNS_ASSERT(there);
+    if (UNLIKELY(r->frozen != NULL)) {
+        for (uint32_t j = 0; j < g->n; j++) readers_keep(r, m, g, g->who[j]);
+        readers_group_keep(r, m, g);
+        if (g->was != NULL) g->was->group = NULL;
+        r->frozen->walked -= i < r->frozen->walked;
+    }
     readers__group_empty(m, held, g, &budget);
     readers__group_free(m, held, g);
     r->n--;
     memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof *r->v);
 }
 
-/* Free up to *budget pieces of all groups, counted down.  True when nothing is
- * left. */
+/* Free up to *budget pieces of all groups, which are not frozen, counted down.
+ * True when nothing is left. */
 static bool readers_free_step(struct readers *r, struct mem *m, size_t *held,
                               size_t *budget) {
     while (r->n > 0) {
@@ -8436,7 +8663,8 @@ static struct readers_consumer *readers_consumer(const struct readers_group *g,
 }
 
 /* Make a consumer, seen at `now`; the name is not taken.  NULL: no memory. */
-static struct readers_consumer *readers_consumer_make(struct readers_group *g,
+static struct readers_consumer *readers_consumer_make(struct readers *r,
+                                                      struct readers_group *g,
                                                       struct mem *m,
                                                       size_t *held,
                                                       struct str name,
@@ -8447,6 +8675,7 @@ static struct readers_consumer *readers_consumer_make(struct readers_group *g,
     void **v = (void **)(void *)g->who;
     bool room = readers__room(m, held, &v, g->n, &g->cap);
 
+    readers_group_keep(r, m, g);
     g->who = (struct readers_consumer **)(void *)v;
     KVNS_ASSERT(!there);
     if (!room || name.n > UINT32_MAX / 2) return NULL;
@@ -8461,6 +8690,10 @@ static struct readers_consumer *readers_consumer_make(struct readers_group *g,
     memmove(g->who + i + 1, g->who + i, (g->n - i) * sizeof *g->who);
     g->who[i] = c;
     g->n++;
+    if (UNLIKELY(r->frozen != NULL)) {
+        c->epoch = r->frozen->epoch;
+        if (g->was != NULL) g->was->walked += i < g->was->walked;
+    }
     return c;
 }
 
@@ -8474,12 +8707,19 @@ static const struct readers_pending *readers_pending(
 
 /* Take an entry off the pending ones of a group and its consumer.  False: no
  * memory, nothing changed; *found: it was one. */
-static bool readers_settle(struct readers_group *g, struct mem *m,
-                           size_t *held, struct stream_id id, bool *found) {
+static bool readers_settle(struct readers *r, struct readers_group *g,
+                           struct mem *m, size_t *held, struct stream_id id,
+                           bool *found) {
     struct readers_pending *p;
     bool refused, there;
 
     *found = false;
+    if (UNLIKELY(r->frozen != NULL)) {
+        const struct readers_pending *was = readers_pending(g, id);
+
+        if (was == NULL) return true;
+        readers_keep(r, m, g, was->who);
+    }
     /* with the leaf our own by this, the last step cannot be refused */
     p = ids_edit(&g->pending, m, held, id, &refused);
     if (p == NULL) return !refused;
@@ -8492,17 +8732,20 @@ static bool readers_settle(struct readers_group *g, struct mem *m,
 
 /* Give a pending entry to a consumer, or make it pending there: delivered at
  * `at` for the `times`th time.  False: no memory, nothing changed. */
-static bool readers_give(struct readers_group *g, struct mem *m, size_t *held,
-                         struct stream_id id, struct readers_consumer *c,
-                         int64_t at, uint64_t times) {
+static bool readers_give(struct readers *r, struct readers_group *g,
+                         struct mem *m, size_t *held, struct stream_id id,
+                         struct readers_consumer *c, int64_t at,
+                         uint64_t times) {
     struct readers_consumer *was;
     struct readers_pending *p;
     bool made, mine = false, there;
 
+    readers_keep(r, m, g, c);
     p = ids_put(&g->pending, m, held, id, &made);
     if (p == NULL) return false;
     was = p->who;
     if (was != c) {
+        if (was != NULL) readers_keep(r, m, g, was);
         if (ids_put(&c->pending, m, held, id, &mine) == NULL) goto refused;
         if (was != NULL && !ids_drop(&was->pending, m, held, id, &there))
             goto refused;
@@ -8518,20 +8761,38 @@ refused:
     return false;
 }
 
+/* Deliver a pending entry to its consumer once more.  False: no memory. */
+static bool readers_again(struct readers *r, struct readers_group *g,
+                          struct mem *m, size_t *held, struct stream_id id,
+                          int64_t at) {
+    struct readers_pending *p;
+    bool refused;
+
+    readers_group_keep(r, m, g);
+    p = ids_edit(&g->pending, m, held, id, &refused);
+    if (p == NULL) return false;
+    p->at = at;
+    p->times++;
+    return true;
+}
+
 /* Drop a consumer; what is pending with it is pending no more.  False: no
  * memory, some may have gone. */
-static bool readers_consumer_drop(struct readers_group *g, struct mem *m,
-                                  size_t *held, struct readers_consumer *c) {
+static bool readers_consumer_drop(struct readers *r, struct readers_group *g,
+                                  struct mem *m, size_t *held,
+                                  struct readers_consumer *c) {
     bool there, found;
     uint32_t i = readers__at(g, readers_name(c), &there);
 
     KVNS_ASSERT(there);
+    readers_keep(r, m, g, c);
     while (c->pending.count > 0) {
         struct stream_id id;
 
         memcpy(&id, ids_item(ids_last(&c->pending)), sizeof id);
-        if (!readers_settle(g, m, held, id, &found)) return false;
+        if (!readers_settle(r, g, m, held, id, &found)) return false;
     }
+    if (UNLIKELY(g->was != NULL)) g->was->walked -= i < g->was->walked;
     g->n--;
     memmove(g->who + i, g->who + i + 1, (g->n - i) * sizeof *g->who);
     readers__consumer_free(m, held, c);
@@ -8540,13 +8801,14 @@ static bool readers_consumer_drop(struct readers_group *g, struct mem *m,
 
 /* ---- copies -------------------------------------------------------------- */
 
-static bool readers__copy_group(struct readers_group *to, struct mem *m,
-                                size_t *held,
+static bool readers__copy_group(struct readers *r, struct readers_group *to,
+                                struct mem *m, size_t *held,
                                 const struct readers_group *from) {
     struct ids_at at = ids_first(&from->pending);
 
     for (uint32_t i = 0; i < from->n; i++)
-        if (readers_consumer_make(to, m, held, readers_name(from->who[i]),
+        if (readers_consumer_make(r, to, m, held,
+                                  readers_name(from->who[i]),
                                   from->who[i]->seen) == NULL)
             return false;
     for (; at.leaf != NULL; ids_next(&at)) {
@@ -8554,7 +8816,7 @@ static bool readers__copy_group(struct readers_group *to, struct mem *m,
         struct readers_consumer *c =
             readers_consumer(to, readers_name(p->who));
 
-        if (!readers_give(to, m, held, p->id, c, p->at, p->times))
+        if (!readers_give(r, to, m, held, p->id, c, p->at, p->times))
             return false;
     }
     return true;
@@ -8569,7 +8831,7 @@ static bool readers_copy(struct readers *to, struct mem *m, size_t *held,
             readers_group_make(to, m, held, readers_group_name(g), g->last,
                                g->read);
 
-        if (dup == NULL || !readers__copy_group(dup, m, held, g))
+        if (dup == NULL || !readers__copy_group(to, dup, m, held, g))
             return false;
     }
     return true;
@@ -8625,8 +8887,14 @@ static size_t readers__verify(const struct readers *r) {
  *   index    [ 5-0 -> pack ] [ 9-3 -> pack ] ...
  *
  * A node's room begins small, doubles to the limit, and is cut to what is
- * needed when the next node begins.  Nodes may be pinned by a snapshot like
- * leaves (see ids): then a copy is changed, and what was counts as kept.
+ * needed when the next node begins.
+ *
+ * Freezing, for snapshots, takes no time: it begins an epoch, whose number
+ * every node carries that is made from then on or has been read.  One with
+ * another is old: a copy of it is changed, and what it was is kept, in an index
+ * of its own, until it is read.  Nodes are read in order of their IDs from both
+ * indices.  Without memory to keep one, what was is lost.  For groups see
+ * readers.
  *
  * What comes from outside is put in by stream_add_pack, which believes
  * nothing.  `held` counts all bytes but those of struct stream.
@@ -8640,16 +8908,13 @@ static size_t readers__verify(const struct readers *r) {
 enum {
     STREAM_DELETED = 1,         /* flags of an entry */
     STREAM_SAME = 2,            /* its fields are those of the master */
-    STREAM_MOST = 1 << 30,      /* bytes of a pack, whatever the options say */
-    STREAM_LOOSE = 1,           /* in stream_node.pins: in no stream */
-    STREAM_ENDS = 2,            /* goes with the stream: not counted */
-    STREAM_PIN = 4
+    STREAM_MOST = 1 << 30       /* bytes of a pack, whatever the options say */
 };
 
 struct stream_node {
     uint32_t bytes, cap;        /* of the pack, of the room */
     uint32_t elements;          /* of the pack */
-    uint32_t pins;              /* STREAM_PIN times how many, and flags */
+    uint32_t epoch;             /* when frozen: another than that, if old */
     uint8_t room[];
 };
 
@@ -8668,6 +8933,23 @@ struct stream {
     struct stream_id deleted;   /* the largest that was deleted */
     struct readers groups;
     size_t held;
+    struct stream_frozen *frozen;   /* what it was, if somebody reads that */
+    uint32_t epoch;             /* since it was frozen last */
+};
+
+/* A stream as it was, but for its groups.  Of a stream there is one at a
+ * time. */
+struct stream_frozen {
+    struct stream *of;
+    struct ids kept;            /* old nodes that have left it, not read yet */
+    size_t held;                /* bytes of that index */
+    struct stream_id at;        /* in the stream what is below was read */
+    bool through;               /* in the stream all was read */
+    size_t count, left;         /* nodes; those to be read */
+    uint64_t len, added;
+    struct stream_id last, first, deleted;
+    struct readers_frozen groups;
+    bool failed;                /* there was no memory to keep a node */
 };
 
 /* A walk over entries from one ID to another, forward or backward. */
@@ -8734,38 +9016,52 @@ static struct stream_node *stream__node(struct stream *s, struct mem *m,
     node = mem_try(m, n);
     if (node == NULL) return NULL;
     s->held += mem_size(n);
-    node->bytes = node->elements = node->pins = 0;
+    node->bytes = node->elements = 0;
+    node->epoch = s->epoch;
     node->cap = (uint32_t)(n - sizeof *node);
     return node;
 }
 
+/* Is a node frozen and not read yet? */
+static inline bool stream__is_old(const struct stream *s,
+                                  const struct stream_node *node) {
+    return UNLIKELY(s->frozen != NULL) && node->epoch != s->epoch;
+}
+
+/* Keep an old node that leaves the stream.  False: no memory. */
+static COLD bool stream__keep(struct stream_frozen *f, struct mem *m,
+                              struct stream_slot was) {
+    size_t held = f->held;
+    struct stream_slot *slot;
+    bool made;
+
+    slot = f->failed ? NULL : ids_put(&f->kept, m, &f->held, was.id, &made);
+    if (slot == NULL) {
+        f->failed = true;
+        return false;
+    }
+    KVNS_ASSERT(made);
+    slot->node = was.node;
+    m->kept += f->held - held + mem_size(stream__size(was.node));
+    return true;
+}
+
+/* A node has left the stream: free it, or keep it if it is old. */
 static void stream__discard(struct stream *s, struct mem *m,
-                            struct stream_node *node) {
-    size_t n = stream__size(node);
+                            struct stream_slot slot) {
+    size_t n = stream__size(slot.node);
 
     s->held -= mem_size(n);
-    if (node->pins < STREAM_PIN) {
-        mem_drop(m, node, n);
+    if (stream__is_old(s, slot.node) && stream__keep(s->frozen, m, slot))
         return;
-    }
-    node->pins |= STREAM_LOOSE;
-    if ((node->pins & STREAM_ENDS) == 0) m->kept += mem_size(n);
+    mem_drop(m, slot.node, n);
 }
 
-/* Hold a node as it is now, for stream_unpin. */
-static inline void stream_pin(struct stream_node *node) {
-    node->pins += STREAM_PIN;
-}
-
-/* Let go of a node. */
-static void stream_unpin(struct mem *m, struct stream_node *node) {
-    size_t n = stream__size(node);
-
-    KVNS_ASSERT(node->pins >= STREAM_PIN);
-    node->pins -= STREAM_PIN;
-    if (node->pins >= STREAM_PIN || (node->pins & STREAM_LOOSE) == 0) return;
-    if ((node->pins & STREAM_ENDS) == 0) m->kept -= mem_size(n);
-    mem_drop(m, node, n);
+/* Free a node that has not come into the stream. */
+static void stream__free_node(struct stream *s, struct mem *m,
+                              struct stream_node *node) {
+    s->held -= mem_size(stream__size(node));
+    mem_drop(m, node, stream__size(node));
 }
 
 /* Make the node of an ID one of our own with room for cap bytes at least.
@@ -8776,7 +9072,8 @@ static struct stream_node *stream__own(struct stream *s, struct mem *m,
     struct stream_slot *slot;
     bool refused;
 
-    if (LIKELY(was.node->pins == 0 && was.node->cap >= cap)) return was.node;
+    if (LIKELY(!stream__is_old(s, was.node) && was.node->cap >= cap))
+        return was.node;
     node = stream__node(s, m, size_max(cap, was.node->bytes));
     if (node == NULL) return NULL;
     slot = ids_edit(&s->nodes, m, &s->held, was.id, &refused);
@@ -8785,7 +9082,7 @@ static struct stream_node *stream__own(struct stream *s, struct mem *m,
     node->elements = was.node->elements;
     memcpy(node->room, was.node->room, node->bytes);
     slot->node = node;
-    stream__discard(s, m, was.node);
+    stream__discard(s, m, was);
     return node;
 }
 
@@ -8797,7 +9094,7 @@ static void stream__trim_room(struct stream *s, struct mem *m,
     struct stream_slot *slot;
     bool refused;
 
-    if (was.node->pins > 0) return;
+    if (stream__is_old(s, was.node)) return;
     if (n <= MEM_SMALL) n = mem_size(n);
     if (n >= old) return;
     node = mem_resize(m, was.node, old, n);
@@ -8843,7 +9140,7 @@ static void stream__drop_node(struct stream *s, struct mem *m,
 
     if (!ids_drop(&s->nodes, m, &s->held, slot.id, &found) || !found)
         KVNS_ASSERT(!"the index is never frozen");
-    stream__discard(s, m, slot.node);
+    stream__discard(s, m, slot);
 }
 
 /* ---- walking ------------------------------------------------------------- */
@@ -9055,7 +9352,7 @@ static bool stream__begin(struct stream *s, struct mem *m,
     if (node == NULL) return false;
     slot = ids_put(&s->nodes, m, &s->held, id, &made);
     if (slot == NULL) {
-        stream__discard(s, m, node);
+        stream__free_node(s, m, node);
         return false;
     }
     KVNS_ASSERT(made);
@@ -9271,16 +9568,17 @@ static size_t stream_work(const struct stream *s) {
     return n;
 }
 
-/* Free up to *budget pieces, counted down.  True when nothing is left. */
+/* Free up to *budget pieces of a stream that is not frozen, counted down.
+ * True when nothing is left. */
 static bool stream_free_step(struct stream *s, struct mem *m,
                              size_t *budget) {
     struct stream_slot slot;
 
+    KVNS_ASSERT(s->frozen == NULL);
     while (s->nodes.count > 0) {
         if (*budget == 0) return false;
         --*budget;
         slot = stream__slot(ids_first(&s->nodes));
-        slot.node->pins |= STREAM_ENDS;
         stream__drop_node(s, m, slot);
     }
     if (!readers_free_step(&s->groups, m, &s->held, budget)) return false;
@@ -9306,7 +9604,7 @@ static void stream_compact(struct stream *s, struct mem *m, size_t i,
             struct stream_node *node = slot->node, *to;
             size_t n = stream__size(node);
 
-            if (node->pins != 0 || !mem_sparse(m, node, n)) continue;
+            if (!mem_sparse(m, node, n)) continue;
             to = mem_try(m, n);
             if (to == NULL) return;
             memcpy(to, node, n);
@@ -9332,7 +9630,7 @@ static bool stream_copy(struct stream *to, struct mem *m,
         memcpy(node->room, slot.node->room, node->bytes);
         dup = ids_put(&to->nodes, m, &to->held, slot.id, &made);
         if (dup == NULL) {
-            stream__discard(to, m, node);
+            stream__free_node(to, m, node);
             return false;
         }
         dup->node = node;
@@ -9343,6 +9641,74 @@ static bool stream_copy(struct stream *to, struct mem *m,
     to->first = from->first;
     to->deleted = from->deleted;
     return readers_copy(&to->groups, m, &to->held, &from->groups);
+}
+
+/* ---- what was ------------------------------------------------------------ */
+
+/* Freeze a stream as it is, in no time; f must stay where it is until
+ * stream_frozen_end. */
+static void stream_freeze(struct stream *s, struct stream_frozen *f) {
+    KVNS_ASSERT(s->frozen == NULL);
+    if (++s->epoch == 0) s->epoch = 1;
+    memset(f, 0, sizeof *f);
+    f->of = s;
+    ids_init(&f->kept, sizeof(struct stream_slot));
+    f->count = f->left = s->nodes.count;
+    f->len = s->len;
+    f->added = s->added;
+    f->last = s->last;
+    f->first = s->first;
+    f->deleted = s->deleted;
+    readers_freeze(&s->groups, &f->groups, s->epoch);
+    s->frozen = f;
+}
+
+/* The next node of a frozen stream, in order, for stream_frozen_read; NULL:
+ * none this time.  False: there is none any more. */
+static bool stream_frozen_next(struct stream_frozen *f,
+                               struct stream_slot *slot) {
+    struct ids_at at = ids_seek(&f->of->nodes, f->at);
+    struct ids_at kept = ids_first(&f->kept);
+    struct stream_slot was;
+
+    slot->node = NULL;
+    if (f->through) at.leaf = NULL;
+    if (f->left == 0 || (at.leaf == NULL && kept.leaf == NULL)) return false;
+    if (at.leaf != NULL) *slot = stream__slot(at);
+    if (kept.leaf != NULL) {
+        was = stream__slot(kept);
+        if (at.leaf == NULL || stream_id_cmp(was.id, slot->id) <= 0) {
+            *slot = was;
+            return true;
+        }
+    }
+    f->at = slot->id;
+    f->through = !stream_id_next(&f->at);
+    if (!stream__is_old(f->of, slot->node)) slot->node = NULL;
+    return true;
+}
+
+/* A node was read: it is frozen no more. */
+static void stream_frozen_read(struct stream_frozen *f, struct mem *m,
+                               struct stream_slot slot) {
+    size_t n = stream__size(slot.node), held = f->held;
+    bool kept;
+
+    f->left--;
+    slot.node->epoch = f->of->epoch;
+    if (!ids_drop(&f->kept, m, &f->held, slot.id, &kept))
+        KVNS_ASSERT(!"this index is never frozen");
+    if (!kept) return;
+    m->kept -= held - f->held + mem_size(n);
+    mem_drop(m, slot.node, n);
+}
+
+/* All was read: of a stream whose groups were, too. */
+static void stream_frozen_end(struct stream_frozen *f) {
+    KVNS_ASSERT(f->kept.count == 0 && f->held == 0);
+    readers_frozen_end(&f->groups);
+    f->of->frozen = NULL;
+    f->of = NULL;
 }
 
 /* ---- packs from outside -------------------------------------------------- */
@@ -9441,7 +9807,7 @@ static bool stream_add_pack(struct stream *s, struct mem *m,
     if (node == NULL) return false;
     slot = ids_put(&s->nodes, m, &s->held, id, &made);
     if (slot == NULL) {
-        stream__discard(s, m, node);
+        stream__free_node(s, m, node);
         return false;
     }
     slot->node = node;
@@ -13446,9 +13812,9 @@ static size_t due_find(struct big_hash *h, int64_t now,
  *
  * IDs of 16 bytes are big-endian, other numbers are RDB's lengths.
  *
- * The parts that may be large are nodes and leaves of pending entries.  For a
- * snapshot these are pinned and written one by one; the text between them is
- * written when the stream is frozen.
+ * A frozen stream is written part by part: a node, a leaf of pending entries,
+ * or what stands between these.  Nodes go in order of their IDs; groups,
+ * consumers and pending entries in any, which no reader minds.
  *
  * What is read is believed in nothing: a stream that does not hold together
  * (packs that lie, IDs out of order, a pending entry of two consumers or of
@@ -13457,35 +13823,25 @@ static size_t due_find(struct big_hash *h, int64_t now,
  * floor 3 - uses: base mem buf pack ids readers stream rdb
  */
 #if !defined(KVNS_NO_STREAMS)
-enum stream_rdb_kind {
-    STREAM_RDB_TEXT,            /* bytes of the text, up to `end` */
-    STREAM_RDB_NODE,
-    STREAM_RDB_PENDING,         /* a leaf of a group's pending entries */
-    STREAM_RDB_IDS              /* a leaf of a consumer's */
+/* Where the writing of a frozen stream is: what comes next. */
+enum stream_rdb_part {
+    STREAM_RDB_BEGIN,
+    STREAM_RDB_NODES,
+    STREAM_RDB_GROUPS,
+    STREAM_RDB_PENDING,
+    STREAM_RDB_CONSUMERS,
+    STREAM_RDB_IDS,
+    STREAM_RDB_END
 };
 
-struct stream_rdb_part {
-    enum stream_rdb_kind kind;
-    struct stream_id id;        /* of a node */
-    union {
-        size_t end;
-        struct stream_node *node;
-        struct ids_leaf *leaf;
-    } is;
-};
-
-/* A stream as it was. */
-struct stream_frozen {
-    struct buf text;            /* what stands between the large parts */
-    struct buf parts;           /* of struct stream_rdb_part */
-    size_t n, at;               /* parts; those before are let go */
-    size_t text_at;             /* text that was read */
-};
-
-/* Where a stream is written to: into `out`, or frozen. */
-struct stream_rdb__to {
-    struct buf *out;
-    struct stream_frozen *f;    /* NULL: written at once */
+/* A frozen stream on its way out. */
+struct stream_flow {
+    struct stream_frozen was;
+    struct readers_was *group, *who;    /* being written */
+    uint32_t groups;            /* still to come */
+    uint32_t consumers;         /* of that group */
+    uint8_t part;               /* enum stream_rdb_part */
+    bool lost;                  /* something was not there any more */
 };
 
 static void stream_rdb__put_id(struct buf *b, struct stream_id id) {
@@ -13501,81 +13857,52 @@ static void stream_rdb__put_lens(struct buf *b, struct stream_id id) {
     rdb_put_len(b, id.seq);
 }
 
-/* Append one of the large parts. */
-static void stream_rdb__put(struct buf *b,
-                            const struct stream_rdb_part *part) {
-    const struct stream_node *node = part->is.node;
-    const struct ids_leaf *leaf = part->is.leaf;
+static void stream_rdb__put_node(struct buf *b, struct stream_slot slot) {
+    rdb_put_len(b, 16);
+    stream_rdb__put_id(b, slot.id);
+    rdb_put_pack(b, str_of(slot.node->room, slot.node->bytes),
+                 slot.node->elements);
+}
 
-    if (part->kind == STREAM_RDB_NODE) {
-        rdb_put_len(b, 16);
-        stream_rdb__put_id(b, part->id);
-        rdb_put_pack(b, str_of(node->room, node->bytes), node->elements);
-        return;
-    }
+/* A leaf of a group's pending entries, or of a consumer's. */
+static void stream_rdb__put_leaf(struct buf *b, const struct ids_leaf *leaf) {
     for (uint32_t i = 0; i < leaf->n; i++) {
         struct readers_pending p;
 
         memcpy(&p, ids__at(leaf, i), leaf->size);
         stream_rdb__put_id(b, p.id);
-        if (part->kind != STREAM_RDB_PENDING) continue;
+        if (leaf->size != sizeof p) continue;
         rdb_put_ms(b, p.at);
         rdb_put_len(b, p.times);
     }
 }
 
-/* The next large part: written, or taken down and pinned. */
-static void stream_rdb__part(struct stream_rdb__to *to,
-                             struct stream_rdb_part part) {
-    struct stream_frozen *f = to->f;
-    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
-
-    if (f == NULL) {
-        stream_rdb__put(to->out, &part);
-        return;
-    }
-    if (f->text.n > f->text_at) {
-        text.is.end = f->text_at = f->text.n;
-        if (buf_put(&f->parts, &text, sizeof text)) f->n++;
-    }
-    if (!buf_put(&f->parts, &part, sizeof part)) return;
-    f->n++;
-    if (part.kind == STREAM_RDB_NODE) stream_pin(part.is.node);
-    else ids_pin(part.is.leaf);
+static void stream_rdb__put_leaves(struct buf *b, const struct ids *t) {
+    rdb_put_len(b, t->count);
+    for (const struct ids_leaf *l = t->first; l != NULL; l = l->next)
+        stream_rdb__put_leaf(b, l);
 }
 
-static void stream_rdb__leaves(struct stream_rdb__to *to, const struct ids *t,
-                               enum stream_rdb_kind kind) {
-    rdb_put_len(to->out, t->count);
-    for (struct ids_leaf *l = t->first; l != NULL; l = l->next) {
-        struct stream_rdb_part part = { kind, { 0, 0 }, { 0 } };
-
-        part.is.leaf = l;
-        stream_rdb__part(to, part);
-    }
+/* What a group begins with, up to its pending entries. */
+static void stream_rdb__put_group(struct buf *b, struct str name,
+                                  struct stream_id last, int64_t read) {
+    rdb_put_str(b, name);
+    stream_rdb__put_lens(b, last);
+    rdb_put_len(b, (uint64_t)read);
 }
 
-static void stream_rdb__nodes(struct stream_rdb__to *to,
-                              const struct ids *nodes) {
-    for (struct ids_at at = ids_first(nodes); at.leaf != NULL;
-         ids_next(&at)) {
-        struct stream_slot slot = stream__slot(at);
-        struct stream_rdb_part part = { STREAM_RDB_NODE, slot.id, { 0 } };
-
-        /* to pin nodes means to fetch them: some at a time */
-        if (at.i + 8 < at.leaf->n)
-            PREFETCH(stream__slot((struct ids_at){ at.leaf, at.i + 8 }).node);
-        part.is.node = slot.node;
-        stream_rdb__part(to, part);
-    }
+static void stream_rdb__put_consumer(struct buf *b, struct str name,
+                                     int64_t seen) {
+    rdb_put_str(b, name);
+    rdb_put_ms(b, seen);
 }
 
-static void stream_rdb__all(struct stream_rdb__to *to,
-                            const struct stream *s) {
-    struct buf *b = to->out;
-
+/* Append a whole stream. */
+static void stream_rdb_save(struct buf *b, const struct stream *s) {
     rdb_put_len(b, s->nodes.count);
-    stream_rdb__nodes(to, &s->nodes);
+    for (struct ids_at at = ids_first(&s->nodes); at.leaf != NULL;
+         ids_next(&at))
+        stream_rdb__put_node(b, stream__slot(at));
     rdb_put_len(b, s->len);
     stream_rdb__put_lens(b, s->last);
     stream_rdb__put_lens(b, s->first);
@@ -13585,84 +13912,148 @@ static void stream_rdb__all(struct stream_rdb__to *to,
     for (uint32_t i = 0; i < s->groups.n; i++) {
         const struct readers_group *g = s->groups.v[i];
 
-        rdb_put_str(b, readers_group_name(g));
-        stream_rdb__put_lens(b, g->last);
-        rdb_put_len(b, (uint64_t)g->read);
-        stream_rdb__leaves(to, &g->pending, STREAM_RDB_PENDING);
+        stream_rdb__put_group(b, readers_group_name(g), g->last, g->read);
+        stream_rdb__put_leaves(b, &g->pending);
         rdb_put_len(b, g->n);
         for (uint32_t j = 0; j < g->n; j++) {
-            rdb_put_str(b, readers_name(g->who[j]));
-            rdb_put_ms(b, g->who[j]->seen);
-            stream_rdb__leaves(to, &g->who[j]->pending, STREAM_RDB_IDS);
+            stream_rdb__put_consumer(b, readers_name(g->who[j]),
+                                     g->who[j]->seen);
+            stream_rdb__put_leaves(b, &g->who[j]->pending);
         }
     }
 }
 
-/* Append a whole stream. */
-static void stream_rdb_save(struct buf *out, const struct stream *s) {
-    struct stream_rdb__to to = { out, NULL };
+/* ---- writing what was ---------------------------------------------------- */
 
-    stream_rdb__all(&to, s);
-}
-
-/* The part of a frozen stream that comes next; NULL: there is none. */
-static const struct stream_rdb_part *stream_rdb__at(
-    const struct stream_frozen *f) {
-    return f->at == f->n ? NULL :
-               (const struct stream_rdb_part *)(const void *)f->parts.p +
-                   f->at;
-}
-
-/* Let go of the part that comes next. */
-static void stream_rdb__unpin(struct stream_frozen *f, struct mem *m) {
-    const struct stream_rdb_part *part = stream_rdb__at(f);
-
-    f->at++;
-    if (part->kind == STREAM_RDB_NODE) stream_unpin(m, part->is.node);
-    else if (part->kind != STREAM_RDB_TEXT) ids_unpin(m, part->is.leaf);
-}
-
-/* Let go of a frozen stream; what only it held is freed. */
-static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
-    while (f->at < f->n) stream_rdb__unpin(f, m);
-    buf_free(&f->text);
-    buf_free(&f->parts);
+/* Freeze a stream as it is, in no time: for stream_rdb_next until that says
+ * that it is over, and stream_rdb_end; f must stay where it is until then. */
+static void stream_rdb_freeze(struct stream *s, struct stream_flow *f) {
     memset(f, 0, sizeof *f);
+    stream_freeze(s, &f->was);
+    f->groups = f->was.groups.n;
 }
 
-/* Freeze a stream as it is.  False: no memory; else the caller must let go
- * with stream_frozen_drop. */
-static bool stream_freeze(struct stream *s, struct mem *m,
-                          struct stream_frozen *f) {
-    struct stream_rdb__to to = { &f->text, f };
-    struct stream_rdb_part text = { STREAM_RDB_TEXT, { 0, 0 }, { 0 } };
-
-    memset(f, 0, sizeof *f);
-    stream_rdb__all(&to, s);
-    text.is.end = f->text.n;
-    f->text_at = 0;
-    if (buf_put(&f->parts, &text, sizeof text)) f->n++;
-    if (!f->text.failed && !f->parts.failed) return true;
-    stream_frozen_drop(f, m);
-    return false;
+/* What stands between the nodes and the groups. */
+static void stream_rdb__counts_of(struct buf *b,
+                                  const struct stream_frozen *f) {
+    rdb_put_len(b, f->len);
+    stream_rdb__put_lens(b, f->last);
+    stream_rdb__put_lens(b, f->first);
+    stream_rdb__put_lens(b, f->deleted);
+    rdb_put_len(b, f->added);
+    rdb_put_len(b, f->groups.n);
 }
 
-/* Append the next part of a frozen stream, if out is not NULL, and let go of
- * it.  False: there is none. */
-static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
-                               struct buf *out) {
-    const struct stream_rdb_part *part = stream_rdb__at(f);
+static enum stream_rdb_part stream_rdb__next_node(struct stream_flow *f,
+                                                  struct mem *m,
+                                                  struct buf *out) {
+    struct stream_slot slot;
 
-    if (part == NULL) return false;
-    if (part->kind == STREAM_RDB_TEXT) {
-        if (out != NULL)
-            buf_put(out, f->text.p + f->text_at, part->is.end - f->text_at);
-        f->text_at = part->is.end;
-    } else if (out != NULL) {
-        stream_rdb__put(out, part);
+    if (!stream_frozen_next(&f->was, &slot)) {
+        f->lost |= f->was.left > 0;
+        stream_rdb__counts_of(out, &f->was);
+        return STREAM_RDB_GROUPS;
     }
-    stream_rdb__unpin(f, m);
+    if (slot.node != NULL) {
+        stream_rdb__put_node(out, slot);
+        stream_frozen_read(&f->was, m, slot);
+    }
+    return STREAM_RDB_NODES;
+}
+
+static enum stream_rdb_part stream_rdb__next_group(struct stream_flow *f,
+                                                   struct mem *m,
+                                                   struct buf *out) {
+    struct readers_was *w;
+
+    if (!readers_frozen_next(&f->was.groups, m, &w)) {
+        f->lost |= f->groups > 0;
+        return STREAM_RDB_END;
+    }
+    if (w == NULL) return STREAM_RDB_GROUPS;
+    f->groups--;
+    f->group = w;
+    f->consumers = w->n;
+    stream_rdb__put_group(out, str_of(w->name, w->nlen), w->last, w->read);
+    rdb_put_len(out, w->count);
+    return STREAM_RDB_PENDING;
+}
+
+static enum stream_rdb_part stream_rdb__next_consumer(struct stream_flow *f,
+                                                      struct mem *m,
+                                                      struct buf *out) {
+    struct readers_was *w;
+
+    if (!readers_was_next(&f->was.groups, m, f->group, &w)) {
+        f->lost |= f->consumers > 0;
+        readers_was_read(m, f->group);
+        return STREAM_RDB_GROUPS;
+    }
+    if (w == NULL) return STREAM_RDB_CONSUMERS;
+    f->consumers--;
+    f->who = w;
+    stream_rdb__put_consumer(out, str_of(w->name, w->nlen), w->seen);
+    rdb_put_len(out, w->count);
+    return STREAM_RDB_IDS;
+}
+
+/* The next leaf of a group's pending entries, or of a consumer's.  False:
+ * there is none. */
+static bool stream_rdb__next_leaf(struct stream_flow *f, struct mem *m,
+                                  struct ids_frozen *t, struct buf *out) {
+    struct ids_leaf *leaf;
+
+    if (!ids_frozen_next(t, &leaf)) {
+        f->lost |= t->count > 0;
+        return false;
+    }
+    if (leaf == NULL) return true;
+    stream_rdb__put_leaf(out, leaf);
+    ids_frozen_read(t, m, leaf);
     return true;
+}
+
+/* Append the next part of a frozen stream.  False: there is none, that was
+ * all. */
+static bool stream_rdb_next(struct stream_flow *f, struct mem *m,
+                            struct buf *out) {
+    switch ((enum stream_rdb_part)f->part) {
+    case STREAM_RDB_BEGIN:
+        rdb_put_len(out, f->was.count);
+        f->part = STREAM_RDB_NODES;
+        break;
+    case STREAM_RDB_NODES:
+        f->part = (uint8_t)stream_rdb__next_node(f, m, out);
+        break;
+    case STREAM_RDB_GROUPS:
+        f->part = (uint8_t)stream_rdb__next_group(f, m, out);
+        break;
+    case STREAM_RDB_PENDING:
+        if (stream_rdb__next_leaf(f, m, &f->group->pending, out)) break;
+        rdb_put_len(out, f->group->n);
+        f->part = STREAM_RDB_CONSUMERS;
+        break;
+    case STREAM_RDB_CONSUMERS:
+        f->part = (uint8_t)stream_rdb__next_consumer(f, m, out);
+        break;
+    case STREAM_RDB_IDS:
+        if (stream_rdb__next_leaf(f, m, &f->who->pending, out)) break;
+        readers_was_read(m, f->who);
+        f->part = STREAM_RDB_CONSUMERS;
+        break;
+    case STREAM_RDB_END: break;
+    }
+    return f->part != STREAM_RDB_END;
+}
+
+/* All parts were read.  False: what was written is not what was, since there
+ * was no memory to keep all of it. */
+static bool stream_rdb_end(struct stream_flow *f) {
+    bool whole = !f->lost && !f->was.failed && !f->was.groups.failed;
+
+    KVNS_ASSERT(f->part == STREAM_RDB_END);
+    stream_frozen_end(&f->was);
+    return whole;
 }
 
 /* ---- reading ------------------------------------------------------------- */
@@ -13770,7 +14161,7 @@ static bool stream_rdb__consumer(struct stream_rdb__in *x,
     if (!rdb_get_str(x->in, &name)) return false;
     if (readers_consumer(g, name) != NULL)
         return rdb_fail(x->in, "has a consumer twice");
-    c = readers_consumer_make(g, x->m, &x->s->held, name, seen);
+    c = readers_consumer_make(&x->s->groups, g, x->m, &x->s->held, name, seen);
     x->refused = c == NULL;
     if (c == NULL || !rdb_get_ms(x->in, &c->seen)) return false;
     if (x->type == RDB_STREAM_3 && !rdb_get_ms(x->in, &active)) return false;
@@ -13832,8 +14223,8 @@ static bool stream_rdb_load(struct stream *s, struct mem *m,
     return ok;
 }
 #else
-struct stream_frozen {
-    size_t n;
+struct stream_flow {
+    bool nothing;
 };
 
 /* Write nothing: there are no streams to be saved. */
@@ -13842,23 +14233,21 @@ static void stream_rdb_save(struct buf *out, const struct stream *s) {
 }
 
 /* Freeze nothing. */
-static bool stream_freeze(struct stream *s, struct mem *m,
-                          struct stream_frozen *f) {
-    (void)s, (void)m;
-    f->n = 0;
-    return true;
-}
-
-/* Let nothing go. */
-static void stream_frozen_drop(struct stream_frozen *f, struct mem *m) {
-    (void)f, (void)m;
+static void stream_rdb_freeze(struct stream *s, struct stream_flow *f) {
+    (void)s;
+    f->nothing = true;
 }
 
 /* There is no next part. */
-static bool stream_frozen_next(struct stream_frozen *f, struct mem *m,
-                               struct buf *out) {
+static bool stream_rdb_next(struct stream_flow *f, struct mem *m,
+                            struct buf *out) {
     (void)f, (void)m, (void)out;
     return false;
+}
+
+/* Nothing was written, and nothing was. */
+static bool stream_rdb_end(struct stream_flow *f) {
+    return f->nothing;
 }
 
 /* Say why a stream is not read. */
@@ -14145,10 +14534,10 @@ static void save_payload(struct buf *out, const struct entry *e,
  * A large collection cannot be written at once.  It gets an aside: its record
  * (key, deadline, count as of now) and, for its elements, the same game with
  * a mark bit of its own.  An element about to change is put into the aside
- * first (big_keep).  Lists and streams are frozen instead: the nodes of a list
- * play the same game, those of a stream are pinned, and both are copied when
- * written to.  Asides are streamed one after the other; while one is, the file
- * belongs to it, and records of other keys wait in `side`.
+ * first (big_keep).  Lists and streams are frozen instead: their nodes play the
+ * same game, and are copied when written to.  Asides are streamed one after the
+ * other; while one is, the file belongs to it, and records of other keys wait
+ * in `side`.
  *
  *   walk ------> out ----> snapshot queue ----> writer
  *   walk_keep -> out, or side while an aside streams
@@ -14186,14 +14575,14 @@ struct walk_chunk {
 /* A large collection on its way to the file. */
 struct walk_aside {
     struct walk_aside *next;
-    struct big *big;            /* set, hash or sorted set, or NULL */
+    struct big *big;            /* all but a list, or NULL */
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
     struct buf key, dues;       /* of a hash with deadlines, see save */
     struct walk_chunk *told, *told_last;    /* finished aux fields of these */
     struct quick_frozen frozen;
-    struct stream_frozen flow;  /* of a stream */
+    struct stream_flow flow;
     size_t count, saved;        /* elements due, elements written */
     uint32_t cursor;
     uint8_t shape, db;
@@ -14465,9 +14854,9 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
     } else if (a->shape == SHAPE_STREAM) {
-        if (!stream_freeze(&((struct big_stream *)b)->s, &s->mem, &a->flow))
-            goto refused;
-        a->count = a->flow.n;
+        stream_rdb_freeze(&((struct big_stream *)b)->s, &a->flow);
+        a->big = b;
+        b->aside = a;
     } else {
         a->big = b;
         a->count = big_count(b);
@@ -14573,6 +14962,8 @@ static void walk__end_aside(struct shard *s) {
 
     if (!w->discard && a->saved != a->count)
         snapshot_fail(sn, "elements of a collection were lost");
+    if (a->shape == SHAPE_STREAM && !stream_rdb_end(&a->flow))
+        snapshot_fail(sn, "out of memory");
     if (a->big != NULL) {
         a->big->aside = NULL;
         if (a->orphan) {
@@ -14583,7 +14974,6 @@ static void walk__end_aside(struct shard *s) {
     if (a->blob != NULL) blob_drop(a->blob);
     if (a->lent) atomic_fetch_sub(&sn->lent, a->count);
     if (a->key.n > 0 && !w->discard) walk__give_dues(s, a);
-    stream_frozen_drop(&a->flow, &s->mem);
     walk__empty(s, &a->head);
     walk__empty(s, &a->kept);
     walk__drop_dues(s, a);
@@ -14629,17 +15019,17 @@ static void walk__stream(struct shard *s, size_t *budget) {
             if (!w->discard && !walk__give(s, true, a->blob)) a->saved = 0;
             was = w->out.n;
             *budget = 0;
+        } else if (a->shape == SHAPE_STREAM) {
+            size_t at = w->out.n;
+
+            more = stream_rdb_next(&a->flow, &s->mem, &w->out);
+            *budget -= size_min(*budget, (w->out.n - at) / 64);
+            /* to read it is the way to let go of it */
+            if (w->discard) buf_reset(&w->out);
         } else if (a->big != NULL) {
             a->cursor = table_scan(big_table(a->big), a->cursor,
                                    walk__see_item, &to);
             more = a->cursor != 0;
-        } else if (a->shape == SHAPE_STREAM) {
-            size_t at = w->out.n;
-
-            more = stream_frozen_next(&a->flow, &s->mem,
-                                      w->discard ? NULL : &w->out);
-            a->saved += more;
-            *budget -= size_min(*budget, (w->out.n - at) / 64);
         } else {
             more = quick_frozen_next(&a->frozen, &s->mem, &pack, &count);
             if (more && !w->discard) save_node(&w->out, pack, count);
@@ -37740,6 +38130,29 @@ static inline struct mem *streamgroup_mem(const struct streamgroup *x) {
     return &x->ed.ref.shard->mem;
 }
 
+/* The group has read up to an ID: its last, or as was asked for. */
+static inline void streamgroup_reaches(struct streamgroup *x,
+                                       struct stream_id last, int64_t read) {
+    readers_group_keep(&x->s->groups, streamgroup_mem(x), x->g);
+    x->g->last = last;
+    x->g->read = read;
+}
+
+/* Take an entry off the pending ones.  False: no memory. */
+static inline bool streamgroup_settle(struct streamgroup *x,
+                                      struct stream_id id, bool *found) {
+    return readers_settle(&x->s->groups, x->g, streamgroup_mem(x), &x->s->held,
+                          id, found);
+}
+
+/* Give an entry to a consumer.  False: no memory. */
+static inline bool streamgroup_give(struct streamgroup *x, struct stream_id id,
+                                    struct readers_consumer *c, int64_t at,
+                                    uint64_t times) {
+    return readers_give(&x->s->groups, x->g, streamgroup_mem(x), &x->s->held,
+                        id, c, at, times);
+}
+
 /* Open the key at argv[1], which must be a stream if it is there, and find the
  * group of argv[2]: both NULL if there is none.  False: answered. */
 static bool streamgroup__open_or_reply(struct call *x,
@@ -37780,11 +38193,12 @@ static struct readers_consumer *streamgroup_consumer(struct call *x,
     struct readers_consumer *c = readers_consumer(g->g, name);
 
     if (c != NULL) {
+        readers_keep(&g->s->groups, streamgroup_mem(g), g->g, c);
         c->seen = x->w.now;
         return c;
     }
-    c = readers_consumer_make(g->g, streamgroup_mem(g), &g->s->held, name,
-                              x->w.now);
+    c = readers_consumer_make(&g->s->groups, g->g, streamgroup_mem(g),
+                              &g->s->held, name, x->w.now);
     if (c != NULL) edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
     return c;
 }
@@ -37895,8 +38309,7 @@ static enum outcome cmd_xgroup_setid(struct call *x) {
         edit_cancel(&g.ed);
         return FAILED;
     }
-    g.g->last = id;
-    g.g->read = read;
+    streamgroup_reaches(&g, id, read);
     edit_commit_aside(&g.ed, EVENT_STREAM, "xgroup-setid", false);
     reply_ok(x->r);
     return DONE;
@@ -37926,8 +38339,8 @@ static enum outcome cmd_xgroup_createconsumer(struct call *x) {
         reply_int(x->r, 0);
         return DONE;
     }
-    c = readers_consumer_make(g.g, streamgroup_mem(&g), &g.s->held, x->argv[4],
-                              x->w.now);
+    c = readers_consumer_make(&g.s->groups, g.g, streamgroup_mem(&g),
+                              &g.s->held, x->argv[4], x->w.now);
     edit_commit_aside(&g.ed, EVENT_STREAM,
                       c == NULL ? NULL : "xgroup-createconsumer", false);
     if (c == NULL) return reply_err(x, ERR_MEMORY);
@@ -37949,7 +38362,8 @@ static enum outcome cmd_xgroup_delconsumer(struct call *x) {
         return DONE;
     }
     pending = c->pending.count;
-    ok = readers_consumer_drop(g.g, streamgroup_mem(&g), &g.s->held, c);
+    ok = readers_consumer_drop(&g.s->groups, g.g, streamgroup_mem(&g),
+                               &g.s->held, c);
     edit_commit_aside(&g.ed, EVENT_STREAM, ok ? "xgroup-delconsumer" : NULL,
                       false);
     if (!ok) return reply_err(x, ERR_MEMORY);
@@ -37975,7 +38389,7 @@ static enum outcome cmd_xack(struct call *x) {
     }
     for (size_t i = 3; ok && i < x->argc; i++) {
         streams_parse_id(x->argv[i], 0, true, &id, NULL);
-        ok = readers_settle(g.g, streamgroup_mem(&g), &g.s->held, id, &found);
+        ok = streamgroup_settle(&g, id, &found);
         if (ok) n += found;
     }
     if (n > 0 || !ok) edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
@@ -38178,8 +38592,7 @@ static bool streamgroup__claim_one(struct call *x, struct streamgroup *g,
     bool found;
 
     if (!stream_find(g->s, id, &w))
-        return readers_settle(g->g, streamgroup_mem(g), &g->s->held, id,
-                              &found);
+        return streamgroup_settle(g, id, &found);
     if (p == NULL && !c->force) return true;
     if (p != NULL && c->idle > 0 &&
         streamgroup_since(x->w.now, p->at) < c->idle)
@@ -38188,8 +38601,7 @@ static bool streamgroup__claim_one(struct call *x, struct streamgroup *g,
     if (c->times >= 0) times = (uint64_t)c->times;
     else if (!c->just_id) times++;
     who = streamgroup_consumer(x, g, x->argv[3]);
-    if (who == NULL || !readers_give(g->g, streamgroup_mem(g), &g->s->held,
-                                     id, who, c->at, times))
+    if (who == NULL || !streamgroup_give(g, id, who, c->at, times))
         return false;
     if (c->just_id) streams_reply_id(x->r, id);
     else streams_reply_entry(x->r, &w);
@@ -38217,7 +38629,8 @@ static enum outcome cmd_xclaim(struct call *x) {
         if (g.g != NULL) return FAILED;
         return streamgroup_none(x, x->argv[1], x->argv[2], "");
     }
-    if (stream_id_cmp(c.last, g.g->last) > 0) g.g->last = c.last;
+    if (stream_id_cmp(c.last, g.g->last) > 0)
+        streamgroup_reaches(&g, c.last, g.g->read);
     mark = reply_array_later(x->r);
     for (size_t i = 5; i < c.ids_end && !x->r->failed; i++) {
         streams_parse_id(x->argv[i], 0, true, &id, NULL);
@@ -38268,7 +38681,6 @@ static bool streamgroup__scan(struct call *x, struct streamgroup *g,
                               struct streamgroup__scan *c) {
     struct ids_at at = ids_seek(&g->g->pending, c->at);
     int64_t attempts = c->count * 10, left = c->count;
-    struct mem *m = streamgroup_mem(g);
     struct readers_consumer *who = NULL;
     struct stream_walk w;
 
@@ -38288,9 +38700,9 @@ static bool streamgroup__scan(struct call *x, struct streamgroup *g,
             if (who == NULL) return false;
         }
         if (!buf_put(&c->ids[gone], &p.id, sizeof p.id)) return false;
-        if (gone ? !readers_settle(g->g, m, &g->s->held, p.id, &found) :
-                   !readers_give(g->g, m, &g->s->held, p.id, who, x->w.now,
-                                 p.times + !c->just_id))
+        if (gone ? !streamgroup_settle(g, p.id, &found) :
+                   !streamgroup_give(g, p.id, who, x->w.now,
+                                     p.times + !c->just_id))
             return false;
         left--;
         c->at = p.id;
@@ -38621,14 +39033,11 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
     size_t mark = reply_array_later(x->r), n = 0;
     struct ids_at at = { NULL, 0 };
     struct stream_walk w;
-    bool refused;
 
     if (stream_id_next(&id)) at = ids_seek(&c->pending, id);
     for (; at.leaf != NULL && (count == 0 || (int64_t)n < count) &&
            !x->r->failed;
          ids_next(&at), n++) {
-        struct readers_pending *p;
-
         memcpy(&id, ids_item(at), sizeof id);
         if (!stream_find(g->s, id, &w)) {
             reply_array(x->r, 2);
@@ -38637,11 +39046,9 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
             continue;
         }
         streams_reply_entry(x->r, &w);
-        p = ids_edit(&g->g->pending, streamgroup_mem(g), &g->s->held, id,
-                     &refused);
-        if (p == NULL) return false;
-        p->at = x->w.now;
-        p->times++;
+        if (!readers_again(&g->s->groups, g->g, streamgroup_mem(g),
+                           &g->s->held, id, x->w.now))
+            return false;
     }
     reply_array_set(x->r, mark, n);
     return true;
@@ -38650,11 +39057,11 @@ static bool streamread__history(struct call *x, struct streamgroup *g,
 /* The group has read an entry that it had not. */
 static inline void streamread__advance(struct streamgroup *g,
                                        struct stream_id id) {
-    if (g->g->read != READERS_UNKNOWN && !stream_has_holes(g->s, id))
-        g->g->read++;
-    else if (g->s->added != 0)
-        g->g->read = stream_rank(g->s, id);
-    g->g->last = id;
+    int64_t read = g->g->read;
+
+    if (read != READERS_UNKNOWN && !stream_has_holes(g->s, id)) read++;
+    else if (g->s->added != 0) read = stream_rank(g->s, id);
+    streamgroup_reaches(g, id, read);
 }
 
 /* Answer entries that the group has not read, and give them to a consumer.
@@ -38670,8 +39077,7 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
     stream_walk(g->s, id, stream_id_max, false, &w);
     while ((count == 0 || (int64_t)n < count) && !x->r->failed &&
            stream_next(&w)) {
-        if (!noack && !readers_give(g->g, streamgroup_mem(g), &g->s->held,
-                                    w.id, c, x->w.now, 1))
+        if (!noack && !streamgroup_give(g, w.id, c, x->w.now, 1))
             return false;
         streamread__advance(g, w.id);
         streams_reply_entry(x->r, &w);
