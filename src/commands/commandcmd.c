@@ -10,21 +10,12 @@
 /* Find the row of a name, "get" or "config|get", or NULL. */
 static const struct command *command_find(const struct kvns *k,
                                           struct str name) {
-    size_t lo = 0, hi = k->nrows;
-    char low[64];
+    const char *bar = memchr(name.p, '|', name.n);
+    size_t n = bar == NULL ? name.n : (size_t)(bar - name.p);
+    const struct command *row = row_find(k, str_of(name.p, n));
 
-    if (name.n >= sizeof low) return NULL;
-    for (size_t i = 0; i < name.n; i++) low[i] = base_lower(name.p[i]);
-    low[name.n] = '\0';
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(low, k->rows[mid].name);
-
-        if (order == 0) return k->rows + mid;
-        if (order < 0) hi = mid;
-        else lo = mid + 1;
-    }
-    return NULL;
+    if (row == NULL || bar == NULL) return row;
+    return row_find_sub(k, row, str_of(bar + 1, name.n - n - 1));
 }
 
 static inline bool command_is_sub(const struct command *row) {

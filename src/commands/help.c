@@ -16,7 +16,7 @@ static void help__shout(struct buf *b, const char *s, size_t n) {
 static COLD enum outcome reply_subcommand(struct call *x) {
     struct buf b = { 0 };
 
-    help__shout(&b, x->row->name, strcspn(x->row->name, "|"));
+    help__shout(&b, x->argv[0].p, x->argv[0].n);
     reply_errorf(x->r, "ERR unknown subcommand or wrong number of arguments "
                        "for '%.*s'. Try %.*s HELP.",
                  (int)size_min(x->argv[1].n, 128), x->argv[1].p, (int)b.n,
@@ -32,7 +32,7 @@ static enum outcome cmd_help(struct call *x) {
     size_t mark = reply_array_later(x->r);
     struct buf b = { 0 };
 
-    help__shout(&b, name, len);
+    help__shout(&b, x->argv[0].p, x->argv[0].n);
     buf_printf(&b, " <subcommand> [<arg> [value] [opt] ...]. "
                    "Subcommands are:");
     reply_simple(x->r, buf_str(&b));

@@ -66,13 +66,14 @@ static void booklet__row(struct buf *out, const struct command *row) {
 /* The rows of a server that is not there: only they are set.  False: no
  * memory. */
 static bool booklet__open(struct kvns *k) {
+    char why[ROWS_WHY];
+
     memset(k, 0, sizeof *k);
-    return rows_join(k);
+    return rows_join(k, why);
 }
 
 static void booklet__close(struct kvns *k) {
-    free(k->rows);
-    free(k->row_index);
+    rows_free(k);
 }
 
 /* Write the tables of docs/commands.md. */

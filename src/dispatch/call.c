@@ -1,70 +1,12 @@
 /* ==== call - a request becomes a call ======================================
  *
- * Its row by its name, its keys by its row, their shards by its keys: what
- * the parts below this floor's top need to carry a command out, whoever asks.
+ * The keys by its row, their shards by its keys: what the parts below this
+ * floor's top need to carry a command out, whoever asks.
  *
  * floor 7 - uses: base num shard reply instance measure
  */
 
 enum { CALL_SHARDS = 4096 };        /* the most shards there may be */
-
-/* The first eight bytes of a name as a word, letters in lower case. */
-static inline uint64_t row_word(struct str name) {
-    const uint64_t lower = UINT64_C(0x2020202020202020);
-    const char *p = name.p;
-    uint64_t w = 0;
-
-    if (BASE_LITTLE && name.n >= 8) return load64(p) | lower;
-    if (BASE_LITTLE && name.n >= 4)
-        return (load32(p) |
-                (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
-    if (BASE_LITTLE && name.n == 3)
-        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
-    for (size_t i = size_min(name.n, 8); i-- > 0;)
-        w = w << 8 | (unsigned char)p[i];
-    return w | lower;
-}
-
-static inline uint32_t row_hash(uint64_t word, size_t n) {
-    return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
-           ROW_SLOTS;
-}
-
-static INLINE const struct command *row__find(const struct kvns *k,
-                                              struct str name, size_t sub) {
-    uint64_t word = row_word(name);
-    uint32_t h = row_hash(word, name.n);
-
-    for (;; h = (h + 1) % ROW_SLOTS) {
-        const struct row_slot *slot = &k->row_index[h];
-        const struct command *row = slot->row;
-
-        if (row == NULL) return NULL;
-        if (slot->word == word && slot->n == name.n + sub &&
-            (LIKELY(name.n <= 8) || str_is(name, row->name)))
-            return row;
-    }
-}
-
-/* Find the row of a command, or NULL. */
-static inline const struct command *row_find(const struct kvns *k,
-                                             struct str name) {
-    return row__find(k, name, 0);
-}
-
-/* Find the row of a container's subcommand, or NULL. */
-static const struct command *row_find_sub(const struct kvns *k,
-                                          const struct command *row,
-                                          struct str sub) {
-    char name[64];
-    size_t n = strlen(row->name);
-
-    if (n + 1 + sub.n > sizeof name) return NULL;
-    memcpy(name, row->name, n);
-    name[n] = '|';
-    memcpy(name + n + 1, sub.p, sub.n);
-    return row__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
-}
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
  * do not say where the keys are. */

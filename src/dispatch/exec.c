@@ -228,11 +228,11 @@ static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
     if (UNLIKELY((cmd->flags & CONTAINER) != 0) && argc > 1) {
         sub = row_find_sub(k, cmd, argv[1]);
         if (sub == NULL) {
-            char name[32];
+            char name[128];
             size_t n;
 
-            for (n = 0; n < sizeof name - 1 && cmd->name[n] != '\0'; n++)
-                name[n] = (char)toupper((unsigned char)cmd->name[n]);
+            for (n = 0; n < sizeof name - 1 && n < argv[0].n; n++)
+                name[n] = (char)toupper((unsigned char)argv[0].p[n]);
             name[n] = '\0';
             reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                          (int)size_min(argv[1].n, 128), argv[1].p, name);

@@ -9,7 +9,7 @@
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance
- *    world saver loader client measure watch call admit exec loop listen
+ *    world saver loader client measure watch admit exec loop listen
  *    instances
  */
 enum {

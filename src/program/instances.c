@@ -35,6 +35,7 @@ static struct kvns *instances_new(struct options *opt) {
     struct kvns *k = calloc(1, sizeof *k);
     uint32_t shards = 1, lanes = 1;
     unsigned char id[20];
+    char why[ROWS_WHY];
 
     if (k == NULL) return NULL;
     k->opt = *opt;
@@ -68,7 +69,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();
     if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL ||
-        k->hub == NULL || k->track == NULL || !rows_join(k))
+        k->hub == NULL || k->track == NULL || !rows_join(k, why))
         return NULL;
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
@@ -112,8 +113,7 @@ static void instances_free(struct kvns *k) {
     track_hub_free(k->track);
     free(k->ks.shards);
     free(k->lanes);
-    free(k->rows);
-    free(k->row_index);
+    rows_free(k);
     free(k->config_file);
     options_free(&k->opt);
     pthread_mutex_destroy(&k->lock);

@@ -5,8 +5,8 @@
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *    users world apply saver loader booklet metric net loop listen instances
- *    probe importer
+ *    users world apply saver loader rows booklet metric net loop listen
+ *    instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -355,6 +355,7 @@ int main(int argc, char **argv) {
     extern char **environ;
     struct config_result cfg;
     struct options opt;
+    char why[ROWS_WHY];
     int status;
 
     if (!config_load(&opt, argc, argv, environ, &cfg)) {
@@ -363,7 +364,11 @@ int main(int argc, char **argv) {
         config_free(&cfg);
         return cfg.status;
     }
-    if (cfg.action == CONFIG_SERVE) {
+    if (opt.renames.n > 0 && !rows_check(&opt, why)) {
+        fprintf(stderr, "kvns: options: %s\n", why);
+        status = 2;
+        options_free(&opt);
+    } else if (cfg.action == CONFIG_SERVE) {
         status = main__run(&opt, &cfg);
     } else if (cfg.action == CONFIG_PING || cfg.action == CONFIG_HEALTH) {
         status = probe_run(&opt, cfg.action == CONFIG_HEALTH);

@@ -14,7 +14,7 @@
  * and ends the batch.  What a socket does not take waits in its client.
  *
  * floor 8 - uses: base buf log entry shard big resp reply instance saver
- *    client asking measure monitor pubsub track watch waiters call admit exec
+ *    client asking measure monitor pubsub track watch waiters admit exec
  *    park webs
  */
 enum {

@@ -406,6 +406,8 @@ static bool config__set(struct config__run *c, struct str name, int n,
     for (int i = 0; i < n; i++) {
         if (i > 0) buf_put(&joined, " ", 1);
         buf_put(&joined, words[i].p, words[i].n);
+        if (row->type == OPT_RENAMES && words[i].n == 0)
+            buf_put(&joined, "\"\"", 2);
     }
     ok = !joined.failed && config__put(c, row, buf_str(&joined));
     if (joined.failed) config__fail(c, "out of memory");
@@ -475,6 +477,7 @@ static bool config__may_be_empty(const struct option *row) {
     switch ((enum option_type)row->type) {
     case OPT_STRING: case OPT_SAVE: case OPT_NOTIFY: case OPT_PERCENTS:
     case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS: case OPT_FIXED:
+    case OPT_RENAMES:
         return true;
     case OPT_BOOL: case OPT_DOUBLE: case OPT_ENUM: case OPT_INT:
     case OPT_OCTAL: case OPT_SIZE: case OPT_LOG: case OPT_HOSTS:

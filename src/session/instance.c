@@ -140,6 +140,7 @@ struct row_slot {
     size_t n;                   /* length of the name; ROW_SUB and more of a
                                    subcommand's */
     const struct command *row;  /* NULL: free */
+    const char *name;           /* of the row, or what it was renamed to */
 };
 
 /* Counters of one command on one lane. */
@@ -435,6 +436,7 @@ struct kvns {
     struct command *rows;       /* all, in order of name */
     size_t nrows;
     struct row_slot *row_index; /* of ROW_SLOTS */
+    char *row_names;            /* those from rename-command; or NULL */
     struct lane *lanes;
     uint32_t nlanes;
     uint32_t nloops;            /* lanes that poll: the first ones */
@@ -525,6 +527,66 @@ static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
     if (n > 0) memcpy(letter->bytes, bytes, n);
     lane_post(l, letter);
     return true;
+}
+
+/* The first eight bytes of a name as a word, letters in lower case. */
+static inline uint64_t row_word(struct str name) {
+    const uint64_t lower = UINT64_C(0x2020202020202020);
+    const char *p = name.p;
+    uint64_t w = 0;
+
+    if (BASE_LITTLE && name.n >= 8) return load64(p) | lower;
+    if (BASE_LITTLE && name.n >= 4)
+        return (load32(p) |
+                (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
+    if (BASE_LITTLE && name.n == 3)
+        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
+    for (size_t i = size_min(name.n, 8); i-- > 0;)
+        w = w << 8 | (unsigned char)p[i];
+    return w | lower;
+}
+
+/* Where the search for it begins in the index. */
+static inline uint32_t row_hash(uint64_t word, size_t n) {
+    return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
+           ROW_SLOTS;
+}
+
+static INLINE const struct command *instance__find(const struct kvns *k,
+                                                   struct str name,
+                                                   size_t sub) {
+    uint64_t word = row_word(name);
+    uint32_t h = row_hash(word, name.n);
+
+    for (;; h = (h + 1) % ROW_SLOTS) {
+        const struct row_slot *slot = &k->row_index[h];
+        const struct command *row = slot->row;
+
+        if (row == NULL) return NULL;
+        if (slot->word == word && slot->n == name.n + sub &&
+            (LIKELY(name.n <= 8) || str_is(name, slot->name)))
+            return row;
+    }
+}
+
+/* Find the row of what is called so, or NULL. */
+static inline const struct command *row_find(const struct kvns *k,
+                                             struct str name) {
+    return instance__find(k, name, 0);
+}
+
+/* Find the row of a container's subcommand, or NULL. */
+static const struct command *row_find_sub(const struct kvns *k,
+                                          const struct command *row,
+                                          struct str sub) {
+    char name[64];
+    size_t n = strlen(row->name);
+
+    if (n + 1 + sub.n > sizeof name) return NULL;
+    memcpy(name, row->name, n);
+    name[n] = '|';
+    memcpy(name + n + 1, sub.p, sub.n);
+    return instance__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
 /* Clients that wait for data or are held back, on all lanes. */

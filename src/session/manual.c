@@ -130,6 +130,10 @@ static void manual_config(const struct options *o, struct buf *out) {
             if (!manual__lists(row, (enum option_group)g)
                 || (row->flags & OPT_VIEW) != 0)
                 continue;
+            /* Of no names there is no line. */
+            if (row->type == OPT_RENAMES
+                && options_origin(o, row) == ORIGIN_DEFAULT)
+                continue;
             manual__put(out, from[options_origin(o, row)]);
             if ((row->flags & OPT_SECRET) != 0) {
                 const struct str *s = options_lend(o, row);

@@ -410,6 +410,33 @@ static bool option__list_is_good(const struct option *row, struct str v) {
     return true;
 }
 
+/* Take the next pair off what rename-command holds; an empty new name: it is
+ * to be gone.  False: no more. */
+static bool option_rename(struct str *rest, struct str *old,
+                          struct str *new) {
+    if (!option__word(rest, old) || !option__word(rest, new)) return false;
+    if (str_is(*new, "\"\"")) new->n = 0;
+    return true;
+}
+
+/* Pairs of names; with more they join those there are. */
+static enum option_fault option__read_renames(struct str v, bool more,
+                                              struct str *out) {
+    struct str rest = v, word, joined = STR("");
+    bool ok;
+    int n = 0;
+
+    while (option__word(&rest, &word)) n++;
+    if (n % 2 != 0) return OPTION_NOT_ALLOWED;
+    if (!more || n == 0)
+        return options_put_string(out, v, STR("")) ? OPTION_FINE :
+                                                     OPTION_NO_MEMORY;
+    ok = options_put_string(&joined, *out, STR(" "))
+        && options_put_string(out, joined, v);
+    options_put_string(&joined, STR(""), STR(""));
+    return ok ? OPTION_FINE : OPTION_NO_MEMORY;
+}
+
 /* How many bytes of a path are its directory, the last '/' included? */
 static size_t option__dir_len(struct str path) {
     size_t at = option__at(path, '/', true);
@@ -474,6 +501,7 @@ static enum option_fault option__read(struct options *o,
     case OPT_USERS:
         if (!option__list_is_good(row, v)) return OPTION_NOT_ALLOWED;
         break;
+    case OPT_RENAMES: return option__read_renames(v, more, m);
     case OPT_STRING: break;
     }
     return options_put_string(m, v, STR("")) ? OPTION_FINE
@@ -604,6 +632,7 @@ static void option__write(const struct options *o, const struct option *row,
     case OPT_STRING:
     case OPT_POLICIES:
     case OPT_LIMITS:
+    case OPT_RENAMES:
     case OPT_USERS: buf_put(out, s->p, s->n); return;
     }
 }
@@ -702,6 +731,9 @@ static void option_expected(const struct option *row, char *to, size_t room) {
         return;
     case OPT_LIMITS: snprintf(to, room, "namespace:bytes,..."); return;
     case OPT_USERS: snprintf(to, room, "name:password:namespace,..."); return;
+    case OPT_RENAMES:
+        snprintf(to, room, "pairs of a command and its new name");
+        return;
     case OPT_FILE: snprintf(to, room, "a file name without /"); return;
     case OPT_DIR: snprintf(to, room, "a directory"); return;
     case OPT_STRING: snprintf(to, room, "text"); return;

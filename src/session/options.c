@@ -46,6 +46,7 @@ enum option_type {
     OPT_POLICIES,               /* struct str: namespace:policy,... */
     OPT_LIMITS,                 /* struct str: namespace:bytes,... */
     OPT_USERS,                  /* struct str: name:password:namespace,... */
+    OPT_RENAMES,                /* struct str: pairs of names; option_rename */
     OPT_DIR,                    /* the directory part of a struct str */
     OPT_FILE                    /* the last part of a struct str */
 };
@@ -185,6 +186,7 @@ struct options {
     struct str users;           /* name:password:namespace,...; option_user */
     struct str users_file;      /* path; empty: none */
     int enable_debug_command;   /* enum option_local */
+    struct str renames;         /* old new ..., "" for none; option_rename */
 
     /* memory */
     uint64_t memory_limit;      /* bytes as given; 0: 70% of what the host
@@ -552,7 +554,8 @@ static const struct option option_rows[] = {
     ABSENT("rdbcompression", NULL, OPT_SOFT, "no", "yes", "snapshots are not compressed"),
     { "redis", NULL, OPT_BOOL, 0, GROUP_SERVER, AT(redis), 0, 0, NULL, "no", "yes",
       "take Redis' defaults; also when started as redis-server" },
-    ABSENT("rename-command", NULL, OPT_HIDDEN, "", NULL, "commands keep their names; see users"),
+    { "rename-command", NULL, OPT_RENAMES, OPT_MANY | OPT_MORE | OPT_HIDDEN, GROUP_SECURITY, AT(renames), 0, 0, NULL, "", NULL,
+      "a command and its new name, \"\" for none; may be given again" },
     ABSENT("repl-backlog-size", NULL, OPT_SOFT, "1048576", NULL, option_no_replication),
     ABSENT("repl-backlog-ttl", NULL, OPT_SOFT, "3600", NULL, option_no_replication),
     ABSENT("repl-disable-tcp-nodelay", NULL, OPT_SOFT, "no", NULL, option_no_replication),
@@ -748,6 +751,7 @@ static inline bool options__owns_string(const struct option *row) {
     if ((row->flags & OPT_VIEW) != 0) return false;
     switch (row->type) {
     case OPT_STRING: case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS:
+    case OPT_RENAMES:
         return true;
     case OPT_BOOL: case OPT_DOUBLE: case OPT_ENUM: case OPT_FIXED:
     case OPT_INT: case OPT_OCTAL: case OPT_SIZE: case OPT_LOG:

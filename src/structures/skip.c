@@ -760,7 +760,7 @@ static bool skip_replace_item(struct skip *s, double score,
  * a rank from `from` on, below `end`. */
 static void skip_compact(struct skip *s, struct mem *m, size_t from,
                          size_t end) {
-    struct skip_link *way[SKIP_LANES], *link = s->link;
+    struct skip_link *link = s->link, *way[SKIP_LANES] = { link };
     struct skip_block *x;
     size_t rank = 0;
 

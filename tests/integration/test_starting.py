@@ -4,6 +4,7 @@ is printed and logged, signals, the unix socket, the service manager."""
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -99,6 +100,85 @@ def test_what_is_wrong_is_said_in_a_line(run, tmp_path, args, options, said):
         assert done.stderr.count("\n") == 1
     assert done.returncode != 0
     assert b"Ready" not in done.stderr.encode()
+
+
+@pytest.mark.parametrize("args, said", [
+    (["nosuch", "x"], "'nosuch' given, there is no such command"),
+    (["config|get", "x"], "'config|get' given, there is no such command"),
+    (["get", "SET"], "'SET' given, another command is called so"),
+    (["get", "a", "GET", "b"], "'GET' given, there is no such command"),
+    (["get"], "'get' given, expected pairs of a command and its new name"),
+    ([], "no value given, expected pairs of a command and its new name"),
+])
+def test_renames_that_cannot_be(run, args, said):
+    for more in [], ["--check-config"]:
+        done = run("--rename-command", *args, *more)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("kvns: ") and said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def renamed(c):
+    """What commands say of themselves under a number of renames."""
+    yield plain(c.call("FLUSHALL"))
+    yield plain(c.call("CONFIG", "GET", "port"))
+    yield plain(c.call("Secret-Configuration", "GET", "hz"))
+    yield plain(c.call("secret-configuration", "nosuch"))
+    yield plain(c.call("secret-configuration"))
+    yield plain(c.call("secret-configuration", "HELP"))[0]
+    yield plain(c.call("get", "a", "1"))      # SET, and foo is GET
+    yield plain(c.call("FOO", "a"))
+    yield plain(c.call("foo"))
+    yield plain(c.call("SET", "a", "2"))
+    for name in ["get", "set", "foo", "flushall", "config|get",
+                 "secret-configuration|get"]:
+        at = plain(c.call("COMMAND", "INFO", name))[0]
+        yield at and at[:6]
+    yield plain(c.call("COMMAND", "LIST", "FILTERBY", "PATTERN", "flush*"))
+    yield plain(c.call("COMMAND", "LIST", "FILTERBY", "PATTERN", "foo"))
+    yield plain(c.call("COMMAND", "LIST", "FILTERBY", "PATTERN", "get"))
+    yield plain(c.call("COMMAND", "GETKEYS", "foo", "k"))
+    yield plain(c.call("MULTI"))
+    yield plain(c.call("flushall"))
+    yield plain(c.call("EXEC"))
+    info = c.call("INFO", "commandstats")[1].decode()
+    yield [x in info for x in ["cmdstat_config|get:calls=1,",
+                               "cmdstat_set:calls=1,", "cmdstat_foo:"]]
+
+
+RENAMES = """rename-command FLUSHALL ""
+rename-command CONFIG secret-configuration
+rename-command get foo
+rename-command "SET" get
+rename-command KEYS keys
+"""
+
+
+def test_renamed_commands(binary, tmp_path, config_name):
+    path = tmp_path / "renames.conf"
+    path.write_text(RENAMES)
+    redis = shutil.which("redis-server")
+    if redis is None:
+        pytest.skip("redis-server is not installed")
+    said = []
+    for program, config in (binary, config_name), (redis, "redis"):
+        server = Server(program, config, args=["--include", path]).start()
+        try:
+            with server.raw() as c:
+                said.append(list(renamed(c)))
+        finally:
+            server.kill()
+            server.discard()
+    for ours, theirs in zip(*said, strict=True):
+        assert ours == theirs
+
+
+def test_renames_by_variable(run):
+    done = run("--print-config", rename_command='flushall "" GET g')
+    assert 'rename-command flushall "" GET g\n' in done.stdout
+    done = run("--print-config", "--rename-command", "flushall", "",
+               "--rename-command", "GET", "g")
+    assert 'rename-command flushall "" GET g\n' in done.stdout
 
 
 def test_a_line_of_a_file_is_named(run, tmp_path):
