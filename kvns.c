@@ -6448,7 +6448,7 @@ static bool skip_replace_item(struct skip *s, double score,
  * a rank from `from` on, below `end`. */
 static void skip_compact(struct skip *s, struct mem *m, size_t from,
                          size_t end) {
-    struct skip_link *way[SKIP_LANES], *link = s->link;
+    struct skip_link *link = s->link, *way[SKIP_LANES] = { link };
     struct skip_block *x;
     size_t rank = 0;
 
@@ -21394,6 +21394,7 @@ enum option_type {
     OPT_POLICIES,               /* struct str: namespace:policy,... */
     OPT_LIMITS,                 /* struct str: namespace:bytes,... */
     OPT_USERS,                  /* struct str: name:password:namespace,... */
+    OPT_RENAMES,                /* struct str: pairs of names; option_rename */
     OPT_DIR,                    /* the directory part of a struct str */
     OPT_FILE                    /* the last part of a struct str */
 };
@@ -21533,6 +21534,7 @@ struct options {
     struct str users;           /* name:password:namespace,...; option_user */
     struct str users_file;      /* path; empty: none */
     int enable_debug_command;   /* enum option_local */
+    struct str renames;         /* old new ..., "" for none; option_rename */
 
     /* memory */
     uint64_t memory_limit;      /* bytes as given; 0: 70% of what the host
@@ -21900,7 +21902,8 @@ static const struct option option_rows[] = {
     ABSENT("rdbcompression", NULL, OPT_SOFT, "no", "yes", "snapshots are not compressed"),
     { "redis", NULL, OPT_BOOL, 0, GROUP_SERVER, AT(redis), 0, 0, NULL, "no", "yes",
       "take Redis' defaults; also when started as redis-server" },
-    ABSENT("rename-command", NULL, OPT_HIDDEN, "", NULL, "commands keep their names; see users"),
+    { "rename-command", NULL, OPT_RENAMES, OPT_MANY | OPT_MORE | OPT_HIDDEN, GROUP_SECURITY, AT(renames), 0, 0, NULL, "", NULL,
+      "a command and its new name, \"\" for none; may be given again" },
     ABSENT("repl-backlog-size", NULL, OPT_SOFT, "1048576", NULL, option_no_replication),
     ABSENT("repl-backlog-ttl", NULL, OPT_SOFT, "3600", NULL, option_no_replication),
     ABSENT("repl-disable-tcp-nodelay", NULL, OPT_SOFT, "no", NULL, option_no_replication),
@@ -22096,6 +22099,7 @@ static inline bool options__owns_string(const struct option *row) {
     if ((row->flags & OPT_VIEW) != 0) return false;
     switch (row->type) {
     case OPT_STRING: case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS:
+    case OPT_RENAMES:
         return true;
     case OPT_BOOL: case OPT_DOUBLE: case OPT_ENUM: case OPT_FIXED:
     case OPT_INT: case OPT_OCTAL: case OPT_SIZE: case OPT_LOG:
@@ -22587,6 +22591,33 @@ static bool option__list_is_good(const struct option *row, struct str v) {
     return true;
 }
 
+/* Take the next pair off what rename-command holds; an empty new name: it is
+ * to be gone.  False: no more. */
+static bool option_rename(struct str *rest, struct str *old,
+                          struct str *new) {
+    if (!option__word(rest, old) || !option__word(rest, new)) return false;
+    if (str_is(*new, "\"\"")) new->n = 0;
+    return true;
+}
+
+/* Pairs of names; with more they join those there are. */
+static enum option_fault option__read_renames(struct str v, bool more,
+                                              struct str *out) {
+    struct str rest = v, word, joined = STR("");
+    bool ok;
+    int n = 0;
+
+    while (option__word(&rest, &word)) n++;
+    if (n % 2 != 0) return OPTION_NOT_ALLOWED;
+    if (!more || n == 0)
+        return options_put_string(out, v, STR("")) ? OPTION_FINE :
+                                                     OPTION_NO_MEMORY;
+    ok = options_put_string(&joined, *out, STR(" "))
+        && options_put_string(out, joined, v);
+    options_put_string(&joined, STR(""), STR(""));
+    return ok ? OPTION_FINE : OPTION_NO_MEMORY;
+}
+
 /* How many bytes of a path are its directory, the last '/' included? */
 static size_t option__dir_len(struct str path) {
     size_t at = option__at(path, '/', true);
@@ -22651,6 +22682,7 @@ static enum option_fault option__read(struct options *o,
     case OPT_USERS:
         if (!option__list_is_good(row, v)) return OPTION_NOT_ALLOWED;
         break;
+    case OPT_RENAMES: return option__read_renames(v, more, m);
     case OPT_STRING: break;
     }
     return options_put_string(m, v, STR("")) ? OPTION_FINE
@@ -22781,6 +22813,7 @@ static void option__write(const struct options *o, const struct option *row,
     case OPT_STRING:
     case OPT_POLICIES:
     case OPT_LIMITS:
+    case OPT_RENAMES:
     case OPT_USERS: buf_put(out, s->p, s->n); return;
     }
 }
@@ -22879,6 +22912,9 @@ static void option_expected(const struct option *row, char *to, size_t room) {
         return;
     case OPT_LIMITS: snprintf(to, room, "namespace:bytes,..."); return;
     case OPT_USERS: snprintf(to, room, "name:password:namespace,..."); return;
+    case OPT_RENAMES:
+        snprintf(to, room, "pairs of a command and its new name");
+        return;
     case OPT_FILE: snprintf(to, room, "a file name without /"); return;
     case OPT_DIR: snprintf(to, room, "a directory"); return;
     case OPT_STRING: snprintf(to, room, "text"); return;
@@ -23211,6 +23247,10 @@ static void manual_config(const struct options *o, struct buf *out) {
 
             if (!manual__lists(row, (enum option_group)g)
                 || (row->flags & OPT_VIEW) != 0)
+                continue;
+            /* Of no names there is no line. */
+            if (row->type == OPT_RENAMES
+                && options_origin(o, row) == ORIGIN_DEFAULT)
                 continue;
             manual__put(out, from[options_origin(o, row)]);
             if ((row->flags & OPT_SECRET) != 0) {
@@ -23746,6 +23786,8 @@ static bool config__set(struct config__run *c, struct str name, int n,
     for (int i = 0; i < n; i++) {
         if (i > 0) buf_put(&joined, " ", 1);
         buf_put(&joined, words[i].p, words[i].n);
+        if (row->type == OPT_RENAMES && words[i].n == 0)
+            buf_put(&joined, "\"\"", 2);
     }
     ok = !joined.failed && config__put(c, row, buf_str(&joined));
     if (joined.failed) config__fail(c, "out of memory");
@@ -23815,6 +23857,7 @@ static bool config__may_be_empty(const struct option *row) {
     switch ((enum option_type)row->type) {
     case OPT_STRING: case OPT_SAVE: case OPT_NOTIFY: case OPT_PERCENTS:
     case OPT_POLICIES: case OPT_LIMITS: case OPT_USERS: case OPT_FIXED:
+    case OPT_RENAMES:
         return true;
     case OPT_BOOL: case OPT_DOUBLE: case OPT_ENUM: case OPT_INT:
     case OPT_OCTAL: case OPT_SIZE: case OPT_LOG: case OPT_HOSTS:
@@ -24434,6 +24477,7 @@ struct row_slot {
     size_t n;                   /* length of the name; ROW_SUB and more of a
                                    subcommand's */
     const struct command *row;  /* NULL: free */
+    const char *name;           /* of the row, or what it was renamed to */
 };
 
 /* Counters of one command on one lane. */
@@ -24729,6 +24773,7 @@ struct kvns {
     struct command *rows;       /* all, in order of name */
     size_t nrows;
     struct row_slot *row_index; /* of ROW_SLOTS */
+    char *row_names;            /* those from rename-command; or NULL */
     struct lane *lanes;
     uint32_t nlanes;
     uint32_t nloops;            /* lanes that poll: the first ones */
@@ -24819,6 +24864,66 @@ static bool lane_tell(struct lane *l, uint64_t client, enum letter_kind kind,
     if (n > 0) memcpy(letter->bytes, bytes, n);
     lane_post(l, letter);
     return true;
+}
+
+/* The first eight bytes of a name as a word, letters in lower case. */
+static inline uint64_t row_word(struct str name) {
+    const uint64_t lower = UINT64_C(0x2020202020202020);
+    const char *p = name.p;
+    uint64_t w = 0;
+
+    if (BASE_LITTLE && name.n >= 8) return load64(p) | lower;
+    if (BASE_LITTLE && name.n >= 4)
+        return (load32(p) |
+                (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
+    if (BASE_LITTLE && name.n == 3)
+        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
+    for (size_t i = size_min(name.n, 8); i-- > 0;)
+        w = w << 8 | (unsigned char)p[i];
+    return w | lower;
+}
+
+/* Where the search for it begins in the index. */
+static inline uint32_t row_hash(uint64_t word, size_t n) {
+    return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
+           ROW_SLOTS;
+}
+
+static INLINE const struct command *instance__find(const struct kvns *k,
+                                                   struct str name,
+                                                   size_t sub) {
+    uint64_t word = row_word(name);
+    uint32_t h = row_hash(word, name.n);
+
+    for (;; h = (h + 1) % ROW_SLOTS) {
+        const struct row_slot *slot = &k->row_index[h];
+        const struct command *row = slot->row;
+
+        if (row == NULL) return NULL;
+        if (slot->word == word && slot->n == name.n + sub &&
+            (LIKELY(name.n <= 8) || str_is(name, slot->name)))
+            return row;
+    }
+}
+
+/* Find the row of what is called so, or NULL. */
+static inline const struct command *row_find(const struct kvns *k,
+                                             struct str name) {
+    return instance__find(k, name, 0);
+}
+
+/* Find the row of a container's subcommand, or NULL. */
+static const struct command *row_find_sub(const struct kvns *k,
+                                          const struct command *row,
+                                          struct str sub) {
+    char name[64];
+    size_t n = strlen(row->name);
+
+    if (n + 1 + sub.n > sizeof name) return NULL;
+    memcpy(name, row->name, n);
+    name[n] = '|';
+    memcpy(name + n + 1, sub.p, sub.n);
+    return instance__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
 /* Clients that wait for data or are held back, on all lanes. */
@@ -29821,7 +29926,7 @@ static void help__shout(struct buf *b, const char *s, size_t n) {
 static COLD enum outcome reply_subcommand(struct call *x) {
     struct buf b = { 0 };
 
-    help__shout(&b, x->row->name, strcspn(x->row->name, "|"));
+    help__shout(&b, x->argv[0].p, x->argv[0].n);
     reply_errorf(x->r, "ERR unknown subcommand or wrong number of arguments "
                        "for '%.*s'. Try %.*s HELP.",
                  (int)size_min(x->argv[1].n, 128), x->argv[1].p, (int)b.n,
@@ -29837,7 +29942,7 @@ static enum outcome cmd_help(struct call *x) {
     size_t mark = reply_array_later(x->r);
     struct buf b = { 0 };
 
-    help__shout(&b, name, len);
+    help__shout(&b, x->argv[0].p, x->argv[0].n);
     buf_printf(&b, " <subcommand> [<arg> [value] [opt] ...]. "
                    "Subcommands are:");
     reply_simple(x->r, buf_str(&b));
@@ -42062,21 +42167,12 @@ static const struct {
 /* Find the row of a name, "get" or "config|get", or NULL. */
 static const struct command *command_find(const struct kvns *k,
                                           struct str name) {
-    size_t lo = 0, hi = k->nrows;
-    char low[64];
+    const char *bar = memchr(name.p, '|', name.n);
+    size_t n = bar == NULL ? name.n : (size_t)(bar - name.p);
+    const struct command *row = row_find(k, str_of(name.p, n));
 
-    if (name.n >= sizeof low) return NULL;
-    for (size_t i = 0; i < name.n; i++) low[i] = base_lower(name.p[i]);
-    low[name.n] = '\0';
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(low, k->rows[mid].name);
-
-        if (order == 0) return k->rows + mid;
-        if (order < 0) hi = mid;
-        else lo = mid + 1;
-    }
-    return NULL;
+    if (row == NULL || bar == NULL) return row;
+    return row_find_sub(k, row, str_of(bar + 1, name.n - n - 1));
 }
 
 static inline bool command_is_sub(const struct command *row) {
@@ -44777,71 +44873,13 @@ static const struct command server_commands[] = {
 /* ---- begin dispatch/call.c ------------------------------------------ */
 /* ==== call - a request becomes a call ======================================
  *
- * Its row by its name, its keys by its row, their shards by its keys: what
- * the parts below this floor's top need to carry a command out, whoever asks.
+ * The keys by its row, their shards by its keys: what the parts below this
+ * floor's top need to carry a command out, whoever asks.
  *
  * floor 7 - uses: base num shard reply instance measure
  */
 
 enum { CALL_SHARDS = 4096 };        /* the most shards there may be */
-
-/* The first eight bytes of a name as a word, letters in lower case. */
-static inline uint64_t row_word(struct str name) {
-    const uint64_t lower = UINT64_C(0x2020202020202020);
-    const char *p = name.p;
-    uint64_t w = 0;
-
-    if (BASE_LITTLE && name.n >= 8) return load64(p) | lower;
-    if (BASE_LITTLE && name.n >= 4)
-        return (load32(p) |
-                (uint64_t)load32(p + name.n - 4) << (name.n - 4) * 8) | lower;
-    if (BASE_LITTLE && name.n == 3)
-        return (load16(p) | (uint64_t)(unsigned char)p[2] << 16) | lower;
-    for (size_t i = size_min(name.n, 8); i-- > 0;)
-        w = w << 8 | (unsigned char)p[i];
-    return w | lower;
-}
-
-static inline uint32_t row_hash(uint64_t word, size_t n) {
-    return (uint32_t)((word + n) * UINT64_C(0x9e3779b97f4a7c15) >> 40) %
-           ROW_SLOTS;
-}
-
-static INLINE const struct command *row__find(const struct kvns *k,
-                                              struct str name, size_t sub) {
-    uint64_t word = row_word(name);
-    uint32_t h = row_hash(word, name.n);
-
-    for (;; h = (h + 1) % ROW_SLOTS) {
-        const struct row_slot *slot = &k->row_index[h];
-        const struct command *row = slot->row;
-
-        if (row == NULL) return NULL;
-        if (slot->word == word && slot->n == name.n + sub &&
-            (LIKELY(name.n <= 8) || str_is(name, row->name)))
-            return row;
-    }
-}
-
-/* Find the row of a command, or NULL. */
-static inline const struct command *row_find(const struct kvns *k,
-                                             struct str name) {
-    return row__find(k, name, 0);
-}
-
-/* Find the row of a container's subcommand, or NULL. */
-static const struct command *row_find_sub(const struct kvns *k,
-                                          const struct command *row,
-                                          struct str sub) {
-    char name[64];
-    size_t n = strlen(row->name);
-
-    if (n + 1 + sub.n > sizeof name) return NULL;
-    memcpy(name, row->name, n);
-    name[n] = '|';
-    memcpy(name + n + 1, sub.p, sub.n);
-    return row__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
-}
 
 /* Hand the index of each argument that is a key to see.  False: the arguments
  * do not say where the keys are. */
@@ -45711,11 +45749,11 @@ static COLD bool exec__check_or_reply(struct client *c, struct reply *r,
     if (UNLIKELY((cmd->flags & CONTAINER) != 0) && argc > 1) {
         sub = row_find_sub(k, cmd, argv[1]);
         if (sub == NULL) {
-            char name[32];
+            char name[128];
             size_t n;
 
-            for (n = 0; n < sizeof name - 1 && cmd->name[n] != '\0'; n++)
-                name[n] = (char)toupper((unsigned char)cmd->name[n]);
+            for (n = 0; n < sizeof name - 1 && n < argv[0].n; n++)
+                name[n] = (char)toupper((unsigned char)argv[0].p[n]);
             name[n] = '\0';
             reply_errorf(r, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                          (int)size_min(argv[1].n, 128), argv[1].p, name);
@@ -46167,14 +46205,18 @@ static const struct command tx_commands[] = {
 /* ==== rows - the table of all commands =====================================
  *
  * Joins the families' rows into one table in order of name, and builds the
- * index by which they are found.
+ * index by which they are found: under their names, or as rename-command has
+ * it.
  *
- * floor 7 - uses: base instance string lcs bit pf key scan list listblock
- *    hashes fieldttl set zset zrange zpop zstore geo sort streams streamgroup
+ * floor 7 - uses: base options option instance string lcs bit pf key scan
+ *    list listblock hashes fieldttl set zset zrange zpop zstore geo sort
+ *    streams streamgroup
  *    streamread streaminfo channels snapshot sync namespace connection
  *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
- *    call tx
+ *    tx
  */
+enum { ROWS_WHY = 192 };       /* bytes of what is wrong with names */
+
 static const struct {
     const struct command *rows;
     size_t n;
@@ -46224,14 +46266,116 @@ static int rows__order(const void *a, const void *b) {
                   ((const struct command *)b)->name);
 }
 
-/* Join all rows and hang them on the instance.  False: no memory. */
-static bool rows_join(struct kvns *k) {
-    size_t n = 0;
+/* Which row is called so by now?  n: none. */
+static size_t rows__at(const char *const *called, size_t n, const char *name) {
+    size_t i = 0;
 
+    while (i < n && (called[i] == NULL || !str_is(str_c(name), called[i])))
+        i++;
+    return i;
+}
+
+static bool rows__refuse(char why[ROWS_WHY], const char *name,
+                         const char *text) {
+    char shown[80];
+
+    option_show(str_c(name), shown, sizeof shown);
+    snprintf(why, ROWS_WHY, "rename-command: '%s' given, %s", shown, text);
+    return false;
+}
+
+/* Apply rename-command, pair after pair as Redis does: `called` says what
+ * each row goes by, NULL at last for those that are to be had no more.
+ * False, and why in so many words. */
+static bool rows__rename(struct kvns *k, const char **called,
+                         char why[ROWS_WHY]) {
+    struct str rest = k->opt.renames, old, new;
+    char *to = k->row_names = malloc(2 * rest.n + 2);
+
+    snprintf(why, ROWS_WHY, "out of memory");
+    if (to == NULL) return false;
+    while (option_rename(&rest, &old, &new)) {
+        const char *was = to;
+        size_t i;
+
+        snprintf(to, old.n + 1, "%.*s", (int)old.n, old.p);
+        to += old.n + 1;
+        i = rows__at(called, k->nrows, was);
+        if (i == k->nrows || strchr(was, '|') != NULL)
+            return rows__refuse(why, was, "there is no such command");
+        called[i] = NULL;
+        if (new.n == 0) continue;
+        snprintf(to, new.n + 1, "%.*s", (int)new.n, new.p);
+        if (rows__at(called, k->nrows, to) < k->nrows)
+            return rows__refuse(why, to, "another command is called so");
+        called[i] = to;
+        to += new.n + 1;
+    }
+    return true;
+}
+
+/* Take out the rows that nothing calls any more, and the subcommands of those
+ * with them. */
+static void rows__prune(struct kvns *k, const char **called) {
+    size_t to = 0, gone = 0;
+    const char *owner = NULL;
+
+    for (size_t i = 0; i < k->nrows; i++) {
+        const char *name = k->rows[i].name;
+
+        if (owner != NULL && strncmp(name, owner, gone) == 0 &&
+            name[gone] == '|')
+            continue;
+        if (called[i] == NULL) {
+            owner = name;
+            gone = strlen(name);
+            continue;
+        }
+        k->rows[to] = k->rows[i];
+        called[to++] = called[i];
+    }
+    k->nrows = to;
+}
+
+/* Enter a row into the index. */
+static void rows__enter(struct kvns *k, struct command *row,
+                        const char *called) {
+    struct str name = str_c(called);
+    uint64_t word = row_word(name);
+    uint32_t h = row_hash(word, name.n);
+    bool sub = strchr(row->name, '|') != NULL;
+
+    if (sub) row->flags |= SUBCOMMAND;
+    if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
+    while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
+    k->row_index[h] = (struct row_slot){
+        word, name.n + (sub ? ROW_SUB : 0), row, called
+    };
+}
+
+/* Free what rows_join has made. */
+static void rows_free(struct kvns *k) {
+    free(k->rows);
+    free(k->row_index);
+    free(k->row_names);
+}
+
+/* Join all rows and hang them on the instance, by the names that its options
+ * give them.  False: why says what is wrong with those; or no memory. */
+static bool rows_join(struct kvns *k, char why[ROWS_WHY]) {
+    const char **called;
+    size_t n = 0;
+    bool ok;
+
+    snprintf(why, ROWS_WHY, "out of memory");
     for (size_t i = 0; i < ROWS(rows_families); i++) n += rows_families[i].n;
     k->rows = malloc(n * sizeof *k->rows);
     k->row_index = calloc(ROW_SLOTS, sizeof *k->row_index);
-    if (k->rows == NULL || k->row_index == NULL) return false;
+    called = malloc(n * sizeof *called);
+    if (k->rows == NULL || k->row_index == NULL || called == NULL) {
+        free(called);
+        return false;
+    }
     for (size_t i = 0; i < ROWS(rows_families); i++) {
         memcpy(k->rows + k->nrows, rows_families[i].rows,
                rows_families[i].n * sizeof *k->rows);
@@ -46239,21 +46383,29 @@ static bool rows_join(struct kvns *k) {
     }
     KVNS_ASSERT(n < ROW_SLOTS / 2);
     qsort(k->rows, n, sizeof *k->rows, rows__order);
-    for (size_t i = 0; i < n; i++) {
-        struct command *row = k->rows + i;
-        struct str name = str_c(row->name);
-        uint64_t word = row_word(name);
-        uint32_t h = row_hash(word, name.n);
-        bool sub = strchr(row->name, '|') != NULL;
-
-        if (sub) row->flags |= SUBCOMMAND;
-        if (row_scope(row) == SCOPE_REFUSE) row->flags |= UNBOUND;
-        while (k->row_index[h].row != NULL) h = (h + 1) % ROW_SLOTS;
-        k->row_index[h] = (struct row_slot){
-            word, name.n + (sub ? ROW_SUB : 0), row
-        };
+    for (size_t i = 0; i < n; i++) called[i] = k->rows[i].name;
+    ok = k->opt.renames.n == 0 || rows__rename(k, called, why);
+    if (ok) {
+        rows__prune(k, called);
+        for (size_t i = 0; i < k->nrows; i++)
+            rows__enter(k, k->rows + i, called[i]);
     }
-    return true;
+    free(called);
+    return ok;
+}
+
+/* Can the commands be called as these options want?  False: why says what is
+ * wrong. */
+static COLD bool rows_check(const struct options *o, char why[ROWS_WHY]) {
+    struct kvns *k = calloc(1, sizeof *k);
+    bool ok;
+
+    if (k == NULL) base_no_memory();
+    k->opt.renames = o->renames;
+    ok = rows_join(k, why);
+    rows_free(k);
+    free(k);
+    return ok;
 }
 /* ---- end dispatch/rows.c -------------------------------------------- */
 /* the same for readers */
@@ -46326,13 +46478,14 @@ static void booklet__row(struct buf *out, const struct command *row) {
 /* The rows of a server that is not there: only they are set.  False: no
  * memory. */
 static bool booklet__open(struct kvns *k) {
+    char why[ROWS_WHY];
+
     memset(k, 0, sizeof *k);
-    return rows_join(k);
+    return rows_join(k, why);
 }
 
 static void booklet__close(struct kvns *k) {
-    free(k->rows);
-    free(k->row_index);
+    rows_free(k);
 }
 
 /* Write the tables of docs/commands.md. */
@@ -48531,7 +48684,7 @@ static bool webs_listen(struct webs *w, int fd) {
  * and ends the batch.  What a socket does not take waits in its client.
  *
  * floor 8 - uses: base buf log entry shard big resp reply instance saver
- *    client asking measure monitor pubsub track watch waiters call admit exec
+ *    client asking measure monitor pubsub track watch waiters admit exec
  *    park webs
  */
 enum {
@@ -50012,6 +50165,7 @@ static struct kvns *instances_new(struct options *opt) {
     struct kvns *k = calloc(1, sizeof *k);
     uint32_t shards = 1, lanes = 1;
     unsigned char id[20];
+    char why[ROWS_WHY];
 
     if (k == NULL) return NULL;
     k->opt = *opt;
@@ -50045,7 +50199,7 @@ static struct kvns *instances_new(struct options *opt) {
     k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();
     if (k->slow == NULL || k->ks.shards == NULL || k->lanes == NULL ||
-        k->hub == NULL || k->track == NULL || !rows_join(k))
+        k->hub == NULL || k->track == NULL || !rows_join(k, why))
         return NULL;
     k->ks.nshards = shards;
     for (uint32_t i = 0; i < shards; i++)
@@ -50089,8 +50243,7 @@ static void instances_free(struct kvns *k) {
     track_hub_free(k->track);
     free(k->ks.shards);
     free(k->lanes);
-    free(k->rows);
-    free(k->row_index);
+    rows_free(k);
     free(k->config_file);
     options_free(&k->opt);
     pthread_mutex_destroy(&k->lock);
@@ -50114,7 +50267,7 @@ static void instances_free(struct kvns *k) {
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance
- *    world saver loader client measure watch call admit exec loop listen
+ *    world saver loader client measure watch admit exec loop listen
  *    instances
  */
 enum {
@@ -51021,8 +51174,8 @@ static int importer_run(const struct options *o, const char *file,
  * is done here and nowhere else, so that servers can share a process.
  *
  * floor 8 - uses: base num buf files log shard options manual config instance
- *    users world apply saver loader booklet metric net loop listen instances
- *    probe importer
+ *    users world apply saver loader rows booklet metric net loop listen
+ *    instances probe importer
  */
 #if !defined(KVNS_NO_MAIN)
 /* How often we were told to end, and MAIN_HANGUP for each time we were told to
@@ -51371,6 +51524,7 @@ int main(int argc, char **argv) {
     extern char **environ;
     struct config_result cfg;
     struct options opt;
+    char why[ROWS_WHY];
     int status;
 
     if (!config_load(&opt, argc, argv, environ, &cfg)) {
@@ -51379,7 +51533,11 @@ int main(int argc, char **argv) {
         config_free(&cfg);
         return cfg.status;
     }
-    if (cfg.action == CONFIG_SERVE) {
+    if (opt.renames.n > 0 && !rows_check(&opt, why)) {
+        fprintf(stderr, "kvns: options: %s\n", why);
+        status = 2;
+        options_free(&opt);
+    } else if (cfg.action == CONFIG_SERVE) {
         status = main__run(&opt, &cfg);
     } else if (cfg.action == CONFIG_PING || cfg.action == CONFIG_HEALTH) {
         status = probe_run(&opt, cfg.action == CONFIG_HEALTH);
