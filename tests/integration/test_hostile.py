@@ -493,4 +493,5 @@ def test_patterns_that_take_long(raw, pattern):
     subscriber.send(encode("PSUBSCRIBE", pattern))
     assert subscriber.read()[0] == "*"
     assert c.call("PUBLISH", b"a" * 20000, "m")[0] == ":"
-    assert time.monotonic() - begun < 10
+    # worse than pattern x text would take for ever
+    assert time.monotonic() - begun < 60
