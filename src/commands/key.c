@@ -394,13 +394,25 @@ static enum outcome cmd_object_idletime(struct call *x) {
     return DONE;
 }
 
+/* Is it chosen by their use what goes when memory is short? */
+static bool key__weighs_use(const struct call *x) {
+    const struct options *o = &x->k->opt;
+
+    return o->memory_limit != 0 &&
+           (o->eviction_policy == POLICY_ALLKEYS_LRU ||
+            o->eviction_policy == POLICY_ALLKEYS_LFU ||
+            o->eviction_policy == POLICY_VOLATILE_LRU ||
+            o->eviction_policy == POLICY_VOLATILE_LFU);
+}
+
 static enum outcome cmd_object_refcount(struct call *x) {
     const struct entry *e = object_or_reply(x);
 
     if (e == NULL) return DONE;
-    /* Redis shares these, and answers with the largest int */
+    /* Redis shares these, unless it has to know when each was last used, and
+     * answers with the largest int */
     if (entry_shape(e) == SHAPE_INT && entry_int(e) >= 0 &&
-        entry_int(e) < 10000)
+        entry_int(e) < 10000 && !key__weighs_use(x))
         reply_int(x->r, INT32_MAX);
     else reply_int(x->r, 1);
     return DONE;

@@ -97,6 +97,39 @@ static enum outcome cmd_no_cluster(struct call *x) {
     return FAILED;
 }
 
+/* What CLUSTER of 7.0 knows, and with how many arguments. */
+static const struct {
+    const char *name;
+    int arity;
+} server_cluster[] = {
+    { "addslots", -3 }, { "addslotsrange", -4 }, { "bumpepoch", 2 },
+    { "count-failure-reports", 3 }, { "countkeysinslot", 3 },
+    { "delslots", -3 }, { "delslotsrange", -4 }, { "failover", -2 },
+    { "flushslots", 2 }, { "forget", 3 }, { "getkeysinslot", 4 },
+    { "help", 2 }, { "info", 2 }, { "keyslot", 3 }, { "links", 2 },
+    { "meet", -4 }, { "myid", 2 }, { "nodes", 2 }, { "replicas", 3 },
+    { "replicate", 3 }, { "reset", -2 }, { "saveconfig", 2 },
+    { "set-config-epoch", 3 }, { "setslot", -4 }, { "shards", 2 },
+    { "slaves", 3 }, { "slots", 2 }
+};
+
+/* Refused; but who mistypes is told of that. */
+static enum outcome cmd_cluster(struct call *x) {
+    for (size_t i = 0; i < ROWS(server_cluster); i++) {
+        int n = server_cluster[i].arity;
+
+        if (!str_is(x->argv[1], server_cluster[i].name)) continue;
+        if (n > 0 ? x->argc == (size_t)n : x->argc >= (size_t)-n)
+            return cmd_no_cluster(x);
+        reply_errorf(x->r, "ERR wrong number of arguments for 'cluster|%s' "
+                           "command", server_cluster[i].name);
+        return FAILED;
+    }
+    reply_errorf(x->r, "ERR unknown subcommand '%.*s'. Try CLUSTER HELP.",
+                 (int)size_min(x->argv[1].n, 128), x->argv[1].p);
+    return FAILED;
+}
+
 static enum outcome cmd_replicaof(struct call *x) {
     if (!str_is(x->argv[1], "no") || !str_is(x->argv[2], "one")) {
         reply_error(x->r, "ERR this server cannot be a replica");
@@ -172,7 +205,7 @@ static const struct command server_commands[] = {
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "Refused: there is no append-only file." },
-    { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
+    { "cluster", cmd_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
     { "failover", cmd_failover, -1, ADMIN | NOSCRIPT | STALE | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "6.2.0", "O(1)",

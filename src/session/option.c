@@ -812,6 +812,24 @@ static bool option_is_idle(const struct option *row, struct str v) {
 
 static void option__defaults(struct options *o);
 
+/* Is v of the kind that a fixed row's value is of?  Who mistypes is told of
+ * that, even where it makes no difference. */
+static enum option_fault option__kind(const struct option *row, struct str v) {
+    int64_t is, n;
+    uint64_t size;
+
+    if (options__same("yes", str_c(row->text), false) ||
+        options__same("no", str_c(row->text), false)) {
+        if ((row->flags & OPT_WORDS) != 0) return OPTION_FINE;
+        return options__same("yes", v, false) || options__same("no", v, false) ?
+               OPTION_FINE : OPTION_NOT_BOOL;
+    }
+    if (!num_parse_int(str_c(row->text), &is)) return OPTION_FINE;
+    if (num_parse_int(v, &n)) return OPTION_FINE;
+    if (is < 1 << 20) return OPTION_NOT_INT;
+    return num_parse_size(v, &size) ? OPTION_FINE : OPTION_NOT_SIZE;
+}
+
 /* Set a row's member from text, or say in err why not and change nothing; err
  * does not name the option.  A fixed row takes anything at the start and
  * keeps its own value. */
@@ -826,6 +844,8 @@ static bool option_put(struct options *o, const struct option *row,
         if (origin == ORIGIN_RUNTIME && (row->flags & OPT_HARMLESS) == 0
             && !str_eq(v, str_c(row->text)))
             fault = OPTION_ABSENT;
+        if (fault == OPTION_FINE && origin == ORIGIN_RUNTIME)
+            fault = option__kind(row, v);
         if (fault == OPTION_FINE) return true;
     }
     if (fault == OPTION_FINE) fault = option__read(o, row, v, origin);

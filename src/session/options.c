@@ -61,6 +61,7 @@ enum option_flag {
     OPT_HIDDEN = 64,            /* not a parameter: CONFIG does not know it */
     OPT_HARMLESS = 128,         /* fixed, but CONFIG SET need not complain */
     OPT_CLAMP = 256,            /* moved into its range, not refused */
+    OPT_WORDS = 512,            /* fixed, and not only yes and no are words */
     OPT_SOFT = OPT_RUNTIME | OPT_HARMLESS
 };
 
@@ -532,7 +533,7 @@ static const struct option option_rows[] = {
       "limits of namespaces: ns1:100mb,ns2:1gb" },
     { "on-corrupt", NULL, OPT_ENUM, 0, GROUP_SNAPSHOTS, AT(on_corrupt), 0, 0, option_words_corrupt, "refuse", NULL,
       "on a damaged snapshot: do not start, or set it aside and start empty" },
-    ABSENT("oom-score-adj", NULL, OPT_SOFT, "no", NULL, "that is the service manager's business"),
+    ABSENT("oom-score-adj", NULL, OPT_SOFT | OPT_WORDS, "no", NULL, "that is the service manager's business"),
     ABSENT("oom-score-adj-values", NULL, OPT_SOFT, "0 200 800", NULL, "that is the service manager's business"),
     { "password", "requirepass", OPT_STRING, OPT_RUNTIME | OPT_SECRET, GROUP_SECURITY, AT(password), 0, 0, NULL, "", NULL,
       "what clients must AUTH with" },
@@ -575,7 +576,7 @@ static const struct option option_rows[] = {
     ABSENT("replica-read-only", "slave-read-only", OPT_SOFT, "yes", NULL, option_no_replication),
     ABSENT("replica-serve-stale-data", "slave-serve-stale-data", OPT_SOFT, "yes", NULL, option_no_replication),
     ABSENT("replicaof", "slaveof", 0, "", "no one", option_no_replication),
-    ABSENT("sanitize-dump-payload", NULL, OPT_SOFT, "yes", "no", "payloads are always checked"),
+    ABSENT("sanitize-dump-payload", NULL, OPT_SOFT | OPT_WORDS, "yes", "no", "payloads are always checked"),
     { "save", NULL, OPT_SAVE, OPT_RUNTIME | OPT_VIEW | OPT_MANY | OPT_MORE, GROUP_SNAPSHOTS, AT(save), 0, 0, NULL, "", "3600 1 300 100 60 10000",
       "persist-interval as Redis' rules: seconds changes ...; \"\": never" },
     ABSENT("server_cpulist", NULL, 0, "", NULL, option_no_cpu),

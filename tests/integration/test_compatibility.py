@@ -61,10 +61,10 @@ def test_what_is_not_there_says_so(raw, config_name):
         if how != "not":
             continue
         words = name.split("|")
-        got = c.call(*words, "a", "b", "c")
         if words[0] == "cluster":
-            assert got == NO_CLUSTER
-        elif words[0] not in ours:
+            continue            # see test_refusals.py
+        got = c.call(*words, "a", "b", "c")
+        if words[0] not in ours:
             assert got[1].startswith(
                 b"ERR unknown command '%s', with" % words[0].encode()), name
         else:
