@@ -108,6 +108,17 @@ def test_takes_effect_on_memory(restored):
     c.ok("SET", "k2", "x" * 3000)
 
 
+def test_small_numbers_are_not_shared_where_use_is_weighed(restored):
+    """Redis shares them, but not where it has to know when each was used."""
+    c = restored
+    c.ok("SET", "n", "1")
+    for policy, count in (("allkeys-lru", 1), ("volatile-lfu", 1),
+                          ("allkeys-random", 2147483647)):
+        c.ok("CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", policy)
+        c.ok("SET", "n", "1")
+        assert c.call("OBJECT", "REFCOUNT", "n") == (":", count), policy
+
+
 def test_takes_effect_on_events(raw, restored):
     c, ear = restored, raw()
     c.ok("CONFIG", "SET", "notify-keyspace-events", "KEA")
