@@ -48,6 +48,8 @@ test_observe.py                                         SLOWLOG, MONITOR
 test_probe.py                                           the process
 test_pubsub.py::test_a_slow_subscriber_is_cut_off       CONFIG SET
 test_pubsub.py::test_not_while_subscribed               RESET leaves
+test_refusals.py::test_arguments                        all there is
+test_refusals.py::test_values_of_options                CONFIG SET
 test_scan.py::test_patterns[big1/*                      many namespaces
 test_server_commands.py::test_config_get_patterns       CONFIG GET
 test_safety.py::test_paths_are_not_for_clients          CONFIG SET
@@ -56,6 +58,7 @@ test_streams.py::test_a_group_reader_hears_of_the_end   SWAPDB
 test_streams.py::test_options                           CONFIG SET
 test_sync.py                                            SYNC
 test_tracking.py::test_as_redis_server                  a server without users
+test_tracking.py::test_messages_are_no_parts_of_replies CONFIG SET
 test_tracking.py::test_names                            prefixes
 test_tracking.py::test_records_go_with_the_last_tracker INFO of all
 test_tracking.py::test_redis_py_keeps_values            commandstats
