@@ -58,7 +58,7 @@ test_streams.py::test_a_group_reader_hears_of_the_end   SWAPDB
 test_streams.py::test_options                           CONFIG SET
 test_sync.py                                            SYNC
 test_tracking.py::test_as_redis_server                  a server without users
-test_tracking.py::test_messages_are_no_parts_of_replies CONFIG SET
+test_tracking.py::test_messages_are_no_parts_of_replies
 test_tracking.py::test_names                            prefixes
 test_tracking.py::test_records_go_with_the_last_tracker INFO of all
 test_tracking.py::test_redis_py_keeps_values            commandstats
