@@ -385,11 +385,14 @@ static inline void net__close_range(struct loop *l) {
 }
 
 /* Replies to another client begin, or those there are have become too many.
- * What has been answered goes out before anything that may take its time. */
+ * What has been answered goes out before anything that may take its time, or
+ * say that it holds no longer: such a message must not overtake it. */
 static void net__open_range(struct loop *l, const struct net_request *q) {
     bool watched = atomic_load_explicit(&l->k->observed,
                                         memory_order_relaxed) >=
-                   OBSERVE_MONITOR;
+                       OBSERVE_MONITOR ||
+                   atomic_load_explicit(&l->k->ks.shards[0].tracked,
+                                        memory_order_relaxed) != 0;
     size_t at;
 
     net__close_range(l);

@@ -686,6 +686,35 @@ def test_expired_and_read_again(debugger):
     assert a.read() == told
 
 
+def test_messages_do_not_overtake_replies(debugger):
+    """Nor where readers and a writer are served in one turn."""
+    conns = [Raw(debugger.sock.getpeername()) for _ in range(5)]
+    readers, writer = conns[:2] + conns[3:], conns[2]
+    for a in readers:
+        a.call("HELLO", "3")
+        a.ok("CLIENT", "TRACKING", "ON")
+    for turn in range(5):
+        writer.ok("SET", "k", "old")
+        debugger.send(encode("DEBUG", "SLEEP", "0.03"))
+        time.sleep(0.005)
+        for c in conns:
+            c.send(encode("SET", "k", "new") if c == writer else
+                   encode("GET", "k"))
+        for a in readers:
+            value = a.read()
+            assert value[0] == "$", (turn, value)
+            if value == ("$", b"old"):
+                assert a.read()[0] == ">"
+        assert writer.read() == debugger.read() == ("+", b"OK")
+        assert writer.call("DEL", "k") == (":", 1)
+        for a in readers:
+            a.send(encode("ECHO", "mark"))
+            while a.read() != ("$", b"mark"):
+                pass
+    for c in conns:
+        c.close()
+
+
 def test_messages_are_no_parts_of_replies(raw):
     """Of EXEC's, when more is read than may be kept."""
     a, b = raw(), raw()
