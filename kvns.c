@@ -21409,6 +21409,7 @@ enum option_flag {
     OPT_HIDDEN = 64,            /* not a parameter: CONFIG does not know it */
     OPT_HARMLESS = 128,         /* fixed, but CONFIG SET need not complain */
     OPT_CLAMP = 256,            /* moved into its range, not refused */
+    OPT_WORDS = 512,            /* fixed, and not only yes and no are words */
     OPT_SOFT = OPT_RUNTIME | OPT_HARMLESS
 };
 
@@ -21880,7 +21881,7 @@ static const struct option option_rows[] = {
       "limits of namespaces: ns1:100mb,ns2:1gb" },
     { "on-corrupt", NULL, OPT_ENUM, 0, GROUP_SNAPSHOTS, AT(on_corrupt), 0, 0, option_words_corrupt, "refuse", NULL,
       "on a damaged snapshot: do not start, or set it aside and start empty" },
-    ABSENT("oom-score-adj", NULL, OPT_SOFT, "no", NULL, "that is the service manager's business"),
+    ABSENT("oom-score-adj", NULL, OPT_SOFT | OPT_WORDS, "no", NULL, "that is the service manager's business"),
     ABSENT("oom-score-adj-values", NULL, OPT_SOFT, "0 200 800", NULL, "that is the service manager's business"),
     { "password", "requirepass", OPT_STRING, OPT_RUNTIME | OPT_SECRET, GROUP_SECURITY, AT(password), 0, 0, NULL, "", NULL,
       "what clients must AUTH with" },
@@ -21923,7 +21924,7 @@ static const struct option option_rows[] = {
     ABSENT("replica-read-only", "slave-read-only", OPT_SOFT, "yes", NULL, option_no_replication),
     ABSENT("replica-serve-stale-data", "slave-serve-stale-data", OPT_SOFT, "yes", NULL, option_no_replication),
     ABSENT("replicaof", "slaveof", 0, "", "no one", option_no_replication),
-    ABSENT("sanitize-dump-payload", NULL, OPT_SOFT, "yes", "no", "payloads are always checked"),
+    ABSENT("sanitize-dump-payload", NULL, OPT_SOFT | OPT_WORDS, "yes", "no", "payloads are always checked"),
     { "save", NULL, OPT_SAVE, OPT_RUNTIME | OPT_VIEW | OPT_MANY | OPT_MORE, GROUP_SNAPSHOTS, AT(save), 0, 0, NULL, "", "3600 1 300 100 60 10000",
       "persist-interval as Redis' rules: seconds changes ...; \"\": never" },
     ABSENT("server_cpulist", NULL, 0, "", NULL, option_no_cpu),
@@ -22993,6 +22994,24 @@ static bool option_is_idle(const struct option *row, struct str v) {
 
 static void option__defaults(struct options *o);
 
+/* Is v of the kind that a fixed row's value is of?  Who mistypes is told of
+ * that, even where it makes no difference. */
+static enum option_fault option__kind(const struct option *row, struct str v) {
+    int64_t is, n;
+    uint64_t size;
+
+    if (options__same("yes", str_c(row->text), false) ||
+        options__same("no", str_c(row->text), false)) {
+        if ((row->flags & OPT_WORDS) != 0) return OPTION_FINE;
+        return options__same("yes", v, false) || options__same("no", v, false) ?
+               OPTION_FINE : OPTION_NOT_BOOL;
+    }
+    if (!num_parse_int(str_c(row->text), &is)) return OPTION_FINE;
+    if (num_parse_int(v, &n)) return OPTION_FINE;
+    if (is < 1 << 20) return OPTION_NOT_INT;
+    return num_parse_size(v, &size) ? OPTION_FINE : OPTION_NOT_SIZE;
+}
+
 /* Set a row's member from text, or say in err why not and change nothing; err
  * does not name the option.  A fixed row takes anything at the start and
  * keeps its own value. */
@@ -23007,6 +23026,8 @@ static bool option_put(struct options *o, const struct option *row,
         if (origin == ORIGIN_RUNTIME && (row->flags & OPT_HARMLESS) == 0
             && !str_eq(v, str_c(row->text)))
             fault = OPTION_ABSENT;
+        if (fault == OPTION_FINE && origin == ORIGIN_RUNTIME)
+            fault = option__kind(row, v);
         if (fault == OPTION_FINE) return true;
     }
     if (fault == OPTION_FINE) fault = option__read(o, row, v, origin);
@@ -31971,7 +31992,7 @@ static const struct command pf_commands[] = {
  * count and empty that and nothing else.
  *
  * floor 6 - uses: base num table entry shard due door copy upkeep reply
- *   instance arg help
+ *   options instance arg help
  */
 
 /* Look at a key without using it. */
@@ -32357,13 +32378,25 @@ static enum outcome cmd_object_idletime(struct call *x) {
     return DONE;
 }
 
+/* Is it chosen by their use what goes when memory is short? */
+static bool key__weighs_use(const struct call *x) {
+    const struct options *o = &x->k->opt;
+
+    return o->memory_limit != 0 &&
+           (o->eviction_policy == POLICY_ALLKEYS_LRU ||
+            o->eviction_policy == POLICY_ALLKEYS_LFU ||
+            o->eviction_policy == POLICY_VOLATILE_LRU ||
+            o->eviction_policy == POLICY_VOLATILE_LFU);
+}
+
 static enum outcome cmd_object_refcount(struct call *x) {
     const struct entry *e = object_or_reply(x);
 
     if (e == NULL) return DONE;
-    /* Redis shares these, and answers with the largest int */
+    /* Redis shares these, unless it has to know when each was last used, and
+     * answers with the largest int */
     if (entry_shape(e) == SHAPE_INT && entry_int(e) >= 0 &&
-        entry_int(e) < 10000)
+        entry_int(e) < 10000 && !key__weighs_use(x))
         reply_int(x->r, INT32_MAX);
     else reply_int(x->r, 1);
     return DONE;
@@ -44751,6 +44784,39 @@ static enum outcome cmd_no_cluster(struct call *x) {
     return FAILED;
 }
 
+/* What CLUSTER of 7.0 knows, and with how many arguments. */
+static const struct {
+    const char *name;
+    int arity;
+} server_cluster[] = {
+    { "addslots", -3 }, { "addslotsrange", -4 }, { "bumpepoch", 2 },
+    { "count-failure-reports", 3 }, { "countkeysinslot", 3 },
+    { "delslots", -3 }, { "delslotsrange", -4 }, { "failover", -2 },
+    { "flushslots", 2 }, { "forget", 3 }, { "getkeysinslot", 4 },
+    { "help", 2 }, { "info", 2 }, { "keyslot", 3 }, { "links", 2 },
+    { "meet", -4 }, { "myid", 2 }, { "nodes", 2 }, { "replicas", 3 },
+    { "replicate", 3 }, { "reset", -2 }, { "saveconfig", 2 },
+    { "set-config-epoch", 3 }, { "setslot", -4 }, { "shards", 2 },
+    { "slaves", 3 }, { "slots", 2 }
+};
+
+/* Refused; but who mistypes is told of that. */
+static enum outcome cmd_cluster(struct call *x) {
+    for (size_t i = 0; i < ROWS(server_cluster); i++) {
+        int n = server_cluster[i].arity;
+
+        if (!str_is(x->argv[1], server_cluster[i].name)) continue;
+        if (n > 0 ? x->argc == (size_t)n : x->argc >= (size_t)-n)
+            return cmd_no_cluster(x);
+        reply_errorf(x->r, "ERR wrong number of arguments for 'cluster|%s' "
+                           "command", server_cluster[i].name);
+        return FAILED;
+    }
+    reply_errorf(x->r, "ERR unknown subcommand '%.*s'. Try CLUSTER HELP.",
+                 (int)size_min(x->argv[1].n, 128), x->argv[1].p);
+    return FAILED;
+}
+
 static enum outcome cmd_replicaof(struct call *x) {
     if (!str_is(x->argv[1], "no") || !str_is(x->argv[2], "one")) {
         reply_error(x->r, "ERR this server cannot be a replica");
@@ -44826,7 +44892,7 @@ static const struct command server_commands[] = {
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
       "Refused: there is no append-only file." },
-    { "cluster", cmd_no_cluster, -2, 0, 0, 0, 0,
+    { "cluster", cmd_cluster, -2, 0, 0, 0, 0,
       GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
     { "failover", cmd_failover, -1, ADMIN | NOSCRIPT | STALE | UNBOUND,
       0, 0, 0, GROUP_SERVER_COMMANDS, "6.2.0", "O(1)",
@@ -49055,11 +49121,14 @@ static inline void net__close_range(struct loop *l) {
 }
 
 /* Replies to another client begin, or those there are have become too many.
- * What has been answered goes out before anything that may take its time. */
+ * What has been answered goes out before anything that may take its time, or
+ * say that it holds no longer: such a message must not overtake it. */
 static void net__open_range(struct loop *l, const struct net_request *q) {
     bool watched = atomic_load_explicit(&l->k->observed,
                                         memory_order_relaxed) >=
-                   OBSERVE_MONITOR;
+                       OBSERVE_MONITOR ||
+                   atomic_load_explicit(&l->k->ks.shards[0].tracked,
+                                        memory_order_relaxed) != 0;
     size_t at;
 
     net__close_range(l);
