@@ -216,7 +216,7 @@ static bool ranks_rank(const struct work *w, const struct entry *e,
 
         if (item == NULL) return false;
         *score = item_score(item);
-        *rank = skip_rank(&ranks__big(e)->order, *score, member);
+        *rank = skip_rank(&ranks__big(e)->order, *score, item);
         return true;
     }
     ranks__look((const uint8_t *)v.p, v.n, member, &l);

@@ -306,6 +306,24 @@ static bool skip__locate(const struct skip *s, double score, struct str key,
            skip__cmp(x->item[at->i], key) == 0;
 }
 
+/* The same for a member that is known to be there, known by where its item is:
+ * among those of one score, none need be looked at but where they begin. */
+static void skip__locate_item(const struct skip *s, double score,
+                              const struct item *it, struct skip__path *path,
+                              struct skip_at *at) {
+    size_t rank;
+    struct skip_block *x = skip__seek(s, score, item_key(it), path, &rank);
+    uint32_t i = x == NULL ? 0 : skip__smaller(x, score);
+
+    while (x != NULL && i < x->n && x->item[i] != it) i++;
+    if (x == NULL || i == x->n) {
+        x = path->link[0]->to;
+        i = 0;
+    }
+    KVNS_ASSERT(x != NULL && x->item[i] == it);
+    *at = (struct skip_at){ x, i };
+}
+
 /* The link that counts the members of z on a lane, given a path to z or to
  * the block before. */
 static inline struct skip_link *skip__owner(const struct skip__path *path,
@@ -541,9 +559,9 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
     struct skip_block *z, *spare;
     struct skip_at at;
     uint32_t i;
-    bool ok = skip__locate(s, old, key, &path, &at);
+    bool ok;
 
-    KVNS_ASSERT(ok);
+    skip__locate_item(s, old, it, &path, &at);
     z = at.block;
     i = skip__stays(at, new, key);
     if (i < SKIP_BLOCK) {
@@ -567,18 +585,21 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
 }
 
 /* The rank, 0 for the first, of a member, which must be in the list. */
-static size_t skip_rank(const struct skip *s, double score, struct str key) {
+static size_t skip_rank(const struct skip *s, double score,
+                        const struct item *it) {
     struct skip__path path;
     size_t rank;
-    const struct skip_block *x = skip__seek(s, score, key, &path, &rank);
+    const struct skip_block *x = skip__seek(s, score, item_key(it), &path,
+                                            &rank);
     uint32_t i;
 
     if (x == NULL) return 0;
     i = skip__smaller(x, score);
-    /* Only one here or behind has that score: no need to look at its key. */
+    /* Only one here or behind has that score: no need to look for it. */
     if (i + 1 < x->n ? x->score[i + 1] != score : x->link[0].first != score)
         return rank + i;
-    return rank + skip__below(x, score, key);
+    while (i < x->n && x->item[i] != it) i++;
+    return rank + i;
 }
 
 /* Let `to`, a copy, stand in the place of a member of that score and key. */
