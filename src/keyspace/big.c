@@ -106,13 +106,27 @@ static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
     }
 }
 
-/* And then the member's item; under the same lock. */
-static INLINE void hint_item(struct key_hint *h, struct str member) {
-    const char *it = table_called(&h->member);
+/* And then the member's item; under the same lock.  Lends it, if it is that: a
+ * table only knows that it may be. */
+static INLINE const struct item *hint_item(struct key_hint *h,
+                                           struct str member) {
+    const struct item *it = table_called(&h->member);
 
-    if (it == NULL) return;
+    if (it == NULL) return NULL;
     h->member_p = member.p;
     PREFETCH(it);
+    return it;
+}
+
+/* The list of a sorted set that is so large that the way through it is worth
+ * scouting, where the value that was hinted at is one; or NULL. */
+static inline const struct skip *hint_order(const struct key_hint *h) {
+    const struct entry *e = h->found ? table_get(&h->at) : NULL;
+    const struct big_zset *z;
+
+    if (e == NULL || entry_shape(e) != SHAPE_ZSET_SKIP) return NULL;
+    z = entry_object(e);
+    return skip_is_far(&z->order) ? &z->order : NULL;
 }
 
 /* The same as item_find for a command's member, in the table of its key: what

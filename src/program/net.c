@@ -13,9 +13,9 @@
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
- * floor 8 - uses: base buf log entry shard big resp reply instance saver
- *    client asking measure monitor pubsub track watch waiters admit exec
- *    park webs
+ * floor 8 - uses: base num buf log item skip entry shard big resp reply
+ *    instance saver client asking measure monitor pubsub track watch waiters
+ *    admit exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -330,9 +330,46 @@ static inline size_t net__member_at(const struct net_request *q) {
     return row == NULL || (row->flags & MEMBER) == 0 || q->argc <= i ? 0 : i;
 }
 
+/* Does a command on a sorted set look for a place in its order?  What its row
+ * says of its cost tells it from ZSCORE. */
+static inline bool net__orders(const struct command *row) {
+    return strstr(row->cost, "log") != NULL;
+}
+
+/* Go, for all requests together, the ways through large sorted sets that they
+ * will take: from a member's score, which stands in its item, and to the score
+ * it is to have. */
+static void net__scout(struct loop *l, const struct item *const *items) {
+    struct skip_scout way[2 * NET_BATCH];
+    size_t n = 0;
+
+    for (struct net_request *q = l->batch; q < l->next; q++, items++) {
+        size_t i = net__member_at(q);
+        const struct skip *order;
+        double v;
+
+        if (i == 0 || q->hint.p == NULL || q->row->group != GROUP_ZSET)
+            continue;
+        order = hint_order(&q->hint);
+        if (order == NULL || !net__orders(q->row)) continue;
+        if (*items != NULL) way[n++] = skip_scout(order, item_score(*items));
+        if (i == 3 && num_parse_double(q->argv[2], &v))
+            way[n++] = skip_scout(order, v);
+    }
+    while (n > 0) {
+        size_t left = 0;
+
+        for (size_t i = 0; i < n; i++)
+            if (skip_scout_step(way + i)) way[left++] = way[i];
+        n = left;
+    }
+}
+
 /* Call nearer what requests for members will need. */
 static void net__look_at_members(struct loop *l) {
+    const struct item *items[NET_BATCH] = { NULL };
     struct net_request *end = l->next;
+    bool orders = false;
 
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
@@ -343,8 +380,11 @@ static void net__look_at_members(struct loop *l) {
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
 
-        if (i != 0 && q->hint.p != NULL) hint_item(&q->hint, q->argv[i]);
+        if (i == 0 || q->hint.p == NULL) continue;
+        items[q - l->batch] = hint_item(&q->hint, q->argv[i]);
+        if (q->row->group == GROUP_ZSET) orders = true;
     }
+    if (orders) net__scout(l, items);
 }
 
 /* The keys of the batch were hashed and their lines called; with somebody to

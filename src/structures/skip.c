@@ -28,7 +28,12 @@ enum {
     SKIP_BLOCK = 64,            /* members of a full block */
     SKIP_JOINED = 48,           /* most members of two joined blocks */
     SKIP_GROUP = 8,             /* members for each pivot */
-    SKIP_LANES = 20             /* most links of a tower */
+    SKIP_LANES = 20,            /* most links of a tower */
+#ifdef KVNS_VERIFY
+    SKIP_FAR = 100              /* members of a list worth scouting: few, for */
+#else                           /* tests, and in earnest */
+    SKIP_FAR = 50000
+#endif
 };
 
 struct skip_link {
@@ -276,6 +281,50 @@ static inline uint32_t skip__below(const struct skip_block *x, double score,
         return i;
     if (++i == x->n || x->score[i] != score) return i;
     return skip__below_bound(x, &(struct skip_bound){ score, SKIP_KEY, key });
+}
+
+/* A search for a score that only brings what a later one will read.  Several of
+ * them, taking turns at steps, wait for the memory together. */
+struct skip_scout {
+    double score;
+    const struct skip_block *block; /* where it stands, and ... */
+    const struct skip_link *link;   /* ... the links that are there */
+    int lane;                       /* next to be followed; -1: none */
+};
+
+/* Is a list so large that its blocks are unlikely to be near? */
+static inline bool skip_is_far(const struct skip *s) {
+    return s->len >= SKIP_FAR;
+}
+
+/* Begin one, in a list that is not empty and stays as it is meanwhile. */
+static inline struct skip_scout skip_scout(const struct skip *s,
+                                           double score) {
+    return (struct skip_scout){ score, s->link[0].to, s->link,
+                                s->lanes - 1 };
+}
+
+/* Go as far as what is read is likely to be near, and call what comes next.
+ * False: there is nothing more to do. */
+static INLINE bool skip_scout_step(struct skip_scout *w) {
+    const struct skip_block *x;
+    size_t i;
+
+    for (; w->lane >= 0; w->lane--) {
+        x = w->link[w->lane].to;
+        if (x == NULL || w->link[w->lane].first >= w->score) continue;
+        w->block = x;
+        w->link = x->link;
+        PREFETCH(x->link);
+        PREFETCH(x->pivot);
+        return true;
+    }
+    x = w->block;
+    i = skip__count(x->pivot, SKIP_BLOCK / SKIP_GROUP, w->score);
+    i = i == 0 ? 0 : (i - 1) * SKIP_GROUP;
+    PREFETCH(x->score + i);
+    PREFETCH(x->item + i);
+    return false;
 }
 
 /* Set the pivots from the one at or before member i on; those behind the last

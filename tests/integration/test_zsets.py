@@ -461,3 +461,38 @@ def test_against_a_model(raw, size):
         assert float(c.call("ZSCORE", "z", m)[1]) == model[m]
         assert words(c, "ZRANGE", "z", repr(lo), "(5", "BYSCORE") == [
             m for m in order if lo <= model[m] < 5]
+
+
+def test_a_pipeline_over_a_large_one(raw):
+    """Its requests are looked ahead over; each sees what those before did."""
+    c = raw()
+    rand = random.Random(11)
+    model = {b"m%d" % i: float(i * 37 % 400) for i in range(600)}
+    c.send(b"".join(encode("ZADD", "z", model[m], m) for m in model))
+    assert c.read_many(len(model)) == [(":", 1)] * len(model)
+    for _ in range(30):
+        ask, want = [], []
+        for _ in range(50):
+            m, v = b"m%d" % rand.randrange(620), rand.randrange(-5, 405)
+            kind = rand.choice(["ZADD", "ZRANK", "ZREM", "ZSCORE", "ZINCRBY"])
+            if kind == "ZADD":
+                ask.append((kind, "z", v, m))
+                want.append((":", int(m not in model)))
+                model[m] = float(v)
+            elif kind == "ZINCRBY":
+                ask.append((kind, "z", v, m))
+                model[m] = model.get(m, 0.0) + v
+                want.append(("$", b"%d" % model[m]))
+            elif kind == "ZREM":
+                ask.append((kind, "z", m))
+                want.append((":", int(model.pop(m, None) is not None)))
+            elif kind == "ZSCORE" or m not in model:
+                ask.append(("ZSCORE", "z", m))
+                want.append(("$", b"%d" % model[m] if m in model else None))
+            else:
+                ask.append((kind, "z", m))
+                want.append((":", sum((s, x) < (model[m], m)
+                                      for x, s in model.items())))
+        c.send(b"".join(encode(*a) for a in ask))
+        assert c.read_many(len(ask)) == want
+    assert c.call("ZCARD", "z") == (":", len(model))

@@ -160,12 +160,27 @@ static void test_skip_drop_some(struct test_skip *t, size_t most) {
     test_skip_model_drop(t, i, want);
 }
 
+/* A scout ends in the block where the score is sought, or the first. */
+static void test_skip_scouting(const struct test_skip *t, double score) {
+    struct skip_scout w;
+    size_t rank, steps = 0;
+    const struct skip_block *x;
+
+    if (t->s.len == 0) return;
+    w = skip_scout(&t->s, score);
+    x = skip__seek_bound(&t->s, &(struct skip_bound){ .score = score,
+                         .side = SKIP_BEFORE }, &rank);
+    while (skip_scout_step(&w)) CHECK(++steps < 10000);
+    CHECK(w.block == (x == NULL ? t->s.link[0].to : x));
+}
+
 /* Give member i another score, near its old one or anywhere. */
 static void test_skip_change(struct test_skip *t, size_t i, uint64_t kinds) {
     struct item *it = t->it[i];
     double old = t->score[i], score = test_skip_score(kinds);
 
     if (unit_rand() % 2) score = old + (double)(unit_rand() % 5) - 2;
+    test_skip_scouting(t, score);
     if (!skip_move(&t->s, &t->m, old, score, it)) return;
     item_set_score(it, score);
     test_skip_model_drop(t, i, 1);
