@@ -5716,7 +5716,12 @@ enum {
     SKIP_BLOCK = 64,            /* members of a full block */
     SKIP_JOINED = 48,           /* most members of two joined blocks */
     SKIP_GROUP = 8,             /* members for each pivot */
-    SKIP_LANES = 20             /* most links of a tower */
+    SKIP_LANES = 20,            /* most links of a tower */
+#ifdef KVNS_VERIFY
+    SKIP_FAR = 100              /* members of a list worth scouting: few, for */
+#else                           /* tests, and in earnest */
+    SKIP_FAR = 50000
+#endif
 };
 
 struct skip_link {
@@ -5966,6 +5971,50 @@ static inline uint32_t skip__below(const struct skip_block *x, double score,
     return skip__below_bound(x, &(struct skip_bound){ score, SKIP_KEY, key });
 }
 
+/* A search for a score that only brings what a later one will read.  Several of
+ * them, taking turns at steps, wait for the memory together. */
+struct skip_scout {
+    double score;
+    const struct skip_block *block; /* where it stands, and ... */
+    const struct skip_link *link;   /* ... the links that are there */
+    int lane;                       /* next to be followed; -1: none */
+};
+
+/* Is a list so large that its blocks are unlikely to be near? */
+static inline bool skip_is_far(const struct skip *s) {
+    return s->len >= SKIP_FAR;
+}
+
+/* Begin one, in a list that is not empty and stays as it is meanwhile. */
+static inline struct skip_scout skip_scout(const struct skip *s,
+                                           double score) {
+    return (struct skip_scout){ score, s->link[0].to, s->link,
+                                s->lanes - 1 };
+}
+
+/* Go as far as what is read is likely to be near, and call what comes next.
+ * False: there is nothing more to do. */
+static INLINE bool skip_scout_step(struct skip_scout *w) {
+    const struct skip_block *x;
+    size_t i;
+
+    for (; w->lane >= 0; w->lane--) {
+        x = w->link[w->lane].to;
+        if (x == NULL || w->link[w->lane].first >= w->score) continue;
+        w->block = x;
+        w->link = x->link;
+        PREFETCH(x->link);
+        PREFETCH(x->pivot);
+        return true;
+    }
+    x = w->block;
+    i = skip__count(x->pivot, SKIP_BLOCK / SKIP_GROUP, w->score);
+    i = i == 0 ? 0 : (i - 1) * SKIP_GROUP;
+    PREFETCH(x->score + i);
+    PREFETCH(x->item + i);
+    return false;
+}
+
 /* Set the pivots from the one at or before member i on; those behind the last
  * member's are infinite, and so are all of a fresh block. */
 static inline void skip__pivots(struct skip_block *x, uint32_t i) {
@@ -5992,6 +6041,24 @@ static bool skip__locate(const struct skip *s, double score, struct str key,
     at->block = x;
     return x != NULL && x->score[at->i] == score &&
            skip__cmp(x->item[at->i], key) == 0;
+}
+
+/* The same for a member that is known to be there, known by where its item is:
+ * among those of one score, none need be looked at but where they begin. */
+static void skip__locate_item(const struct skip *s, double score,
+                              const struct item *it, struct skip__path *path,
+                              struct skip_at *at) {
+    size_t rank;
+    struct skip_block *x = skip__seek(s, score, item_key(it), path, &rank);
+    uint32_t i = x == NULL ? 0 : skip__smaller(x, score);
+
+    while (x != NULL && i < x->n && x->item[i] != it) i++;
+    if (x == NULL || i == x->n) {
+        x = path->link[0]->to;
+        i = 0;
+    }
+    KVNS_ASSERT(x != NULL && x->item[i] == it);
+    *at = (struct skip_at){ x, i };
 }
 
 /* The link that counts the members of z on a lane, given a path to z or to
@@ -6229,9 +6296,9 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
     struct skip_block *z, *spare;
     struct skip_at at;
     uint32_t i;
-    bool ok = skip__locate(s, old, key, &path, &at);
+    bool ok;
 
-    KVNS_ASSERT(ok);
+    skip__locate_item(s, old, it, &path, &at);
     z = at.block;
     i = skip__stays(at, new, key);
     if (i < SKIP_BLOCK) {
@@ -6255,18 +6322,21 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
 }
 
 /* The rank, 0 for the first, of a member, which must be in the list. */
-static size_t skip_rank(const struct skip *s, double score, struct str key) {
+static size_t skip_rank(const struct skip *s, double score,
+                        const struct item *it) {
     struct skip__path path;
     size_t rank;
-    const struct skip_block *x = skip__seek(s, score, key, &path, &rank);
+    const struct skip_block *x = skip__seek(s, score, item_key(it), &path,
+                                            &rank);
     uint32_t i;
 
     if (x == NULL) return 0;
     i = skip__smaller(x, score);
-    /* Only one here or behind has that score: no need to look at its key. */
+    /* Only one here or behind has that score: no need to look for it. */
     if (i + 1 < x->n ? x->score[i + 1] != score : x->link[0].first != score)
         return rank + i;
-    return rank + skip__below(x, score, key);
+    while (i < x->n && x->item[i] != it) i++;
+    return rank + i;
 }
 
 /* Let `to`, a copy, stand in the place of a member of that score and key. */
@@ -13412,13 +13482,27 @@ static INLINE void hint_member(const struct keyspace *ks, struct key_hint *h,
     }
 }
 
-/* And then the member's item; under the same lock. */
-static INLINE void hint_item(struct key_hint *h, struct str member) {
-    const char *it = table_called(&h->member);
+/* And then the member's item; under the same lock.  Lends it, if it is that: a
+ * table only knows that it may be. */
+static INLINE const struct item *hint_item(struct key_hint *h,
+                                           struct str member) {
+    const struct item *it = table_called(&h->member);
 
-    if (it == NULL) return;
+    if (it == NULL) return NULL;
     h->member_p = member.p;
     PREFETCH(it);
+    return it;
+}
+
+/* The list of a sorted set that is so large that the way through it is worth
+ * scouting, where the value that was hinted at is one; or NULL. */
+static inline const struct skip *hint_order(const struct key_hint *h) {
+    const struct entry *e = h->found ? table_get(&h->at) : NULL;
+    const struct big_zset *z;
+
+    if (e == NULL || entry_shape(e) != SHAPE_ZSET_SKIP) return NULL;
+    z = entry_object(e);
+    return skip_is_far(&z->order) ? &z->order : NULL;
 }
 
 /* The same as item_find for a command's member, in the table of its key: what
@@ -18186,7 +18270,7 @@ static bool ranks_rank(const struct work *w, const struct entry *e,
 
         if (item == NULL) return false;
         *score = item_score(item);
-        *rank = skip_rank(&ranks__big(e)->order, *score, member);
+        *rank = skip_rank(&ranks__big(e)->order, *score, item);
         return true;
     }
     ranks__look((const uint8_t *)v.p, v.n, member, &l);
@@ -48749,9 +48833,9 @@ static bool webs_listen(struct webs *w, int fd) {
  * A request that may change how those behind it are to be read is a barrier
  * and ends the batch.  What a socket does not take waits in its client.
  *
- * floor 8 - uses: base buf log entry shard big resp reply instance saver
- *    client asking measure monitor pubsub track watch waiters admit exec
- *    park webs
+ * floor 8 - uses: base num buf log item skip entry shard big resp reply
+ *    instance saver client asking measure monitor pubsub track watch waiters
+ *    admit exec park webs
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
@@ -49066,9 +49150,46 @@ static inline size_t net__member_at(const struct net_request *q) {
     return row == NULL || (row->flags & MEMBER) == 0 || q->argc <= i ? 0 : i;
 }
 
+/* Does a command on a sorted set look for a place in its order?  What its row
+ * says of its cost tells it from ZSCORE. */
+static inline bool net__orders(const struct command *row) {
+    return strstr(row->cost, "log") != NULL;
+}
+
+/* Go, for all requests together, the ways through large sorted sets that they
+ * will take: from a member's score, which stands in its item, and to the score
+ * it is to have. */
+static void net__scout(struct loop *l, const struct item *const *items) {
+    struct skip_scout way[2 * NET_BATCH];
+    size_t n = 0;
+
+    for (struct net_request *q = l->batch; q < l->next; q++, items++) {
+        size_t i = net__member_at(q);
+        const struct skip *order;
+        double v;
+
+        if (i == 0 || q->hint.p == NULL || q->row->group != GROUP_ZSET)
+            continue;
+        order = hint_order(&q->hint);
+        if (order == NULL || !net__orders(q->row)) continue;
+        if (*items != NULL) way[n++] = skip_scout(order, item_score(*items));
+        if (i == 3 && num_parse_double(q->argv[2], &v))
+            way[n++] = skip_scout(order, v);
+    }
+    while (n > 0) {
+        size_t left = 0;
+
+        for (size_t i = 0; i < n; i++)
+            if (skip_scout_step(way + i)) way[left++] = way[i];
+        n = left;
+    }
+}
+
 /* Call nearer what requests for members will need. */
 static void net__look_at_members(struct loop *l) {
+    const struct item *items[NET_BATCH] = { NULL };
     struct net_request *end = l->next;
+    bool orders = false;
 
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
@@ -49079,8 +49200,11 @@ static void net__look_at_members(struct loop *l) {
     for (struct net_request *q = l->batch; q < end; q++) {
         size_t i = net__member_at(q);
 
-        if (i != 0 && q->hint.p != NULL) hint_item(&q->hint, q->argv[i]);
+        if (i == 0 || q->hint.p == NULL) continue;
+        items[q - l->batch] = hint_item(&q->hint, q->argv[i]);
+        if (q->row->group == GROUP_ZSET) orders = true;
     }
+    if (orders) net__scout(l, items);
 }
 
 /* The keys of the batch were hashed and their lines called; with somebody to
