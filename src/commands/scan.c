@@ -248,7 +248,8 @@ static void scan__bury(struct scan *c) {
         while (e != NULL && !entry_is_dead(e, c->x->w.now))
             e = table_next(&at);
         if (e == NULL) continue;
-        edit_open_at(&c->x->w, sp, s, &at, e, &ed);
+        edit_open_at(&c->x->w, sp, s, &at, e,
+                     key_hash(c->x->w.ks, entry_key(e)), &ed);
         s->expired++;
         sp->tally.expired++;
         edit_drop(&ed);

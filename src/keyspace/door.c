@@ -398,8 +398,8 @@ static inline void edit_open(struct work *w, struct str key,
 
 /* Open the entry at a place that is known, for expiry and eviction. */
 static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
-                         struct table_at *at, struct entry *e,
-                         struct edit *ed) {
+                         const struct table_at *at, struct entry *e,
+                         uint64_t hash, struct edit *ed) {
     memset(ed, 0, sizeof *ed);
     ed->w = w;
     ed->ref.shard = s;
@@ -407,7 +407,7 @@ static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
     ed->ref.db = sp->db;
     ed->ref.ns = sp->is_default ? (struct str){ NULL, 0 } : space_name(sp);
     ed->ref.local = entry_key(e);
-    ed->ref.hash = key_hash(w->ks, ed->ref.local);
+    ed->ref.hash = hash;
     ed->at = *at;
     ed->e = e;
     if (entry_has(e, ENTRY_MARK) != s->mark) walk_keep(s, sp, e);

@@ -18,11 +18,11 @@ enum {
 
 /* Remove an entry at a known place; its event says why. */
 static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
-                           struct table_at *at, struct entry *e, int class,
-                           const char *name) {
+                           struct table_at *at, struct entry *e, uint64_t hash,
+                           int class, const char *name) {
     struct edit ed;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     edit_drop(&ed);
     edit_commit(&ed, class, name);
 }
@@ -45,21 +45,21 @@ static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
 /* Remove a hash whose fields are all dead. */
 static COLD void upkeep__bury(struct work *w, struct shard *s,
                               struct space *sp, struct table_at *at,
-                              struct entry *e) {
+                              struct entry *e, uint64_t hash) {
     struct edit ed;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     door_bury(&ed);
 }
 
 /* Remove some dead fields of a hash that has others; returns how many. */
 static COLD size_t upkeep__fields(struct work *w, struct shard *s,
                                   struct space *sp, struct table_at *at,
-                                  struct entry *e) {
+                                  struct entry *e, uint64_t hash) {
     struct edit ed;
     size_t n;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     n = fields_purge(&ed);
     if (n > 0) edit_commit(&ed, EVENT_HASH, "hexpired");
     else edit_cancel(&ed);
@@ -80,24 +80,26 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
     for (e = table_first(&sp->keys, hash, &at); e != NULL;
          e = table_next(&at)) {
         struct str key = entry_key(e);
+        uint64_t fast;
 
         if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
-        if (space_hash(w->ks, sp, key, key_hash(w->ks, key)) != hash) continue;
+        fast = key_hash(w->ks, key);
+        if (space_hash(w->ks, sp, key, fast) != hash) continue;
         if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
             s->expired++;
             sp->tally.expired++;
-            upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
+            upkeep__remove(w, s, sp, &at, e, fast, EVENT_EXPIRED, "expired");
             return n;
         }
         if (entry_has(e, ENTRY_FIELDS)) {
             struct big_hash *h = entry_object(e);
 
             if (due_is_all(h, w->now)) {
-                upkeep__bury(w, s, sp, &at, e);
+                upkeep__bury(w, s, sp, &at, e, fast);
                 return n;
             }
             if (h->due->soonest <= w->now)
-                n += upkeep__fields(w, s, sp, &at, e);
+                n += upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
         }
         if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
@@ -210,7 +212,8 @@ static void shard_sweep_read(struct work *w, struct shard *s) {
             if (entry_has(e, ENTRY_READ)) {
                 s->ear_evicted++;
                 sp->tally.ear_evicted++;
-                upkeep__remove(w, s, sp, &at, e, EVENT_EVICTED, "evicted");
+                upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
+                               EVENT_EVICTED, "evicted");
                 break;
             }
     }
@@ -388,7 +391,8 @@ static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
     if (best == NULL) return 0;
     s->evicted++;
     sp->tally.evicted++;
-    upkeep__remove(w, s, sp, &best_at, best, EVENT_EVICTED, "evicted");
+    upkeep__remove(w, s, sp, &best_at, best, key_hash(w->ks, entry_key(best)),
+                   EVENT_EVICTED, "evicted");
     /* a namespace ends with its last key */
     return n == 1 ? was : was - size_min(was, sp->bytes);
 }

@@ -4,10 +4,12 @@
     start.py [--programs NAME=PATH,...] [--runs 50]
 
 The time is from just before the program is started until PONG has been read,
-by a client that tries to connect all the while: the median and the worst.
-Resident memory is looked at after that, with one client connected, and again
-a second later.  Without --programs: kvns-bench (glibc, -O2) and kvns-musl
-(static, -Os), as tests/build.sh makes them, where it can.
+by a client that tries to connect all the while: the median, the best and the
+worst.  Resident memory is looked at after that, with one client connected, and
+again a second later.  What of it is private is without libc's code, which a
+system holds once for all its programs; 0 where the kernel does not say.
+Without --programs: kvns-bench (glibc, -O2) and kvns-musl (static, small), as
+tests/build.sh makes them, where it can.
 """
 
 import argparse
@@ -52,9 +54,19 @@ def once(path, extra, port):
         raise
 
 
+def private(pid):
+    """Bytes that only this process holds; its own program's code, too."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            return sum(int(line.split()[1]) * 1024 for line in f
+                       if line.startswith("Private_"))
+    except OSError:
+        return 0
+
+
 def measure(path, extra, runs):
     took, held = [], []
-    later = 0
+    later = own = 0
     for i in range(runs):
         seconds, rss, p = once(path, extra, free_port())
         took.append(seconds)
@@ -62,11 +74,12 @@ def measure(path, extra, runs):
         if i == runs - 1:
             time.sleep(1)
             later = resident(p.pid)
+            own = private(p.pid)
         p.terminate()
         p.wait()
     return {"median": statistics.median(took), "worst": max(took),
             "best": min(took), "resident": statistics.median(held),
-            "later": later}
+            "later": later, "private": own}
 
 
 def main():
@@ -82,7 +95,7 @@ def main():
             except (subprocess.CalledProcessError, OSError, RuntimeError):
                 print("%s cannot be built here" % name)
     rows = [["start", "median ms", "best", "worst", "resident kB",
-             "a second later"]]
+             "a second later", "private kB"]]
     result = {}
     for name, path in programs.items():
         for mode, extra in MODES.items():
@@ -92,7 +105,8 @@ def main():
                          "%.2f" % (m["best"] * 1e3),
                          "%.2f" % (m["worst"] * 1e3),
                          "%.0f" % (m["resident"] / 1e3),
-                         "%.0f" % (m["later"] / 1e3)])
+                         "%.0f" % (m["later"] / 1e3),
+                         "%.0f" % (m["private"] / 1e3)])
     table(rows)
     save("start.json", result)
 
