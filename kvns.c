@@ -15888,8 +15888,8 @@ static inline void edit_open(struct work *w, struct str key,
 
 /* Open the entry at a place that is known, for expiry and eviction. */
 static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
-                         struct table_at *at, struct entry *e,
-                         struct edit *ed) {
+                         const struct table_at *at, struct entry *e,
+                         uint64_t hash, struct edit *ed) {
     memset(ed, 0, sizeof *ed);
     ed->w = w;
     ed->ref.shard = s;
@@ -15897,7 +15897,7 @@ static void edit_open_at(struct work *w, struct space *sp, struct shard *s,
     ed->ref.db = sp->db;
     ed->ref.ns = sp->is_default ? (struct str){ NULL, 0 } : space_name(sp);
     ed->ref.local = entry_key(e);
-    ed->ref.hash = key_hash(w->ks, ed->ref.local);
+    ed->ref.hash = hash;
     ed->at = *at;
     ed->e = e;
     if (entry_has(e, ENTRY_MARK) != s->mark) walk_keep(s, sp, e);
@@ -19802,11 +19802,11 @@ enum {
 
 /* Remove an entry at a known place; its event says why. */
 static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
-                           struct table_at *at, struct entry *e, int class,
-                           const char *name) {
+                           struct table_at *at, struct entry *e, uint64_t hash,
+                           int class, const char *name) {
     struct edit ed;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     edit_drop(&ed);
     edit_commit(&ed, class, name);
 }
@@ -19829,21 +19829,21 @@ static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
 /* Remove a hash whose fields are all dead. */
 static COLD void upkeep__bury(struct work *w, struct shard *s,
                               struct space *sp, struct table_at *at,
-                              struct entry *e) {
+                              struct entry *e, uint64_t hash) {
     struct edit ed;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     door_bury(&ed);
 }
 
 /* Remove some dead fields of a hash that has others; returns how many. */
 static COLD size_t upkeep__fields(struct work *w, struct shard *s,
                                   struct space *sp, struct table_at *at,
-                                  struct entry *e) {
+                                  struct entry *e, uint64_t hash) {
     struct edit ed;
     size_t n;
 
-    edit_open_at(w, sp, s, at, e, &ed);
+    edit_open_at(w, sp, s, at, e, hash, &ed);
     n = fields_purge(&ed);
     if (n > 0) edit_commit(&ed, EVENT_HASH, "hexpired");
     else edit_cancel(&ed);
@@ -19864,24 +19864,26 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
     for (e = table_first(&sp->keys, hash, &at); e != NULL;
          e = table_next(&at)) {
         struct str key = entry_key(e);
+        uint64_t fast;
 
         if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
-        if (space_hash(w->ks, sp, key, key_hash(w->ks, key)) != hash) continue;
+        fast = key_hash(w->ks, key);
+        if (space_hash(w->ks, sp, key, fast) != hash) continue;
         if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
             s->expired++;
             sp->tally.expired++;
-            upkeep__remove(w, s, sp, &at, e, EVENT_EXPIRED, "expired");
+            upkeep__remove(w, s, sp, &at, e, fast, EVENT_EXPIRED, "expired");
             return n;
         }
         if (entry_has(e, ENTRY_FIELDS)) {
             struct big_hash *h = entry_object(e);
 
             if (due_is_all(h, w->now)) {
-                upkeep__bury(w, s, sp, &at, e);
+                upkeep__bury(w, s, sp, &at, e, fast);
                 return n;
             }
             if (h->due->soonest <= w->now)
-                n += upkeep__fields(w, s, sp, &at, e);
+                n += upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
         }
         if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
@@ -19994,7 +19996,8 @@ static void shard_sweep_read(struct work *w, struct shard *s) {
             if (entry_has(e, ENTRY_READ)) {
                 s->ear_evicted++;
                 sp->tally.ear_evicted++;
-                upkeep__remove(w, s, sp, &at, e, EVENT_EVICTED, "evicted");
+                upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
+                               EVENT_EVICTED, "evicted");
                 break;
             }
     }
@@ -20172,7 +20175,8 @@ static size_t space_evict(struct work *w, struct shard *s, struct space *sp,
     if (best == NULL) return 0;
     s->evicted++;
     sp->tally.evicted++;
-    upkeep__remove(w, s, sp, &best_at, best, EVENT_EVICTED, "evicted");
+    upkeep__remove(w, s, sp, &best_at, best, key_hash(w->ks, entry_key(best)),
+                   EVENT_EVICTED, "evicted");
     /* a namespace ends with its last key */
     return n == 1 ? was : was - size_min(was, sp->bytes);
 }
@@ -32982,7 +32986,8 @@ static void scan__bury(struct scan *c) {
         while (e != NULL && !entry_is_dead(e, c->x->w.now))
             e = table_next(&at);
         if (e == NULL) continue;
-        edit_open_at(&c->x->w, sp, s, &at, e, &ed);
+        edit_open_at(&c->x->w, sp, s, &at, e,
+                     key_hash(c->x->w.ks, entry_key(e)), &ed);
         s->expired++;
         sp->tally.expired++;
         edit_drop(&ed);
