@@ -32,6 +32,7 @@
 #include "structures/intset.c"      /* small sets of integers */
 #include "structures/quick.c"       /* a list of packs */
 #include "structures/skip.c"        /* members in order of score */
+#include "structures/order.c"       /* and put into that order */
 #include "structures/sample.c"      /* elements drawn at random */
 #include "structures/bits.c"        /* bytes as numbered bits */
 #include "structures/hll.c"         /* how many different ones */

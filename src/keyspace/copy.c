@@ -54,7 +54,7 @@ static bool copy__table(struct copy__to *to, struct table *from) {
     return !to->failed;
 }
 
-/* In order of score, which is how a skip list is built with full blocks. */
+/* In order of score, so that nothing has to be ordered again. */
 static bool copy__zset(struct copy__to *to, struct skip *order,
                        const struct big_zset *from) {
     struct skip_at at = skip_first(&from->order);
@@ -63,9 +63,10 @@ static bool copy__zset(struct copy__to *to, struct skip *order,
     for (; !skip_is_end(at); skip_next(&at)) {
         struct item *it = copy__item(to, skip_item(at));
 
-        if (it == NULL || !skip_put(order, to->m, skip_score(at), it))
+        if (it == NULL || !skip_append(order, to->m, skip_score(at), it))
             return false;
     }
+    skip_settle(order);
     return true;
 }
 

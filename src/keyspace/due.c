@@ -13,7 +13,7 @@
  *
  * Where there is no memory for the skip list, counting takes longer.
  *
- * floor 3 - uses: base mem table item skip entry big
+ * floor 3 - uses: base mem table item skip order entry big
  */
 enum { DUE_INDEX = 128 };       /* fields of a hash without a skip list */
 
@@ -87,7 +87,7 @@ static void due__see_order(void *ctx, void *item) {
     struct due__order *x = ctx;
 
     if (x->ok && item_has_deadline(item))
-        x->ok = skip_put(x->order, x->m, (double)item_deadline(item), item);
+        x->ok = skip_append(x->order, x->m, (double)item_deadline(item), item);
 }
 
 static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
@@ -101,7 +101,7 @@ static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
     do {
         cursor = table_scan(&h->fields, cursor, due__see_order, &x);
     } while (cursor != 0);
-    if (!x.ok) due__free_order(h->due, m);
+    if (!x.ok || !order_all(x.order)) due__free_order(h->due, m);
 }
 
 /* Put the fields of a hash that has outgrown DUE_INDEX into order; the table

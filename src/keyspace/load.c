@@ -10,12 +10,13 @@
  * twice in a set, a hash or a sorted set, a packed sorted set is in order, and
  * room is made for as many elements as the input has bytes for, at most
  * LOAD_EXPECT.  A value is built beside the keyspace, so that one that breaks
- * off half way leaves nothing behind.
+ * off half way leaves nothing behind.  A large one can be taken in steps: what
+ * is there of it belongs to nobody until its end.
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *    rdb_items entry shard big due stream_rdb door fields
+ * floor 3 - uses: base mem hash num buf table pack item intset quick skip order
+ *    rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -25,6 +26,7 @@ enum {
 /* What became of a value. */
 enum load_did {
     LOAD_DONE,                  /* it is the key's */
+    LOAD_MORE,                  /* there is more of it than one step takes */
     LOAD_EMPTY,                 /* nothing is in it: there is no such key */
     LOAD_BAD,                   /* the reader's `why` says what is wrong */
     LOAD_REFUSED                /* no memory */
@@ -42,10 +44,16 @@ struct load {
     struct rdb_in *in;
     struct rdb_items it;
     enum shape shape;
+    char number[8];
     struct str bytes;           /* what goes into the block */
     struct big *big;
     struct blob *blob;
+    struct order order;         /* of a sorted set, all members there */
+    size_t built;               /* bytes of m that earlier steps took */
+    size_t left;                /* elements until the end of this step */
+    uint8_t type;
     bool refused;
+    bool more;                  /* the step ended before the value did */
     bool dues;                  /* fields have deadlines */
 };
 
@@ -53,13 +61,6 @@ struct load__pair {
     double score;
     struct str member;          /* p counts from 0 while members are read */
 };
-
-/* Free the room. */
-static void load_free(struct load *l) {
-    buf_free(&l->room);
-    buf_free(&l->pairs);
-    buf_free(&l->slots);
-}
 
 /* Stop for want of memory. */
 static COLD bool load__refuse(struct load *l) {
@@ -70,6 +71,7 @@ static COLD bool load__refuse(struct load *l) {
 static void load__drop(struct load *l) {
     size_t budget = SIZE_MAX;
 
+    order_end(&l->order);
     if (l->blob != NULL) {
         l->m->used -= blob_cost(l->blob);
         blob_drop(l->blob);
@@ -78,6 +80,22 @@ static void load__drop(struct load *l) {
         while (!big_free_step(l->m, l->big, &budget)) budget = SIZE_MAX;
     l->blob = NULL;
     l->big = NULL;
+    rdb_items_close(&l->it);
+}
+
+/* Free the room, and what there is of a value. */
+static void load_free(struct load *l) {
+    load__drop(l);
+    buf_free(&l->room);
+    buf_free(&l->pairs);
+    buf_free(&l->slots);
+}
+
+/* An element more of a large collection: is that enough for this step? */
+static inline bool load__pause(struct load *l) {
+    if (l->big == NULL || --l->left > 0) return false;
+    l->more = true;
+    return true;
 }
 
 /* ---- strings ------------------------------------------------------------- */
@@ -225,7 +243,7 @@ static bool load__put(struct load *l, const struct rdb_item *x) {
         return load__refuse(l);
     }
     if (l->shape == SHAPE_ZSET_SKIP &&
-        !skip_put(&((struct big_zset *)l->big)->order, l->m, x->score, it))
+        !skip_append(&((struct big_zset *)l->big)->order, l->m, x->score, it))
         return load__refuse(l);         /* the table has it, and is dropped */
     if (x->deadline != -1) l->dues = true;
     return true;
@@ -276,10 +294,12 @@ static bool load__hash(struct load *l) {
     struct rdb_item x;
     size_t n = 0;
 
-    if (load__hash_copy(l)) return l->in->why == NULL && !l->refused;
-    if (rdb_items_hint(&l->it) > o->hash_entries &&
-        !load__big(l, SHAPE_HASH_TABLE))
-        return false;
+    if (l->big == NULL) {
+        if (load__hash_copy(l)) return l->in->why == NULL && !l->refused;
+        if (rdb_items_hint(&l->it) > o->hash_entries &&
+            !load__big(l, SHAPE_HASH_TABLE))
+            return false;
+    }
     while (rdb_items_next(&l->it, &x)) {
         if (x.deadline != -1 && x.deadline <= l->now) continue;
         if (l->big == NULL &&
@@ -290,6 +310,7 @@ static bool load__hash(struct load *l) {
         if (l->big != NULL ? !load__put(l, &x) :
                 !load__append(l, x.key) || !load__append(l, x.value))
             return false;
+        if (load__pause(l)) return true;
     }
     if (l->in->why != NULL) return false;
     if (l->big != NULL)
@@ -377,9 +398,11 @@ static bool load__set(struct load *l) {
     bool ints = true, shorts = true;
     struct rdb_item x;
 
-    if (load__set_copy(l)) return l->in->why == NULL && !l->refused;
-    if (rdb_items_hint(&l->it) > most && !load__big(l, SHAPE_SET_TABLE))
-        return false;
+    if (l->big == NULL) {
+        if (load__set_copy(l)) return l->in->why == NULL && !l->refused;
+        if (rdb_items_hint(&l->it) > most && !load__big(l, SHAPE_SET_TABLE))
+            return false;
+    }
     while (rdb_items_next(&l->it, &x)) {
         if (l->big == NULL) {
             ints = ints && pack_item_of(x.key).is_int && n < o->set_ints;
@@ -390,6 +413,7 @@ static bool load__set(struct load *l) {
         n++;
         if (l->big != NULL ? !load__put(l, &x) : !load__append(l, x.key))
             return false;
+        if (load__pause(l)) return true;
     }
     if (l->in->why != NULL) return false;
     if (l->big != NULL) return true;
@@ -497,33 +521,53 @@ static bool load__zset_big(struct load *l, size_t n) {
     return true;
 }
 
-static bool load__zset(struct load *l) {
+/* All members are there: put them into order. */
+static bool load__zset_order(struct load *l) {
+    struct skip *s = &((struct big_zset *)l->big)->order;
+
+    if (l->order.s == NULL && !order_begin(&l->order, s))
+        return load__refuse(l);
+    l->more = !order_step(&l->order, l->left);
+    return true;
+}
+
+/* The members, as far as this step goes. */
+static bool load__zset_members(struct load *l, size_t *n) {
     const struct keyspace_options *o = &l->ks->opt;
     struct rdb_item x;
-    size_t n = 0;
 
-    if (load__zset_copy(l)) return l->in->why == NULL && !l->refused;
-    buf_reset(&l->pairs);
-    if (rdb_items_hint(&l->it) > o->zset_entries &&
-        !load__big(l, SHAPE_ZSET_SKIP))
-        return false;
     while (rdb_items_next(&l->it, &x)) {
         struct load__pair pair = { x.score, { NULL, x.key.n } };
 
         if (l->big == NULL &&
-            (n >= o->zset_entries || x.key.n > o->zset_value) &&
-            !load__zset_big(l, n))
+            (*n >= o->zset_entries || x.key.n > o->zset_value) &&
+            !load__zset_big(l, *n))
             return false;
-        n++;
+        ++*n;
         if (l->big != NULL) {
             if (!load__put(l, &x)) return false;
         } else if (!buf_put(&l->room, x.key.p, x.key.n) ||
                    !buf_put(&l->pairs, &pair, sizeof pair)) {
             return load__refuse(l);
         }
+        if (load__pause(l)) return true;
     }
-    if (l->in->why != NULL) return false;
-    return l->big != NULL || load__zset_pack(l, n);
+    return l->in->why == NULL;
+}
+
+static bool load__zset(struct load *l) {
+    size_t n = 0;
+
+    if (l->big == NULL) {
+        if (load__zset_copy(l)) return l->in->why == NULL && !l->refused;
+        buf_reset(&l->pairs);
+        if (rdb_items_hint(&l->it) > l->ks->opt.zset_entries &&
+            !load__big(l, SHAPE_ZSET_SKIP))
+            return false;
+    }
+    if (l->order.s == NULL && !load__zset_members(l, &n)) return false;
+    if (l->more) return true;
+    return l->big != NULL ? load__zset_order(l) : load__zset_pack(l, n);
 }
 
 /* ---- lists --------------------------------------------------------------- */
@@ -572,6 +616,7 @@ static bool load__list(struct load *l) {
     struct str pack;
 
     for (;;) {
+        if (load__pause(l)) return true;
         if (rdb_items_pack(&l->it, &pack, &n)) {
             if (!load__list_add(l, pack, n, &count)) return false;
             continue;
@@ -610,19 +655,29 @@ static bool load__stream(struct load *l, uint8_t type) {
 
 /* ---- all of them --------------------------------------------------------- */
 
-static bool load__collection(struct load *l, uint8_t type) {
-    bool ok = rdb_items_open(&l->it, l->in, type);
-
-    buf_reset(&l->room);
-    if (ok) switch (l->it.kind) {
-    case RDB_KIND_LIST: ok = load__list(l); break;
-    case RDB_KIND_SET: ok = load__set(l); break;
-    case RDB_KIND_ZSET: ok = load__zset(l); break;
-    case RDB_KIND_HASH: ok = load__hash(l); break;
+static bool load__go_on(struct load *l) {
+    switch (l->it.kind) {
+    case RDB_KIND_LIST: return load__list(l);
+    case RDB_KIND_SET: return load__set(l);
+    case RDB_KIND_ZSET: return load__zset(l);
+    case RDB_KIND_HASH: return load__hash(l);
     case RDB_KIND_NONE: case RDB_KIND_STRING: case RDB_KIND_STREAM:
     case RDB_KIND_MODULE: break;
     }
-    return ok;
+    return true;
+}
+
+static bool load__begin(struct load *l) {
+    switch (rdb_kind_of(l->in, l->type)) {
+    case RDB_KIND_STRING: return load__string(l, l->number);
+    case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
+    case RDB_KIND_HASH:
+        buf_reset(&l->room);
+        return rdb_items_open(&l->it, l->in, l->type) && load__go_on(l);
+    case RDB_KIND_STREAM: return load__stream(l, l->type);
+    case RDB_KIND_MODULE: return rdb_fail(l->in, "belongs to a module");
+    default: return rdb_fail(l->in, "has a value of no known type");
+    }
 }
 
 /* Make the entry of what was built, and let it be the key's. */
@@ -649,34 +704,49 @@ static enum load_did load__settle(struct load *l, struct edit *ed,
 
 /* Read the value of a type, whose byte was just read, and make it the value of
  * the open key, instead of what was there, with this deadline (0: none).  If
- * the answer is not LOAD_DONE nothing has changed. */
-static enum load_did load_value(struct load *l, struct edit *ed,
-                                struct rdb_in *in, uint8_t type,
-                                int64_t deadline) {
+ * the answer is not LOAD_DONE nothing has changed.  LOAD_MORE: `step` elements
+ * of it have been read; then open the same key and call again, with nothing
+ * else read meanwhile, or give up by load_free. */
+static enum load_did load_step(struct load *l, struct edit *ed,
+                               struct rdb_in *in, uint8_t type,
+                               int64_t deadline, size_t step) {
     enum load_did did = LOAD_BAD;
-    char tmp[8];
     bool ok;
 
-    l->ks = ed->w->ks;
-    l->m = &ed->ref.shard->mem;
-    l->in = in;
-    l->it = (struct rdb_items){ 0 };
-    l->big = NULL;
-    l->blob = NULL;
-    l->refused = l->dues = false;
-    l->bytes = STR("");
-    switch (rdb_kind_of(in, type)) {
-    case RDB_KIND_STRING: ok = load__string(l, tmp); break;
-    case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
-    case RDB_KIND_HASH: ok = load__collection(l, type); break;
-    case RDB_KIND_STREAM: ok = load__stream(l, type); break;
-    case RDB_KIND_MODULE: ok = rdb_fail(in, "belongs to a module"); break;
-    default: ok = rdb_fail(in, "has a value of no known type"); break;
+    l->left = step;
+    l->more = false;
+    if (l->big != NULL) {
+        ed->before -= l->built;         /* it is the key's, as from now */
+        ok = load__go_on(l);
+    } else {
+        l->ks = ed->w->ks;
+        l->m = &ed->ref.shard->mem;
+        l->in = in;
+        l->type = type;
+        l->it = (struct rdb_items){ 0 };
+        l->refused = l->dues = false;
+        l->bytes = STR("");
+        ok = load__begin(l);
+    }
+    if (ok && l->more) {
+        l->built = l->m->used - ed->before;
+        ed->before = l->m->used;
+        return LOAD_MORE;
     }
     if (ok) did = load__settle(l, ed, deadline);
     else if (l->refused) did = LOAD_REFUSED;
-    if (did != LOAD_DONE) load__drop(l);
-    rdb_items_close(&l->it);
+    load__drop(l);
+    return did;
+}
+
+/* The same of a whole value. */
+static enum load_did load_value(struct load *l, struct edit *ed,
+                                struct rdb_in *in, uint8_t type,
+                                int64_t deadline) {
+    enum load_did did;
+
+    do did = load_step(l, ed, in, type, deadline, SIZE_MAX);
+    while (did == LOAD_MORE);
     return did;
 }
 

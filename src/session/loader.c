@@ -20,6 +20,7 @@
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
     LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_ELEMENTS = 512,      /* of a large collection, the same */
     LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
     LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
 };
@@ -41,6 +42,7 @@ struct loader {
     struct work w;
     bool ours;                  /* written by kvns */
     bool in_key;                /* f.key says where it went wrong */
+    bool in_value;              /* there is more of its value */
     const char *why;            /* instead of the reader's */
     struct buf settings;        /* of namespaces and users, not yet in force */
     bool resting;               /* the world is at rest */
@@ -56,7 +58,9 @@ struct loader {
 
 static void loader_free(struct loader *l) {
     if (l == NULL) return;
+    keyspace_lock(&l->k->ks);
     load_free(&l->load);
+    keyspace_unlock(&l->k->ks);
     buf_free(&l->settings);
     rdb_file_close(&l->f);
     rdb_in_free(&l->in);
@@ -184,22 +188,23 @@ static void loader__shrink(struct loader *l, const struct keyref *ref) {
     }
 }
 
-/* Load the key at hand. */
+/* Load the key at hand, or a step more of it. */
 static bool loader__key(struct loader *l) {
     struct rdb_file *f = &l->f;
     enum load_did did;
     struct edit ed;
 
     l->in_key = true;
-    if (f->deadline != -1 && f->deadline <= l->w.now) {
+    if (!l->in_value && f->deadline != -1 && f->deadline <= l->w.now) {
         l->expired++;
         return rdb_skip_value(&l->in, f->type);
     }
     edit_open(&l->w, f->key, &ed);
     if (ed.e != NULL && !l->merge)
         return loader__wrong(l, "stands there twice");
-    did = load_value(&l->load, &ed, &l->in, f->type,
-                     f->deadline == -1 ? 0 : f->deadline);
+    did = load_step(&l->load, &ed, &l->in, f->type,
+                    f->deadline == -1 ? 0 : f->deadline, LOADER_ELEMENTS);
+    l->in_value = did == LOAD_MORE;
     if (did == LOAD_DONE) {
         if (f->freq != -1) ed.e->hits = (uint8_t)f->freq;
         if (f->idle > 0 && f->idle < INT32_MAX)
@@ -211,6 +216,7 @@ static bool loader__key(struct loader *l) {
         return true;
     }
     edit_cancel(&ed);
+    if (did == LOAD_MORE) return true;
     if (did == LOAD_REFUSED) return loader__wrong(l, "finds no memory");
     if (did == LOAD_BAD) return false;
     l->empty++;
@@ -294,6 +300,7 @@ static bool loader__aux(struct loader *l) {
     case LOAD_DONE: return true;
     case LOAD_BAD: return loader__wrong(l, why);
     case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
+    case LOAD_MORE: break;
     case LOAD_EMPTY:
         l->keys--;
         l->empty++;
@@ -352,6 +359,8 @@ static enum loader_at loader__record(struct loader *l) {
     uint64_t at = rdb_at(&l->in);
     bool ok = true;
 
+    if (l->in_value)
+        return loader__key(l) ? LOADER_MORE : LOADER_FAILED;
     l->in_key = false;
     loader__scout(l);
     switch (rdb_file_next(&l->f)) {
@@ -428,8 +437,10 @@ static enum loader_at loader_step(struct loader *l) {
     notify = k->ks.opt.notify;
     k->ks.opt.notify = 0;       /* nobody is told of what was */
     while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
-        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
+        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++) {
             at = loader__record(l);
+            if (l->in_value) break;
+        }
         if (l->settings.n > 0) break;
         for (uint32_t i = 0; i < k->ks.nshards; i++)
             mem_refill(&k->ks.shards[i].mem);

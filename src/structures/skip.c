@@ -858,6 +858,51 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
     }
 }
 
+/* Put a member behind all others, whatever its score.  Until skip_settle the
+ * list may only be appended to or freed.  False when memory is refused. */
+static bool skip_append(struct skip *s, struct mem *m, double score,
+                        struct item *it) {
+    struct skip_block *x = s->tail, *y;
+
+    if (x == NULL || x->n == SKIP_BLOCK) {
+        y = skip__block(s, m);
+        if (y == NULL) return false;
+        y->back = x;
+        y->link[0].to = NULL;
+        if (x == NULL) s->link[0].to = y;
+        else x->link[0].to = y;
+        s->tail = x = y;
+    }
+    x->score[x->n] = score;
+    x->item[x->n++] = it;
+    s->len++;
+    return true;
+}
+
+/* All members were appended, and are in order now: make links, spans and
+ * pivots. */
+static void skip_settle(struct skip *s) {
+    struct skip_link *last[SKIP_LANES] = { s->link };
+    size_t from[SKIP_LANES] = { 0 }, rank = 0;
+
+    s->lanes = 1;
+    for (struct skip_block *x = s->link[0].to; x != NULL; x = x->link[0].to) {
+        for (; s->lanes < (int)x->lanes; s->lanes++)
+            last[s->lanes] = &s->link[s->lanes];
+        for (uint32_t lane = 0; lane < x->lanes; lane++) {
+            *last[lane] = (struct skip_link){ x->score[0], x,
+                                              rank - from[lane] };
+            last[lane] = &x->link[lane];
+            from[lane] = rank;
+        }
+        skip__pivots(x, 0);
+        rank += x->n;
+    }
+    for (int lane = 0; lane < s->lanes; lane++)
+        *last[lane] = (struct skip_link){ INFINITY, NULL, rank - from[lane] };
+    skip__verify(s);
+}
+
 /* Free at most budget blocks; returns how many.  Nothing else may be done with
  * the list any more; it needs nothing when its len is 0.  Members stay. */
 static size_t skip_free_step(struct skip *s, struct mem *m, size_t budget) {

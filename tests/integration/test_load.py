@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import time
 
@@ -256,6 +257,41 @@ def test_commands_wait_for_the_load(binary, fresh_server, tmp_path):
     if ("-", b"LOADING ") in seen:
         assert "info" in seen
     assert connect_py(s, 2).dbsize() == 60000
+
+
+def test_a_large_collection_is_loaded_in_steps(fresh_server, tmp_path):
+    """Many thousands of members in no order; between the steps the
+    server answers, and says how far it is."""
+    n = 60000
+    path = tmp_path / "x.rdb"
+    scores = [float(i) for i in range(n)]
+    random.Random(1).shuffle(scores)
+    with open(path, "wb") as f:
+        f.write(b"REDIS0010\xfe\x00")
+        for name in (b"a", b"b"):
+            f.write(b"\x05\x01" + name + struct.pack(">BI", 0x80, n))
+            f.write(b"".join(b"\x07%07d" % i + struct.pack("<d", scores[i])
+                             for i in range(n)))
+        f.write(b"\xff" + bytes(8))
+    s = fresh_server(args=ARGS, persist_path=path)
+    size = path.stat().st_size
+    some = set()
+    with s.raw() as c:
+        while True:
+            text = c.call("INFO", "persistence")[1]
+            if b"\nloading:0" in text:
+                break
+            done = int(re.search(rb"loading_loaded_bytes:(\d+)", text)[1])
+            if size * 5 // 9 < done < size * 8 // 9:
+                some.add(done)
+    r = connect_py(s, 2)
+    # within the second of them, unless all was over before we asked
+    assert some or re.search(rb"expired, 0\.0", s.log())
+    assert r.zcard("a") == r.zcard("b") == n
+    assert [score for _, score in r.zrange("b", 0, -1, withscores=True)] == \
+        sorted(scores)
+    for i in range(0, n, 997):
+        assert r.zrank("a", "%07d" % i) == scores[i]
 
 
 def test_check_rdb(fresh_server, binary, tmp_path):

@@ -303,6 +303,54 @@ static void test_skip_in_order(void) {
     }
 }
 
+/* Appended in any order and then put into order, a list is as if each member
+ * had been put: at once, or in steps. */
+static void test_skip_order_run(size_t n, uint64_t kinds, size_t budget) {
+    static struct test_skip t;
+    struct order o;
+
+    mem_init(&t.m);
+    skip_init(&t.s, unit_rand());
+    for (t.n = 0; t.n < n;) {
+        double score = kinds > 1 ? test_skip_score(kinds) :
+                           kinds == 0 ? -(double)t.n : 0;
+        struct item *it = test_skip_item(&t, score);
+
+        CHECK(skip_append(&t.s, &t.m, score, it));
+        test_skip_model_put(&t, score, it);
+    }
+    if (budget == 0) {
+        CHECK(order_all(&t.s));
+    } else {
+        size_t steps = 1;
+
+        CHECK(order_begin(&o, &t.s));
+        while (!order_step(&o, budget)) steps++;
+        CHECK(o.s == NULL);
+        CHECK(kinds == 0 || n < 200 || steps > 2 * n / budget);
+    }
+    skip__verify(&t.s);
+    test_skip_same(&t);
+    CHECK(t.s.held < 1700 + t.n * 22);
+    for (int i = 0; i < 200; i++) test_skip_step(&t, 1000, i % 2 == 0);
+    test_skip_same(&t);
+    skip_free(&t.s, &t.m);
+    for (size_t i = 0; i < t.n; i++) item_drop(&t.m, t.it[i]);
+    CHECK_INT(t.m.used, 0);
+    mem_fini(&t.m);
+}
+
+static void test_skip_order(void) {
+    static const size_t sizes[] = { 0, 1, 2, 3, 16, 17, 63, 64, 65, 200,
+                                    1500 };
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (uint64_t kinds = 0; kinds < 5; kinds++)
+            for (size_t budget = 0; budget < 3; budget++)
+                test_skip_order_run(sizes[i], kinds == 4 ? 5000 : kinds,
+                                    budget * 200);
+}
+
 static void test_skip_empty(void) {
     struct skip_range all = { -INFINITY, INFINITY, false, false };
     struct skip s;
@@ -324,4 +372,5 @@ static void test_skip_empty(void) {
 #define TESTS_SKIP                                                           \
     T(test_skip_model)                                                       \
     T(test_skip_in_order)                                                    \
+    T(test_skip_order)                                                       \
     T(test_skip_empty)
