@@ -74,8 +74,9 @@ static bool bit__open_or_reply(struct call *x, uint64_t last,
 }
 
 /* The end of what bit__open_or_reply began. */
-static void bit__commit(struct bit_target *t, bool changed) {
-    if (changed) edit_commit(&t->ed, EVENT_STRING, "setbit");
+static void bit__commit(struct bit_target *t, size_t changes) {
+    if (changes > 1) edit_counts(&t->ed, changes);
+    if (changes > 0) edit_commit(&t->ed, EVENT_STRING, "setbit");
     else if (t->p != NULL) edit_commit(&t->ed, EVENT_STRING, NULL);
     else edit_cancel(&t->ed);
 }
@@ -435,7 +436,7 @@ static uint64_t bit__read(const struct bit_field *f, struct str v) {
 /* Carry out one operation on an open key.  False: no memory, the edit is
  * over. */
 static bool bit__run(struct call *x, const struct bit_field *f,
-                     struct bit_target *t, bool *changed) {
+                     struct bit_target *t, size_t *changes) {
     uint64_t was = bit__read(f, t->v), now;
     bool ok = true;
 
@@ -450,7 +451,7 @@ static bool bit__run(struct call *x, const struct bit_field *f,
         if (!bit__write(t)) return false;
         bits_set(t->p, f->at, f->bits, now);
     }
-    if (f->code != BIT_GET && (t->grows || now != was)) *changed = true;
+    if (f->code != BIT_GET && (t->grows || now != was)) ++*changes;
     reply_int(x->r, (int64_t)(f->code == BIT_INCRBY ? now : was));
     return true;
 }
@@ -461,7 +462,8 @@ static enum outcome bit__fields(struct call *x, bool read_only) {
     struct bit_field f = { .overflow = BIT_WRAP };
     struct bit_target t = { .p = NULL };
     size_t i, n = 0, mark = reply_mark(x->r);
-    bool more, writes = false, changed = false;
+    bool more, writes = false;
+    size_t changes = 0;
     const struct entry *e;
     uint64_t last = 0;
 
@@ -487,11 +489,11 @@ static enum outcome bit__fields(struct call *x, bool read_only) {
     f.overflow = BIT_WRAP;
     for (i = 2; n > 0; n--) {
         bit__next_or_reply(x, &i, &f, &more);
-        if (bit__run(x, &f, &t, &changed)) continue;
+        if (bit__run(x, &f, &t, &changes)) continue;
         reply_cut(x->r, mark);
         return reply_err(x, ERR_MEMORY);
     }
-    if (writes) bit__commit(&t, changed);
+    if (writes) bit__commit(&t, changes);
     return DONE;
 }
 

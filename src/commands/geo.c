@@ -446,8 +446,12 @@ static enum outcome cmd_geoadd(struct call *x) {
         added += did == RANKS_ADDED;
         moved += did == RANKS_MOVED;
     }
-    if (added + moved > 0) edit_commit(&ed, EVENT_ZSET, "zadd");
-    else edit_cancel(&ed);
+    if (added + moved > 0) {
+        edit_counts(&ed, added + moved);
+        edit_commit(&ed, EVENT_ZSET, "zadd");
+    } else {
+        edit_cancel(&ed);
+    }
     if (did == RANKS_REFUSED) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, (int64_t)(changed ? added + moved : added));
     return DONE;

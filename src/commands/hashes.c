@@ -19,6 +19,7 @@ static enum outcome cmd_hset(struct call *x) {
         }
         n += added;
     }
+    edit_counts(&ed, x->argc / 2 - 1);
     edit_commit(&ed, EVENT_HASH, "hset");
     if (x->row->name[1] == 'm') reply_ok(x->r);
     else reply_int(x->r, n);
@@ -117,6 +118,7 @@ static enum outcome cmd_hdel(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_HASH, "hdel");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }

@@ -522,7 +522,6 @@ static bool key_empty(struct call *x, int db) {
             else if ((sp = key_bound_space(x, s, d)) != NULL)
                 space_detach(s, s->dbs[d], sp);
         }
-        s->dirty++;
     }
     x->w.news = true;           /* those who wait may have to know */
     if (atomic_load(&ks->shards[0].tracked) != 0) {
@@ -542,8 +541,15 @@ static enum outcome key__flush(struct call *x, int db) {
     return DONE;
 }
 
+/* Like Redis, where there are rules for snapshots, have one taken: nobody
+ * wants back from an old file what was flushed. */
 static enum outcome cmd_flushall(struct call *x) {
-    return key__flush(x, -1);
+    enum outcome what = key__flush(x, -1);
+
+    if (what == DONE && x->w.bound.p == NULL && x->k->opt.save.n > 0 &&
+        x->k->opt.persist_path.n > 0)
+        x->k->persist.again = true;
+    return what;
 }
 
 static enum outcome cmd_flushdb(struct call *x) {

@@ -52,6 +52,7 @@ static enum outcome list_push(struct call *x, enum quick_end end,
             return reply_err(x, ERR_MEMORY);
         }
     reply_int(x->r, (int64_t)lists_count(ed.e));
+    edit_counts(&ed, x->argc - 2);
     edit_commit(&ed, EVENT_LIST, end == QUICK_HEAD ? "lpush" : "rpush");
     return DONE;
 }
@@ -105,6 +106,7 @@ static void list_pop_many_reply(struct call *x, struct edit *ed,
             list_reply(x->r, &it);
     }
     lists_keep(ed, end == QUICK_HEAD ? n : 0, len - n);
+    edit_counts(ed, n);
     list_taken(ed, end);
 }
 
@@ -191,6 +193,7 @@ static enum outcome cmd_ltrim(struct call *x) {
         len = lists_count(ed.e);
         list_range(from, to, len, &first, &count);
         if (count < len) lists_keep(&ed, first, count);
+        edit_counts(&ed, len - count);
         edit_tell(&ed, EVENT_LIST, "ltrim");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -275,6 +278,7 @@ static enum outcome cmd_lrem(struct call *x) {
     most = n == 0 ? SIZE_MAX : n < 0 ? (size_t)(0 - (uint64_t)n) : (size_t)n;
     ok = lists_remove(&ed, x->argv[3], most, from, &count);
     if (count > 0) {
+        edit_counts(&ed, count);
         edit_tell(&ed, EVENT_LIST, "lrem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     } else {
@@ -412,6 +416,7 @@ static enum outcome list_move_reply(struct call *x, enum quick_end from,
         edit_open(&x->w, x->argv[1], &ed);
         reply_bulk(x->r, s);
         lists_pop(&ed, from);
+        edit_counts(&ed, 0);    /* the push has */
         list_taken(&ed, from);
     } else {
         reply_err(x, ERR_MEMORY);

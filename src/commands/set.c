@@ -21,8 +21,12 @@ static enum outcome cmd_sadd(struct call *x) {
         }
         n += added;
     }
-    if (n == 0) edit_cancel(&ed);
-    else edit_commit(&ed, EVENT_SET, "sadd");
+    if (n == 0) {
+        edit_cancel(&ed);
+    } else {
+        edit_counts(&ed, (uint64_t)n);
+        edit_commit(&ed, EVENT_SET, "sadd");
+    }
     reply_int(x->r, n);
     return DONE;
 }
@@ -37,6 +41,7 @@ static enum outcome cmd_srem(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_SET, "srem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -146,6 +151,7 @@ static enum outcome set__pop_some(struct call *x) {
     if ((uint64_t)count < n) n = (size_t)count;
     reply_set(x->r, n);
     members_pop(&ed, &ed.ref.shard->rand, n, set__see_reply, x);
+    edit_counts(&ed, n);
     edit_tell(&ed, EVENT_SET, "spop");
     edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     return DONE;

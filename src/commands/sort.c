@@ -431,6 +431,7 @@ static enum outcome sort__store(struct sort *s) {
         edit_cancel(&ed);
         return reply_err(x, ERR_MEMORY);
     }
+    edit_counts(&ed, n);
     edit_commit(&ed, EVENT_LIST, "sortstore");
     reply_int(x->r, (int64_t)n);
     return DONE;

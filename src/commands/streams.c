@@ -376,8 +376,12 @@ static enum outcome cmd_xtrim(struct call *x) {
         return DONE;
     }
     ok = stream_trim(streams_of(ed.e), &ed.ref.shard->mem, &o.trim, &gone);
-    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xtrim");
-    else edit_cancel(&ed);
+    if (gone > 0) {
+        edit_counts(&ed, gone);
+        edit_commit(&ed, EVENT_STREAM, "xtrim");
+    } else {
+        edit_cancel(&ed);
+    }
     if (!ok) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, (int64_t)gone);
     return DONE;
@@ -452,8 +456,12 @@ static enum outcome cmd_xdel(struct call *x) {
         gone++;
     }
     if (gone > 0 && (first || s->len == 0)) stream_settle_first(s);
-    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xdel");
-    else edit_cancel(&ed);
+    if (gone > 0) {
+        edit_counts(&ed, (uint64_t)gone);
+        edit_commit(&ed, EVENT_STREAM, "xdel");
+    } else {
+        edit_cancel(&ed);
+    }
     if (!ok) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, gone);
     return DONE;

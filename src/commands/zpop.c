@@ -37,6 +37,7 @@ static void zpop__take(struct call *x, struct edit *ed, struct str key,
         if (i + 1 < n) ranks_step(&at, p->max);
     }
     ranks_drop_range(ed, count, p->max ? count - n : 0, n);
+    edit_counts(ed, n);
     edit_tell(ed, EVENT_ZSET, p->max ? "zpopmax" : "zpopmin");
     edit_commit(ed, EVENT_GENERIC, ed->e == NULL ? "del" : NULL);
 }

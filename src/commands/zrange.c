@@ -256,6 +256,7 @@ static enum outcome zrange_remove(struct call *x, enum zrange_by by,
         edit_cancel(&ed);
     } else {
         ranks_drop_range(&ed, s.count, s.first, s.n);
+        edit_counts(&ed, s.n);
         edit_tell(&ed, EVENT_ZSET, event);
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }

@@ -94,10 +94,12 @@ static enum outcome zset_add(struct call *x, unsigned how) {
         moved += did == RANKS_MOVED;
     }
     if (v != room) free(v);
-    if (added + moved > 0)
+    if (added + moved > 0) {
+        edit_counts(&ed, added + moved);
         edit_commit(&ed, EVENT_ZSET, a.how & RANKS_INCR ? "zincr" : "zadd");
-    else
+    } else {
         edit_cancel(&ed);
+    }
     if (did == RANKS_REFUSED) return reply_err(x, ERR_MEMORY);
     if (did == RANKS_NAN) {
         reply_error(x->r, "ERR resulting score is not a number (NaN)");
@@ -128,6 +130,7 @@ static enum outcome cmd_zrem(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_ZSET, "zrem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }

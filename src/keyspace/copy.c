@@ -174,6 +174,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     KVNS_ASSERT(src.e == e);
     if (dst.ref.shard == src.ref.shard) edit_leave(&src, cost);
     else edit_drop(&src);
+    edit_counts(&src, 0);       /* both are one change */
     edit_commit(&src, EVENT_GENERIC, left);
     edit_tell(&dst, EVENT_GENERIC, came);
     return true;

@@ -283,6 +283,12 @@ static INLINE void door__settle(struct edit *ed, int class,
         space_forget(s, ed->ref.db, sp);
 }
 
+/* The change at hand counts as n, as Redis counts elements of a collection
+ * where it does, for the rules by which snapshots are taken; else as one. */
+static inline void edit_counts(const struct edit *ed, uint64_t n) {
+    ed->ref.shard->dirty += n - 1;
+}
+
 /* The change is done: settle what follows and tell of the event, if any (name
  * NULL: none).  The edit is over. */
 static INLINE void edit_commit_here(struct edit *ed, int class,

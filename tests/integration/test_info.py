@@ -373,3 +373,48 @@ def wait_for_clients(server, most):
         while int(fields(c, "clients")["connected_clients"]) > most:
             assert time.monotonic() < limit
             time.sleep(0.01)
+
+
+# What a command adds to the changes that rules for snapshots count.
+CHANGES = """
+    SET a 1 = 1 | SET a 2 NX = 0 | MSET b 1 c 2 d 3 = 3 | DEL b c x = 2
+    HSET h f 1 g 2 i 3 = 3 | HSET h f 1 x 3 = 2 | HDEL h f g zz = 2
+    HMSET h a 1 b 2 = 2 | HINCRBY h n 3 = 1 | HSETNX h n 3 = 0
+    SADD s a b c = 3 | SADD s a d = 1 | SREM s a b zz = 2 | SADD s a = 1
+    SPOP s 2 = 2 | SADD t a b c = 3 | SPOP t 9 = 3 | SADD t x y z = 3
+    SMOVE t s x = 2 | SUNIONSTORE u t t = 1 | SDIFFSTORE u t t = 1
+    ZADD z 1 a 2 b 3 c = 3 | ZADD z 1 a 5 b 2 x = 2 | ZINCRBY z 0 a = 0
+    ZREM z a b zz = 2 | ZADD z 1 a 2 b = 2 | ZPOPMIN z 2 = 2
+    ZADD z 1 a 2 b 9 d = 3 | ZREMRANGEBYRANK z 0 1 = 2
+    ZUNIONSTORE z2 2 z z = 1
+    RPUSH l a b c d = 4 | LPUSH l x y = 2 | LPOP l = 1 | RPOP l 2 = 2
+    RPUSH l a b c d e f = 6 | LTRIM l 1 -2 = 2 | LTRIM l 0 -1 = 0
+    LREM l 0 c = 1 | LINSERT l BEFORE d q = 1 | LSET l 0 z = 1
+    LMOVE l m LEFT RIGHT = 1 | LMPOP 1 l LEFT COUNT 2 = 2
+    SORT l BY nosort STORE m = 4
+    GEOADD g 1 1 a 2 2 b = 2 | SETBIT bits 7 1 = 1
+    BITFIELD bits SET u8 0 255 INCRBY u8 8 1 = 2
+    XADD x 1-1 a 1 = 1 | XADD x 1-2 a 1 = 1 | XADD x 1-3 a 1 = 1
+    XDEL x 1-1 = 1 | XTRIM x MAXLEN 0 = 2
+    RENAME a b = 1 | RENAME b b = 0 | RENAMENX b e = 1 | COPY e a = 1
+    MOVE a 1 = 1 | EXPIRE e 100 = 1 | PERSIST e = 1 | PERSIST e = 0
+    FLUSHALL = 13 | FLUSHALL = 0 | SET a 1 = 1 | FLUSHDB = 1"""
+
+
+def test_changes_count_as_in_redis(raw):
+    def changes():
+        return int(fields(d, "persistence")["rdb_changes_since_last_save"])
+
+    c, d = raw(), raw()
+    c.call("FLUSHALL")
+    wrong = []
+    for line in CHANGES.replace("\n", "|").split("|"):
+        if not line.strip():
+            continue
+        command, want = line.rsplit("=", 1)
+        before = changes()
+        reply = c.call(*command.split())
+        assert reply[0] != "-", (command, reply)
+        if changes() - before != int(want):
+            wrong.append((command, changes() - before))
+    assert wrong == []

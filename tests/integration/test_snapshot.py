@@ -391,6 +391,24 @@ def test_rules_begin_a_snapshot(fresh_server, tmp_path):
     assert r.info("persistence")["rdb_changes_since_last_save"] == 0
 
 
+def test_what_was_flushed_is_not_in_the_file(fresh_server, tmp_path):
+    """With rules, FLUSHALL has a snapshot taken, as with Redis."""
+    path = tmp_path / "x.rdb"
+    s, r = start(fresh_server, path)
+    r.set("k", "v")
+    assert r.save()
+    saves = r.info("persistence")["rdb_saves"]
+    r.flushall()
+    limit = time.monotonic() + 10
+    while r.info("persistence")["rdb_saves"] == saves:
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    assert wait_saved(r)
+    assert r.info("persistence")["rdb_changes_since_last_save"] == 0
+    s.kill()
+    assert loaded(fresh_server, path) == {}
+
+
 @pytest.mark.parametrize("off", [{"persist_interval": 0}, {"save": ""}])
 def test_without_an_interval_the_shutdown_saves(fresh_server, tmp_path, off):
     path = tmp_path / "x.rdb"
