@@ -3,6 +3,7 @@
 
     persist.py [--quick] [--servers kvns,copy,redis] [--only stall,1m,2m]
     persist.py --members 10000000 [--kinds set,hash,zset,list] [--realtime]
+               [--servers sharded]
 
     stall    200,000 keys of 256 bytes, a snapshot every 2 seconds, 50 clients
              that write without pipelining
@@ -17,8 +18,9 @@ server, which must find the collection as it was; the waits are those of GETs
 of another client while the snapshot goes on.  --realtime lets the server and
 that client go before everything else (it needs the right to do so).
 
-"copy" is kvns with KVNS_SHARED_VALUES=false, "sharded2" two loops.  Each row
-is once without snapshots and once with them: writes a second, percentiles of
+"copy" is kvns with KVNS_SHARED_VALUES=false, "sharded2" two loops, "sharded"
+seven shards of one loop; --members takes one server, else kvns.  Each row is
+once without snapshots and once with them: writes a second, percentiles of
 the writers' waits (redis-benchmark), the longest wait of one more client that
 only reads (prober.c), all in milliseconds; then what memory grew by while
 saving (proportional set size of all processes; a quiet run's growth taken
@@ -56,7 +58,8 @@ def start(name, path):
         s.args = ["--dir", os.path.dirname(path),
                   "--dbfilename", os.path.basename(path)]
     else:
-        config = "shards7x2" if name == "sharded2" else "classic"
+        config = {"sharded": "shards7", "sharded2": "shards7x2"}.get(
+            name, "classic")
         s = Server(kvns_binary(), config, ["--redis", "--save", ""],
                    persist_path=path, memory_limit=str(8 << 30),
                    shared_values="no" if name == "copy" else "yes")
@@ -283,8 +286,8 @@ def large_check(raw, kind, n):
             assert raw.call("SISMEMBER", "big", "new:0")[1] == 0
 
 
-def large_start(path, kind, n):
-    s = start("kvns", path)
+def large_start(name, path, kind, n):
+    s = start(name, path)
     with Raw(s.address, timeout=300) as raw:
         while b"loading:1" in raw.call("INFO", "persistence")[1]:
             time.sleep(0.01)
@@ -322,20 +325,20 @@ def large_act(s, kind, n, act, realtime):
     return [float(x) / 1000 for x in us] + [took]
 
 
-def large(kind, n, realtime):
+def large(name, kind, n, realtime):
     directory = tempfile.mkdtemp(prefix="kvns-persist-")
     path = os.path.join(directory, "x.rdb")
     rows = []
     try:
         for act in ACTS:
-            s = large_start(path, kind, n)
+            s = large_start(name, path, kind, n)
             *waits, took = large_act(s, kind, n, act, realtime)
             s.kill()
             s.discard()
             rows.append(["%d" % n, kind, act] + ["%.3f" % w for w in waits] +
                         ["%.1f s" % took])
             print(*rows[-1], flush=True)
-        s = large_start(path, kind, n)
+        s = large_start(name, path, kind, n)
         s.kill()
         s.discard()
     finally:
@@ -346,7 +349,7 @@ def large(kind, n, realtime):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--quick", action="store_true")
-    p.add_argument("--servers", default="kvns,copy,redis")
+    p.add_argument("--servers")
     p.add_argument("--only", default="stall,1m,2m")
     p.add_argument("--requests", type=int)
     p.add_argument("--members", type=int)
@@ -357,7 +360,7 @@ def main():
         rows = [["members", "kind", "while saved", "median", "99.9 %",
                  "longest", "snapshot"]]
         for kind in a.kinds.split(","):
-            rows += large(kind, a.members, a.realtime)
+            rows += large(a.servers or "kvns", kind, a.members, a.realtime)
         table(rows)
         save("persist-large.json", {"rows": rows})
         return
@@ -366,7 +369,7 @@ def main():
     rows = [["scene", "server", "", "writes/s", "p50", "p99", "p99.9", "max",
              "reader", "memory", "snapshot", "load"]]
     for what in a.only.split(","):
-        for name in a.servers.split(","):
+        for name in (a.servers or "kvns,copy,redis").split(","):
             if name == "redis" and not shutil.which("redis-server"):
                 continue
             r = results["%s %s" % (what, name)] = scene(name, what, requests)
