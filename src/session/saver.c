@@ -309,6 +309,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     if (s->sn == NULL) goto refused;
     pthread_mutex_lock(&k->lock);
     k->saver = s;
+    if (asker == -1) k->persist.again = false;  /* this one is as good */
     k->persist.saving = true;
     k->persist.save_keys = saver__keys(k);
     k->persist.began_ms = clock_wall_us() / 1000;

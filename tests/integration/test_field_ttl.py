@@ -684,7 +684,7 @@ def test_the_file_is_the_state_at_bgsave(fresh_server, tmp_path, round):
         assert deadlines(r2) == dues, seed
         r2.close()
         s2.kill()
-        r.flushall()
+        r.flushdb()
 
 
 def test_damaged_deadlines(fresh_server, binary, tmp_path, config_name):

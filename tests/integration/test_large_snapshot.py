@@ -157,7 +157,7 @@ def digest(s, r):
 
 
 def start(fresh_server, path):
-    s = fresh_server(args=["--redis", "--save", "3600 100000000",
+    s = fresh_server(args=["--redis", "--save", "",
                            "--enable-debug-command", "local"],
                      persist_path=path)
     r = connect_py(s, 2)

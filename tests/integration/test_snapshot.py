@@ -34,9 +34,9 @@ def wait_saved(r, wait=30):
     raise AssertionError("the snapshot does not end")
 
 
-def start(fresh_server, path, **options):
-    s = fresh_server(args=["--redis", "--save", "3600 100000000"],
-                     persist_path=path, **options)
+def start(fresh_server, path, rules="3600 100000000", **options):
+    s = fresh_server(args=["--redis", "--save", rules], persist_path=path,
+                     **options)
     r = connect_py(s, 2)
     limit = time.monotonic() + 30
     while r.info("persistence")["loading"]:
@@ -262,7 +262,7 @@ def test_the_file_is_the_state_at_bgsave(fresh_server, tmp_path, round):
     path = tmp_path / "x.rdb"
     seed = random.randrange(10 ** 6)
     rand = random.Random(seed)
-    s, r = start(fresh_server, path)
+    s, r = start(fresh_server, path, "")    # FLUSHALL does not save
     for attempt in (2 * round, 2 * round + 1):
         fill(r, seed=attempt, scale=0.3)
         want = contents(r)
@@ -282,7 +282,7 @@ def test_the_file_is_the_state_at_bgsave(fresh_server, tmp_path, round):
 
 def test_what_was_flushed_before_is_not_saved(fresh_server, tmp_path):
     path = tmp_path / "x.rdb"
-    s, r = start(fresh_server, path)
+    s, r = start(fresh_server, path, "")
     for _ in range(3):
         pipe = r.pipeline(transaction=False)
         for i in range(3000):
