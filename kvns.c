@@ -6546,6 +6546,51 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
     }
 }
 
+/* Put a member behind all others, whatever its score.  Until skip_settle the
+ * list may only be appended to or freed.  False when memory is refused. */
+static bool skip_append(struct skip *s, struct mem *m, double score,
+                        struct item *it) {
+    struct skip_block *x = s->tail, *y;
+
+    if (x == NULL || x->n == SKIP_BLOCK) {
+        y = skip__block(s, m);
+        if (y == NULL) return false;
+        y->back = x;
+        y->link[0].to = NULL;
+        if (x == NULL) s->link[0].to = y;
+        else x->link[0].to = y;
+        s->tail = x = y;
+    }
+    x->score[x->n] = score;
+    x->item[x->n++] = it;
+    s->len++;
+    return true;
+}
+
+/* All members were appended, and are in order now: make links, spans and
+ * pivots. */
+static void skip_settle(struct skip *s) {
+    struct skip_link *last[SKIP_LANES] = { s->link };
+    size_t from[SKIP_LANES] = { 0 }, rank = 0;
+
+    s->lanes = 1;
+    for (struct skip_block *x = s->link[0].to; x != NULL; x = x->link[0].to) {
+        for (; s->lanes < (int)x->lanes; s->lanes++)
+            last[s->lanes] = &s->link[s->lanes];
+        for (uint32_t lane = 0; lane < x->lanes; lane++) {
+            *last[lane] = (struct skip_link){ x->score[0], x,
+                                              rank - from[lane] };
+            last[lane] = &x->link[lane];
+            from[lane] = rank;
+        }
+        skip__pivots(x, 0);
+        rank += x->n;
+    }
+    for (int lane = 0; lane < s->lanes; lane++)
+        *last[lane] = (struct skip_link){ INFINITY, NULL, rank - from[lane] };
+    skip__verify(s);
+}
+
 /* Free at most budget blocks; returns how many.  Nothing else may be done with
  * the list any more; it needs nothing when its len is 0.  Members stay. */
 static size_t skip_free_step(struct skip *s, struct mem *m, size_t budget) {
@@ -6567,6 +6612,189 @@ TESTED_ONLY static void skip_free(struct skip *s, struct mem *m) {
     skip_free_step(s, m, SIZE_MAX);
 }
 /* ---- end structures/skip.c ------------------------------------------ */
+/* and put into that order */
+/* ---- begin structures/order.c --------------------------------------- */
+/* ==== order - a skip list of members that came in any order ================
+ *
+ * Members of a file come as its table had them.  To look for the place of each
+ * in a list of millions costs a cache miss at every step of the way.  So they
+ * are appended first (skip_append), into blocks that are full but in no order,
+ * and then ordered in place across the blocks, which needs no memory beyond an
+ * array of the blocks: a quicksort that runs through memory from both ends.
+ *
+ * It can be left and gone on with.  No two members are equal, and what pivots
+ * it draws nobody can foresee, so that nothing degenerates.
+ *
+ * floor 1 - uses: base mem item skip
+ */
+enum {
+    ORDER_FEW = 16,             /* members ordered one by one */
+    ORDER_DEPTH = 64            /* ranges that wait, at most */
+};
+
+struct order {
+    struct skip *s;             /* NULL: nothing is being ordered */
+    struct skip_block **v;      /* all blocks, on libc's heap */
+    struct { size_t lo, hi; } todo[ORDER_DEPTH];
+    int depth;
+};
+
+static inline bool order__less(double a, const struct item *x, double b,
+                               const struct item *y) {
+    if (a != b) return a < b;
+    return str_cmp(item_key(x), item_key(y)) < 0;
+}
+
+static inline double *order__score(const struct order *o, size_t i) {
+    return &o->v[i / SKIP_BLOCK]->score[i % SKIP_BLOCK];
+}
+
+static inline struct item **order__item(const struct order *o, size_t i) {
+    return &o->v[i / SKIP_BLOCK]->item[i % SKIP_BLOCK];
+}
+
+static inline void order__swap(const struct order *o, size_t i, size_t j) {
+    double *a = order__score(o, i), *b = order__score(o, j), score = *a;
+    struct item **x = order__item(o, i), **y = order__item(o, j);
+    struct item *it = *x;
+
+    *a = *b;
+    *b = score;
+    *x = *y;
+    *y = it;
+}
+
+static inline bool order__less_at(const struct order *o, size_t i,
+                                  size_t j) {
+    return order__less(*order__score(o, i), *order__item(o, i),
+                       *order__score(o, j), *order__item(o, j));
+}
+
+/* How many members from lo on are in order. */
+static size_t order__run(const struct order *o, size_t lo, size_t hi) {
+    size_t i = lo + 1;
+
+    while (i < hi && order__less_at(o, i - 1, i)) i++;
+    return i - lo;
+}
+
+static void order__few(const struct order *o, size_t lo, size_t hi) {
+    for (size_t i = lo + 1; i < hi; i++) {
+        double score = *order__score(o, i);
+        struct item *it = *order__item(o, i);
+        size_t j = i;
+
+        for (; j > lo && order__less(score, it, *order__score(o, j - 1),
+                                     *order__item(o, j - 1)); j--) {
+            *order__score(o, j) = *order__score(o, j - 1);
+            *order__item(o, j) = *order__item(o, j - 1);
+        }
+        *order__score(o, j) = score;
+        *order__item(o, j) = it;
+    }
+}
+
+/* Put the middle one of three members, drawn from lo to hi, at lo. */
+static void order__pivot(const struct order *o, size_t lo, size_t hi) {
+    size_t at[3], t;
+
+    for (int i = 0; i < 3; i++) {
+        o->s->chance = o->s->chance * UINT64_C(6364136223846793005) +
+                       UINT64_C(1442695040888963407);
+        at[i] = lo + (size_t)((o->s->chance >> 16) % (hi - lo));
+    }
+    if (at[0] != at[1] && order__less_at(o, at[1], at[0])) {
+        t = at[0];
+        at[0] = at[1];
+        at[1] = t;
+    }
+    t = at[1];
+    if (at[2] != at[1] && order__less_at(o, at[2], at[1]))
+        t = at[2] != at[0] && order__less_at(o, at[2], at[0]) ? at[0] : at[2];
+    order__swap(o, lo, t);
+}
+
+/* Part members from lo to hi in two, none of them empty: those up to the
+ * place returned, lo < it < hi, go before the others. */
+static size_t order__part(const struct order *o, size_t lo, size_t hi) {
+    double score = *order__score(o, lo);
+    const struct item *it = *order__item(o, lo);
+    size_t i = lo, j = hi;
+
+    for (;;) {
+        do j--;
+        while (j > lo && order__less(score, it, *order__score(o, j),
+                                     *order__item(o, j)));
+        while (i < j && order__less(*order__score(o, i), *order__item(o, i),
+                                    score, it))
+            i++;
+        if (i >= j) return j + 1;
+        order__swap(o, i++, j);
+    }
+}
+
+/* Begin to order a list whose members were all appended.  False when memory
+ * is refused: nothing has changed. */
+static bool order_begin(struct order *o, struct skip *s) {
+    size_t n = (s->len + SKIP_BLOCK - 1) / SKIP_BLOCK, i = 0;
+
+    o->v = MEM_REFUSED() ? NULL : malloc((n + 1) * sizeof *o->v);
+    if (o->v == NULL) return false;
+    for (struct skip_block *x = s->link[0].to; x != NULL; x = x->link[0].to)
+        o->v[i++] = x;
+    o->s = s;
+    o->todo[0].lo = 0;
+    o->todo[0].hi = s->len;
+    o->depth = 1;
+    return true;
+}
+
+/* Give up. */
+static void order_end(struct order *o) {
+    free(o->v);
+    o->v = NULL;
+    o->s = NULL;
+}
+
+/* Go on until some `budget` members have been looked at, or one range that is
+ * larger.  True: all is in order, and the list is as any other. */
+static bool order_step(struct order *o, size_t budget) {
+    while (o->depth > 0) {
+        size_t lo = o->todo[o->depth - 1].lo, hi = o->todo[o->depth - 1].hi;
+        size_t cut, n = hi - lo;
+        bool near;
+
+        if (budget == 0) return false;
+        budget -= size_min(budget, n);
+        o->depth--;
+        if (n <= ORDER_FEW) {
+            order__few(o, lo, hi);
+            continue;
+        }
+        if (order__run(o, lo, hi) == n) continue;
+        order__pivot(o, lo, hi);
+        cut = order__part(o, lo, hi);
+        /* the smaller one next, so that few wait */
+        near = cut - lo < hi - cut;
+        o->todo[o->depth].lo = near ? cut : lo;
+        o->todo[o->depth++].hi = near ? hi : cut;
+        o->todo[o->depth].lo = near ? lo : cut;
+        o->todo[o->depth++].hi = near ? cut : hi;
+    }
+    skip_settle(o->s);
+    order_end(o);
+    return true;
+}
+
+/* The same at once.  False when memory is refused. */
+static bool order_all(struct skip *s) {
+    struct order o;
+
+    if (!order_begin(&o, s)) return false;
+    while (!order_step(&o, SIZE_MAX)) {}
+    return true;
+}
+/* ---- end structures/order.c ----------------------------------------- */
 /* elements drawn at random */
 /* ---- begin structures/sample.c -------------------------------------- */
 /* ==== sample - elements drawn at random ====================================
@@ -13639,7 +13867,7 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
  *
  * Where there is no memory for the skip list, counting takes longer.
  *
- * floor 3 - uses: base mem table item skip entry big
+ * floor 3 - uses: base mem table item skip order entry big
  */
 enum { DUE_INDEX = 128 };       /* fields of a hash without a skip list */
 
@@ -13713,7 +13941,7 @@ static void due__see_order(void *ctx, void *item) {
     struct due__order *x = ctx;
 
     if (x->ok && item_has_deadline(item))
-        x->ok = skip_put(x->order, x->m, (double)item_deadline(item), item);
+        x->ok = skip_append(x->order, x->m, (double)item_deadline(item), item);
 }
 
 static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
@@ -13727,7 +13955,7 @@ static COLD void due__begin_order(struct big_hash *h, struct mem *m) {
     do {
         cursor = table_scan(&h->fields, cursor, due__see_order, &x);
     } while (cursor != 0);
-    if (!x.ok) due__free_order(h->due, m);
+    if (!x.ok || !order_all(x.order)) due__free_order(h->due, m);
 }
 
 /* Put the fields of a hash that has outgrown DUE_INDEX into order; the table
@@ -15773,6 +16001,12 @@ static INLINE void door__settle(struct edit *ed, int class,
         space_forget(s, ed->ref.db, sp);
 }
 
+/* The change at hand counts as n, as Redis counts elements of a collection
+ * where it does, for the rules by which snapshots are taken; else as one. */
+static inline void edit_counts(const struct edit *ed, uint64_t n) {
+    ed->ref.shard->dirty += n - 1;
+}
+
 /* The change is done: settle what follows and tell of the event, if any (name
  * NULL: none).  The edit is over. */
 static INLINE void edit_commit_here(struct edit *ed, int class,
@@ -16245,7 +16479,7 @@ static bool copy__table(struct copy__to *to, struct table *from) {
     return !to->failed;
 }
 
-/* In order of score, which is how a skip list is built with full blocks. */
+/* In order of score, so that nothing has to be ordered again. */
 static bool copy__zset(struct copy__to *to, struct skip *order,
                        const struct big_zset *from) {
     struct skip_at at = skip_first(&from->order);
@@ -16254,9 +16488,10 @@ static bool copy__zset(struct copy__to *to, struct skip *order,
     for (; !skip_is_end(at); skip_next(&at)) {
         struct item *it = copy__item(to, skip_item(at));
 
-        if (it == NULL || !skip_put(order, to->m, skip_score(at), it))
+        if (it == NULL || !skip_append(order, to->m, skip_score(at), it))
             return false;
     }
+    skip_settle(order);
     return true;
 }
 
@@ -16364,6 +16599,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     KVNS_ASSERT(src.e == e);
     if (dst.ref.shard == src.ref.shard) edit_leave(&src, cost);
     else edit_drop(&src);
+    edit_counts(&src, 0);       /* both are one change */
     edit_commit(&src, EVENT_GENERIC, left);
     edit_tell(&dst, EVENT_GENERIC, came);
     return true;
@@ -18871,12 +19107,13 @@ static void pairs_sort(struct pairs *ps) {
  * twice in a set, a hash or a sorted set, a packed sorted set is in order, and
  * room is made for as many elements as the input has bytes for, at most
  * LOAD_EXPECT.  A value is built beside the keyspace, so that one that breaks
- * off half way leaves nothing behind.
+ * off half way leaves nothing behind.  A large one can be taken in steps: what
+ * is there of it belongs to nobody until its end.
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip rdb
- *    rdb_items entry shard big due stream_rdb door fields
+ * floor 3 - uses: base mem hash num buf table pack item intset quick skip order
+ *    rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -18886,6 +19123,7 @@ enum {
 /* What became of a value. */
 enum load_did {
     LOAD_DONE,                  /* it is the key's */
+    LOAD_MORE,                  /* there is more of it than one step takes */
     LOAD_EMPTY,                 /* nothing is in it: there is no such key */
     LOAD_BAD,                   /* the reader's `why` says what is wrong */
     LOAD_REFUSED                /* no memory */
@@ -18903,10 +19141,16 @@ struct load {
     struct rdb_in *in;
     struct rdb_items it;
     enum shape shape;
+    char number[8];
     struct str bytes;           /* what goes into the block */
     struct big *big;
     struct blob *blob;
+    struct order order;         /* of a sorted set, all members there */
+    size_t built;               /* bytes of m that earlier steps took */
+    size_t left;                /* elements until the end of this step */
+    uint8_t type;
     bool refused;
+    bool more;                  /* the step ended before the value did */
     bool dues;                  /* fields have deadlines */
 };
 
@@ -18914,13 +19158,6 @@ struct load__pair {
     double score;
     struct str member;          /* p counts from 0 while members are read */
 };
-
-/* Free the room. */
-static void load_free(struct load *l) {
-    buf_free(&l->room);
-    buf_free(&l->pairs);
-    buf_free(&l->slots);
-}
 
 /* Stop for want of memory. */
 static COLD bool load__refuse(struct load *l) {
@@ -18931,6 +19168,7 @@ static COLD bool load__refuse(struct load *l) {
 static void load__drop(struct load *l) {
     size_t budget = SIZE_MAX;
 
+    order_end(&l->order);
     if (l->blob != NULL) {
         l->m->used -= blob_cost(l->blob);
         blob_drop(l->blob);
@@ -18939,6 +19177,22 @@ static void load__drop(struct load *l) {
         while (!big_free_step(l->m, l->big, &budget)) budget = SIZE_MAX;
     l->blob = NULL;
     l->big = NULL;
+    rdb_items_close(&l->it);
+}
+
+/* Free the room, and what there is of a value. */
+static void load_free(struct load *l) {
+    load__drop(l);
+    buf_free(&l->room);
+    buf_free(&l->pairs);
+    buf_free(&l->slots);
+}
+
+/* An element more of a large collection: is that enough for this step? */
+static inline bool load__pause(struct load *l) {
+    if (l->big == NULL || --l->left > 0) return false;
+    l->more = true;
+    return true;
 }
 
 /* ---- strings ------------------------------------------------------------- */
@@ -19086,7 +19340,7 @@ static bool load__put(struct load *l, const struct rdb_item *x) {
         return load__refuse(l);
     }
     if (l->shape == SHAPE_ZSET_SKIP &&
-        !skip_put(&((struct big_zset *)l->big)->order, l->m, x->score, it))
+        !skip_append(&((struct big_zset *)l->big)->order, l->m, x->score, it))
         return load__refuse(l);         /* the table has it, and is dropped */
     if (x->deadline != -1) l->dues = true;
     return true;
@@ -19137,10 +19391,12 @@ static bool load__hash(struct load *l) {
     struct rdb_item x;
     size_t n = 0;
 
-    if (load__hash_copy(l)) return l->in->why == NULL && !l->refused;
-    if (rdb_items_hint(&l->it) > o->hash_entries &&
-        !load__big(l, SHAPE_HASH_TABLE))
-        return false;
+    if (l->big == NULL) {
+        if (load__hash_copy(l)) return l->in->why == NULL && !l->refused;
+        if (rdb_items_hint(&l->it) > o->hash_entries &&
+            !load__big(l, SHAPE_HASH_TABLE))
+            return false;
+    }
     while (rdb_items_next(&l->it, &x)) {
         if (x.deadline != -1 && x.deadline <= l->now) continue;
         if (l->big == NULL &&
@@ -19151,6 +19407,7 @@ static bool load__hash(struct load *l) {
         if (l->big != NULL ? !load__put(l, &x) :
                 !load__append(l, x.key) || !load__append(l, x.value))
             return false;
+        if (load__pause(l)) return true;
     }
     if (l->in->why != NULL) return false;
     if (l->big != NULL)
@@ -19238,9 +19495,11 @@ static bool load__set(struct load *l) {
     bool ints = true, shorts = true;
     struct rdb_item x;
 
-    if (load__set_copy(l)) return l->in->why == NULL && !l->refused;
-    if (rdb_items_hint(&l->it) > most && !load__big(l, SHAPE_SET_TABLE))
-        return false;
+    if (l->big == NULL) {
+        if (load__set_copy(l)) return l->in->why == NULL && !l->refused;
+        if (rdb_items_hint(&l->it) > most && !load__big(l, SHAPE_SET_TABLE))
+            return false;
+    }
     while (rdb_items_next(&l->it, &x)) {
         if (l->big == NULL) {
             ints = ints && pack_item_of(x.key).is_int && n < o->set_ints;
@@ -19251,6 +19510,7 @@ static bool load__set(struct load *l) {
         n++;
         if (l->big != NULL ? !load__put(l, &x) : !load__append(l, x.key))
             return false;
+        if (load__pause(l)) return true;
     }
     if (l->in->why != NULL) return false;
     if (l->big != NULL) return true;
@@ -19358,33 +19618,53 @@ static bool load__zset_big(struct load *l, size_t n) {
     return true;
 }
 
-static bool load__zset(struct load *l) {
+/* All members are there: put them into order. */
+static bool load__zset_order(struct load *l) {
+    struct skip *s = &((struct big_zset *)l->big)->order;
+
+    if (l->order.s == NULL && !order_begin(&l->order, s))
+        return load__refuse(l);
+    l->more = !order_step(&l->order, l->left);
+    return true;
+}
+
+/* The members, as far as this step goes. */
+static bool load__zset_members(struct load *l, size_t *n) {
     const struct keyspace_options *o = &l->ks->opt;
     struct rdb_item x;
-    size_t n = 0;
 
-    if (load__zset_copy(l)) return l->in->why == NULL && !l->refused;
-    buf_reset(&l->pairs);
-    if (rdb_items_hint(&l->it) > o->zset_entries &&
-        !load__big(l, SHAPE_ZSET_SKIP))
-        return false;
     while (rdb_items_next(&l->it, &x)) {
         struct load__pair pair = { x.score, { NULL, x.key.n } };
 
         if (l->big == NULL &&
-            (n >= o->zset_entries || x.key.n > o->zset_value) &&
-            !load__zset_big(l, n))
+            (*n >= o->zset_entries || x.key.n > o->zset_value) &&
+            !load__zset_big(l, *n))
             return false;
-        n++;
+        ++*n;
         if (l->big != NULL) {
             if (!load__put(l, &x)) return false;
         } else if (!buf_put(&l->room, x.key.p, x.key.n) ||
                    !buf_put(&l->pairs, &pair, sizeof pair)) {
             return load__refuse(l);
         }
+        if (load__pause(l)) return true;
     }
-    if (l->in->why != NULL) return false;
-    return l->big != NULL || load__zset_pack(l, n);
+    return l->in->why == NULL;
+}
+
+static bool load__zset(struct load *l) {
+    size_t n = 0;
+
+    if (l->big == NULL) {
+        if (load__zset_copy(l)) return l->in->why == NULL && !l->refused;
+        buf_reset(&l->pairs);
+        if (rdb_items_hint(&l->it) > l->ks->opt.zset_entries &&
+            !load__big(l, SHAPE_ZSET_SKIP))
+            return false;
+    }
+    if (l->order.s == NULL && !load__zset_members(l, &n)) return false;
+    if (l->more) return true;
+    return l->big != NULL ? load__zset_order(l) : load__zset_pack(l, n);
 }
 
 /* ---- lists --------------------------------------------------------------- */
@@ -19433,6 +19713,7 @@ static bool load__list(struct load *l) {
     struct str pack;
 
     for (;;) {
+        if (load__pause(l)) return true;
         if (rdb_items_pack(&l->it, &pack, &n)) {
             if (!load__list_add(l, pack, n, &count)) return false;
             continue;
@@ -19471,19 +19752,29 @@ static bool load__stream(struct load *l, uint8_t type) {
 
 /* ---- all of them --------------------------------------------------------- */
 
-static bool load__collection(struct load *l, uint8_t type) {
-    bool ok = rdb_items_open(&l->it, l->in, type);
-
-    buf_reset(&l->room);
-    if (ok) switch (l->it.kind) {
-    case RDB_KIND_LIST: ok = load__list(l); break;
-    case RDB_KIND_SET: ok = load__set(l); break;
-    case RDB_KIND_ZSET: ok = load__zset(l); break;
-    case RDB_KIND_HASH: ok = load__hash(l); break;
+static bool load__go_on(struct load *l) {
+    switch (l->it.kind) {
+    case RDB_KIND_LIST: return load__list(l);
+    case RDB_KIND_SET: return load__set(l);
+    case RDB_KIND_ZSET: return load__zset(l);
+    case RDB_KIND_HASH: return load__hash(l);
     case RDB_KIND_NONE: case RDB_KIND_STRING: case RDB_KIND_STREAM:
     case RDB_KIND_MODULE: break;
     }
-    return ok;
+    return true;
+}
+
+static bool load__begin(struct load *l) {
+    switch (rdb_kind_of(l->in, l->type)) {
+    case RDB_KIND_STRING: return load__string(l, l->number);
+    case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
+    case RDB_KIND_HASH:
+        buf_reset(&l->room);
+        return rdb_items_open(&l->it, l->in, l->type) && load__go_on(l);
+    case RDB_KIND_STREAM: return load__stream(l, l->type);
+    case RDB_KIND_MODULE: return rdb_fail(l->in, "belongs to a module");
+    default: return rdb_fail(l->in, "has a value of no known type");
+    }
 }
 
 /* Make the entry of what was built, and let it be the key's. */
@@ -19510,34 +19801,49 @@ static enum load_did load__settle(struct load *l, struct edit *ed,
 
 /* Read the value of a type, whose byte was just read, and make it the value of
  * the open key, instead of what was there, with this deadline (0: none).  If
- * the answer is not LOAD_DONE nothing has changed. */
-static enum load_did load_value(struct load *l, struct edit *ed,
-                                struct rdb_in *in, uint8_t type,
-                                int64_t deadline) {
+ * the answer is not LOAD_DONE nothing has changed.  LOAD_MORE: `step` elements
+ * of it have been read; then open the same key and call again, with nothing
+ * else read meanwhile, or give up by load_free. */
+static enum load_did load_step(struct load *l, struct edit *ed,
+                               struct rdb_in *in, uint8_t type,
+                               int64_t deadline, size_t step) {
     enum load_did did = LOAD_BAD;
-    char tmp[8];
     bool ok;
 
-    l->ks = ed->w->ks;
-    l->m = &ed->ref.shard->mem;
-    l->in = in;
-    l->it = (struct rdb_items){ 0 };
-    l->big = NULL;
-    l->blob = NULL;
-    l->refused = l->dues = false;
-    l->bytes = STR("");
-    switch (rdb_kind_of(in, type)) {
-    case RDB_KIND_STRING: ok = load__string(l, tmp); break;
-    case RDB_KIND_LIST: case RDB_KIND_SET: case RDB_KIND_ZSET:
-    case RDB_KIND_HASH: ok = load__collection(l, type); break;
-    case RDB_KIND_STREAM: ok = load__stream(l, type); break;
-    case RDB_KIND_MODULE: ok = rdb_fail(in, "belongs to a module"); break;
-    default: ok = rdb_fail(in, "has a value of no known type"); break;
+    l->left = step;
+    l->more = false;
+    if (l->big != NULL) {
+        ed->before -= l->built;         /* it is the key's, as from now */
+        ok = load__go_on(l);
+    } else {
+        l->ks = ed->w->ks;
+        l->m = &ed->ref.shard->mem;
+        l->in = in;
+        l->type = type;
+        l->it = (struct rdb_items){ 0 };
+        l->refused = l->dues = false;
+        l->bytes = STR("");
+        ok = load__begin(l);
+    }
+    if (ok && l->more) {
+        l->built = l->m->used - ed->before;
+        ed->before = l->m->used;
+        return LOAD_MORE;
     }
     if (ok) did = load__settle(l, ed, deadline);
     else if (l->refused) did = LOAD_REFUSED;
-    if (did != LOAD_DONE) load__drop(l);
-    rdb_items_close(&l->it);
+    load__drop(l);
+    return did;
+}
+
+/* The same of a whole value. */
+static enum load_did load_value(struct load *l, struct edit *ed,
+                                struct rdb_in *in, uint8_t type,
+                                int64_t deadline) {
+    enum load_did did;
+
+    do did = load_step(l, ed, in, type, deadline, SIZE_MAX);
+    while (did == LOAD_MORE);
     return did;
 }
 
@@ -25969,6 +26275,7 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     if (s->sn == NULL) goto refused;
     pthread_mutex_lock(&k->lock);
     k->saver = s;
+    if (asker == -1) k->persist.again = false;  /* this one is as good */
     k->persist.saving = true;
     k->persist.save_keys = saver__keys(k);
     k->persist.began_ms = clock_wall_us() / 1000;
@@ -26212,6 +26519,7 @@ static void saver_turn(struct kvns *k, int64_t now) {
 enum {
     LOADER_SLICE_US = 10000,    /* between turns of the loop */
     LOADER_KEYS = 32,           /* keys between looks at the clock */
+    LOADER_ELEMENTS = 512,      /* of a large collection, the same */
     LOADER_AHEAD = 16,          /* keys that the scout is ahead; power of 2 */
     LOADER_KEY_BYTES = 8        /* the least that a key takes in a file */
 };
@@ -26233,6 +26541,7 @@ struct loader {
     struct work w;
     bool ours;                  /* written by kvns */
     bool in_key;                /* f.key says where it went wrong */
+    bool in_value;              /* there is more of its value */
     const char *why;            /* instead of the reader's */
     struct buf settings;        /* of namespaces and users, not yet in force */
     bool resting;               /* the world is at rest */
@@ -26248,7 +26557,9 @@ struct loader {
 
 static void loader_free(struct loader *l) {
     if (l == NULL) return;
+    keyspace_lock(&l->k->ks);
     load_free(&l->load);
+    keyspace_unlock(&l->k->ks);
     buf_free(&l->settings);
     rdb_file_close(&l->f);
     rdb_in_free(&l->in);
@@ -26376,22 +26687,23 @@ static void loader__shrink(struct loader *l, const struct keyref *ref) {
     }
 }
 
-/* Load the key at hand. */
+/* Load the key at hand, or a step more of it. */
 static bool loader__key(struct loader *l) {
     struct rdb_file *f = &l->f;
     enum load_did did;
     struct edit ed;
 
     l->in_key = true;
-    if (f->deadline != -1 && f->deadline <= l->w.now) {
+    if (!l->in_value && f->deadline != -1 && f->deadline <= l->w.now) {
         l->expired++;
         return rdb_skip_value(&l->in, f->type);
     }
     edit_open(&l->w, f->key, &ed);
     if (ed.e != NULL && !l->merge)
         return loader__wrong(l, "stands there twice");
-    did = load_value(&l->load, &ed, &l->in, f->type,
-                     f->deadline == -1 ? 0 : f->deadline);
+    did = load_step(&l->load, &ed, &l->in, f->type,
+                    f->deadline == -1 ? 0 : f->deadline, LOADER_ELEMENTS);
+    l->in_value = did == LOAD_MORE;
     if (did == LOAD_DONE) {
         if (f->freq != -1) ed.e->hits = (uint8_t)f->freq;
         if (f->idle > 0 && f->idle < INT32_MAX)
@@ -26403,6 +26715,7 @@ static bool loader__key(struct loader *l) {
         return true;
     }
     edit_cancel(&ed);
+    if (did == LOAD_MORE) return true;
     if (did == LOAD_REFUSED) return loader__wrong(l, "finds no memory");
     if (did == LOAD_BAD) return false;
     l->empty++;
@@ -26486,6 +26799,7 @@ static bool loader__aux(struct loader *l) {
     case LOAD_DONE: return true;
     case LOAD_BAD: return loader__wrong(l, why);
     case LOAD_REFUSED: return loader__wrong(l, "finds no memory");
+    case LOAD_MORE: break;
     case LOAD_EMPTY:
         l->keys--;
         l->empty++;
@@ -26544,6 +26858,8 @@ static enum loader_at loader__record(struct loader *l) {
     uint64_t at = rdb_at(&l->in);
     bool ok = true;
 
+    if (l->in_value)
+        return loader__key(l) ? LOADER_MORE : LOADER_FAILED;
     l->in_key = false;
     loader__scout(l);
     switch (rdb_file_next(&l->f)) {
@@ -26620,8 +26936,10 @@ static enum loader_at loader_step(struct loader *l) {
     notify = k->ks.opt.notify;
     k->ks.opt.notify = 0;       /* nobody is told of what was */
     while (at == LOADER_MORE && clock_mono_ns() / 1000 < until) {
-        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++)
+        for (int i = 0; at == LOADER_MORE && i < LOADER_KEYS; i++) {
             at = loader__record(l);
+            if (l->in_value) break;
+        }
         if (l->settings.n > 0) break;
         for (uint32_t i = 0; i < k->ks.nshards; i++)
             mem_refill(&k->ks.shards[i].mem);
@@ -31249,8 +31567,9 @@ static bool bit__open_or_reply(struct call *x, uint64_t last,
 }
 
 /* The end of what bit__open_or_reply began. */
-static void bit__commit(struct bit_target *t, bool changed) {
-    if (changed) edit_commit(&t->ed, EVENT_STRING, "setbit");
+static void bit__commit(struct bit_target *t, size_t changes) {
+    if (changes > 1) edit_counts(&t->ed, changes);
+    if (changes > 0) edit_commit(&t->ed, EVENT_STRING, "setbit");
     else if (t->p != NULL) edit_commit(&t->ed, EVENT_STRING, NULL);
     else edit_cancel(&t->ed);
 }
@@ -31610,7 +31929,7 @@ static uint64_t bit__read(const struct bit_field *f, struct str v) {
 /* Carry out one operation on an open key.  False: no memory, the edit is
  * over. */
 static bool bit__run(struct call *x, const struct bit_field *f,
-                     struct bit_target *t, bool *changed) {
+                     struct bit_target *t, size_t *changes) {
     uint64_t was = bit__read(f, t->v), now;
     bool ok = true;
 
@@ -31625,7 +31944,7 @@ static bool bit__run(struct call *x, const struct bit_field *f,
         if (!bit__write(t)) return false;
         bits_set(t->p, f->at, f->bits, now);
     }
-    if (f->code != BIT_GET && (t->grows || now != was)) *changed = true;
+    if (f->code != BIT_GET && (t->grows || now != was)) ++*changes;
     reply_int(x->r, (int64_t)(f->code == BIT_INCRBY ? now : was));
     return true;
 }
@@ -31636,7 +31955,8 @@ static enum outcome bit__fields(struct call *x, bool read_only) {
     struct bit_field f = { .overflow = BIT_WRAP };
     struct bit_target t = { .p = NULL };
     size_t i, n = 0, mark = reply_mark(x->r);
-    bool more, writes = false, changed = false;
+    bool more, writes = false;
+    size_t changes = 0;
     const struct entry *e;
     uint64_t last = 0;
 
@@ -31662,11 +31982,11 @@ static enum outcome bit__fields(struct call *x, bool read_only) {
     f.overflow = BIT_WRAP;
     for (i = 2; n > 0; n--) {
         bit__next_or_reply(x, &i, &f, &more);
-        if (bit__run(x, &f, &t, &changed)) continue;
+        if (bit__run(x, &f, &t, &changes)) continue;
         reply_cut(x->r, mark);
         return reply_err(x, ERR_MEMORY);
     }
-    if (writes) bit__commit(&t, changed);
+    if (writes) bit__commit(&t, changes);
     return DONE;
 }
 
@@ -32594,7 +32914,6 @@ static bool key_empty(struct call *x, int db) {
             else if ((sp = key_bound_space(x, s, d)) != NULL)
                 space_detach(s, s->dbs[d], sp);
         }
-        s->dirty++;
     }
     x->w.news = true;           /* those who wait may have to know */
     if (atomic_load(&ks->shards[0].tracked) != 0) {
@@ -32614,8 +32933,15 @@ static enum outcome key__flush(struct call *x, int db) {
     return DONE;
 }
 
+/* Like Redis, where there are rules for snapshots, have one taken: nobody
+ * wants back from an old file what was flushed. */
 static enum outcome cmd_flushall(struct call *x) {
-    return key__flush(x, -1);
+    enum outcome what = key__flush(x, -1);
+
+    if (what == DONE && x->w.bound.p == NULL && x->k->opt.save.n > 0 &&
+        x->k->opt.persist_path.n > 0)
+        x->k->persist.again = true;
+    return what;
 }
 
 static enum outcome cmd_flushdb(struct call *x) {
@@ -33286,6 +33612,7 @@ static enum outcome list_push(struct call *x, enum quick_end end,
             return reply_err(x, ERR_MEMORY);
         }
     reply_int(x->r, (int64_t)lists_count(ed.e));
+    edit_counts(&ed, x->argc - 2);
     edit_commit(&ed, EVENT_LIST, end == QUICK_HEAD ? "lpush" : "rpush");
     return DONE;
 }
@@ -33339,6 +33666,7 @@ static void list_pop_many_reply(struct call *x, struct edit *ed,
             list_reply(x->r, &it);
     }
     lists_keep(ed, end == QUICK_HEAD ? n : 0, len - n);
+    edit_counts(ed, n);
     list_taken(ed, end);
 }
 
@@ -33425,6 +33753,7 @@ static enum outcome cmd_ltrim(struct call *x) {
         len = lists_count(ed.e);
         list_range(from, to, len, &first, &count);
         if (count < len) lists_keep(&ed, first, count);
+        edit_counts(&ed, len - count);
         edit_tell(&ed, EVENT_LIST, "ltrim");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -33509,6 +33838,7 @@ static enum outcome cmd_lrem(struct call *x) {
     most = n == 0 ? SIZE_MAX : n < 0 ? (size_t)(0 - (uint64_t)n) : (size_t)n;
     ok = lists_remove(&ed, x->argv[3], most, from, &count);
     if (count > 0) {
+        edit_counts(&ed, count);
         edit_tell(&ed, EVENT_LIST, "lrem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     } else {
@@ -33646,6 +33976,7 @@ static enum outcome list_move_reply(struct call *x, enum quick_end from,
         edit_open(&x->w, x->argv[1], &ed);
         reply_bulk(x->r, s);
         lists_pop(&ed, from);
+        edit_counts(&ed, 0);    /* the push has */
         list_taken(&ed, from);
     } else {
         reply_err(x, ERR_MEMORY);
@@ -33944,6 +34275,7 @@ static enum outcome cmd_hset(struct call *x) {
         }
         n += added;
     }
+    edit_counts(&ed, x->argc / 2 - 1);
     edit_commit(&ed, EVENT_HASH, "hset");
     if (x->row->name[1] == 'm') reply_ok(x->r);
     else reply_int(x->r, n);
@@ -34042,6 +34374,7 @@ static enum outcome cmd_hdel(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_HASH, "hdel");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -34792,8 +35125,12 @@ static enum outcome cmd_sadd(struct call *x) {
         }
         n += added;
     }
-    if (n == 0) edit_cancel(&ed);
-    else edit_commit(&ed, EVENT_SET, "sadd");
+    if (n == 0) {
+        edit_cancel(&ed);
+    } else {
+        edit_counts(&ed, (uint64_t)n);
+        edit_commit(&ed, EVENT_SET, "sadd");
+    }
     reply_int(x->r, n);
     return DONE;
 }
@@ -34808,6 +35145,7 @@ static enum outcome cmd_srem(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_SET, "srem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -34917,6 +35255,7 @@ static enum outcome set__pop_some(struct call *x) {
     if ((uint64_t)count < n) n = (size_t)count;
     reply_set(x->r, n);
     members_pop(&ed, &ed.ref.shard->rand, n, set__see_reply, x);
+    edit_counts(&ed, n);
     edit_tell(&ed, EVENT_SET, "spop");
     edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     return DONE;
@@ -35431,10 +35770,12 @@ static enum outcome zset_add(struct call *x, unsigned how) {
         moved += did == RANKS_MOVED;
     }
     if (v != room) free(v);
-    if (added + moved > 0)
+    if (added + moved > 0) {
+        edit_counts(&ed, added + moved);
         edit_commit(&ed, EVENT_ZSET, a.how & RANKS_INCR ? "zincr" : "zadd");
-    else
+    } else {
         edit_cancel(&ed);
+    }
     if (did == RANKS_REFUSED) return reply_err(x, ERR_MEMORY);
     if (did == RANKS_NAN) {
         reply_error(x->r, "ERR resulting score is not a number (NaN)");
@@ -35465,6 +35806,7 @@ static enum outcome cmd_zrem(struct call *x) {
     if (n == 0) {
         edit_cancel(&ed);
     } else {
+        edit_counts(&ed, (uint64_t)n);
         edit_tell(&ed, EVENT_ZSET, "zrem");
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -35995,6 +36337,7 @@ static enum outcome zrange_remove(struct call *x, enum zrange_by by,
         edit_cancel(&ed);
     } else {
         ranks_drop_range(&ed, s.count, s.first, s.n);
+        edit_counts(&ed, s.n);
         edit_tell(&ed, EVENT_ZSET, event);
         edit_commit(&ed, EVENT_GENERIC, ed.e == NULL ? "del" : NULL);
     }
@@ -36160,6 +36503,7 @@ static void zpop__take(struct call *x, struct edit *ed, struct str key,
         if (i + 1 < n) ranks_step(&at, p->max);
     }
     ranks_drop_range(ed, count, p->max ? count - n : 0, n);
+    edit_counts(ed, n);
     edit_tell(ed, EVENT_ZSET, p->max ? "zpopmax" : "zpopmin");
     edit_commit(ed, EVENT_GENERIC, ed->e == NULL ? "del" : NULL);
 }
@@ -37146,8 +37490,12 @@ static enum outcome cmd_geoadd(struct call *x) {
         added += did == RANKS_ADDED;
         moved += did == RANKS_MOVED;
     }
-    if (added + moved > 0) edit_commit(&ed, EVENT_ZSET, "zadd");
-    else edit_cancel(&ed);
+    if (added + moved > 0) {
+        edit_counts(&ed, added + moved);
+        edit_commit(&ed, EVENT_ZSET, "zadd");
+    } else {
+        edit_cancel(&ed);
+    }
     if (did == RANKS_REFUSED) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, (int64_t)(changed ? added + moved : added));
     return DONE;
@@ -37722,6 +38070,7 @@ static enum outcome sort__store(struct sort *s) {
         edit_cancel(&ed);
         return reply_err(x, ERR_MEMORY);
     }
+    edit_counts(&ed, n);
     edit_commit(&ed, EVENT_LIST, "sortstore");
     reply_int(x->r, (int64_t)n);
     return DONE;
@@ -38151,8 +38500,12 @@ static enum outcome cmd_xtrim(struct call *x) {
         return DONE;
     }
     ok = stream_trim(streams_of(ed.e), &ed.ref.shard->mem, &o.trim, &gone);
-    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xtrim");
-    else edit_cancel(&ed);
+    if (gone > 0) {
+        edit_counts(&ed, gone);
+        edit_commit(&ed, EVENT_STREAM, "xtrim");
+    } else {
+        edit_cancel(&ed);
+    }
     if (!ok) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, (int64_t)gone);
     return DONE;
@@ -38227,8 +38580,12 @@ static enum outcome cmd_xdel(struct call *x) {
         gone++;
     }
     if (gone > 0 && (first || s->len == 0)) stream_settle_first(s);
-    if (gone > 0) edit_commit(&ed, EVENT_STREAM, "xdel");
-    else edit_cancel(&ed);
+    if (gone > 0) {
+        edit_counts(&ed, (uint64_t)gone);
+        edit_commit(&ed, EVENT_STREAM, "xdel");
+    } else {
+        edit_cancel(&ed);
+    }
     if (!ok) return reply_err(x, ERR_MEMORY);
     reply_int(x->r, gone);
     return DONE;
