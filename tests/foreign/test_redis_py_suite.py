@@ -12,6 +12,7 @@ MARKS = " and ".join("not " + m for m in (
 # What is left out, and why.
 NO_ACL = "makes users with ACL SETUSER, which is not here"
 NO_SCRIPTS = "there are no scripts"
+OTHER_PORT = "connects to port 6379, whatever the URL says"
 LEFT_OUT = {
     "test_commands.py::TestRedisCommands::": {
         "test_auth": NO_ACL,
@@ -24,6 +25,8 @@ LEFT_OUT = {
         "test_acl_setuser_categories_without_prefix_fails": NO_ACL,
         "test_acl_setuser_commands_without_prefix_fails": NO_ACL,
         "test_client_kill_filter_by_user": NO_ACL,
+        "test_client_setinfo": OTHER_PORT,
+        "test_client_setinfo_with_driver_info": OTHER_PORT,
         "test_command_getkeys": "asks for the keys of EVAL; " + NO_SCRIPTS,
         "test_psync": "reads a reply that is a snapshot; fails with Redis 7.0 "
                       "as well",

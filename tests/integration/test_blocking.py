@@ -1,11 +1,13 @@
 """BLPOP and its kin: who waits, who is woken, who gets what."""
 
+import random
+import select
 import threading
 import time
 
 import pytest
 
-from harness.resp import encode
+from harness.resp import Incomplete, encode, parse, plain
 
 
 def blocked(other, n):
@@ -408,6 +410,122 @@ def test_many_who_wait_cost_nothing(raw):
     got = sorted(int(w.read()[1][1][1]) for w in waiters)
     assert got == list(range(n))
     blocked(pusher, 0)
+
+
+class Crowd:
+    """Clients that wait for lists, and what they were given."""
+
+    def __init__(self, raw, seed):
+        self.raw, self.admin, self.pusher = raw, raw(), raw()
+        self.draw = random.Random(seed)
+        self.keys = ["k%d" % i for i in range(5)]
+        self.waiting, self.idle, self.got, self.pushed = {}, [], [], 0
+
+    def begin(self):
+        """One more waits, for some keys."""
+        d = self.draw
+        if not self.idle:
+            c = self.raw()
+            c.id = c.call("CLIENT", "ID")[1]
+            self.idle.append(c)
+        c = self.idle.pop()
+        keys = d.sample(self.keys, d.randint(1, 3))
+        time_out = d.choice(["0", "0.05", "0.2", "1"])
+        c.args = d.choice([
+            ["BLPOP", *keys, time_out], ["BRPOP", *keys, time_out],
+            ["BLMPOP", time_out, len(keys), *keys, "LEFT", "COUNT", 2],
+            ["BLMOVE", keys[0], keys[-1], "LEFT", "RIGHT", time_out]])
+        c.send(encode(*c.args))
+        self.waiting[c.sock] = c
+
+    def push(self):
+        n = self.draw.randint(1, 3)
+        values = ["v%d" % (self.pushed + i) for i in range(n)]
+        self.pusher.call(self.draw.choice(["LPUSH", "RPUSH"]),
+                         self.draw.choice(self.keys), *values)
+        self.pushed += n
+
+    def collect(self, wait=0):
+        for sock in select.select(list(self.waiting), [], [], wait)[0]:
+            c = self.waiting[sock]
+            try:
+                c._more()
+                kind, value = parse(c.data)[0]
+            except Incomplete:
+                continue
+            except (EOFError, ConnectionError):
+                del self.waiting[sock]      # it was killed
+                c.close()
+                continue
+            del self.waiting[sock]
+            c.data.clear()
+            self.idle.append(c)
+            assert kind != "-" or value.startswith(b"UNBLOCKED"), value
+            if kind == "*" and value is not None:
+                value = plain((kind, value))
+                self.got += ([value[1]] if c.args[0] != "BLMPOP"
+                             else value[1])
+
+    def settle(self):
+        """Until all that was sent is carried out: nobody pops any more."""
+        limit = time.monotonic() + 10
+        while time.monotonic() < limit:
+            for args in (["MULTI"], ["CLIENT", "LIST"], ["INFO", "clients"]):
+                self.admin.call(*args)
+            lines, info = [v.decode() for _, v in self.admin.call("EXEC")[1]]
+            waits = {int(line.split()[0][3:]) for line in lines.splitlines()
+                     if "b" in line.split(" flags=")[1].split()[0]}
+            self.collect()
+            # who is killed by one loop is buried by another
+            if ("blocked_clients:%d\r\n" % len(waits) in info and
+                    all(c.id in waits for c in self.waiting.values())):
+                return
+        raise AssertionError("some are lost, or INFO is wrong")
+
+    def disturb(self):
+        """One who waits is killed, sent away, or vanishes."""
+        c = self.draw.choice(list(self.waiting.values()))
+        how = self.draw.choice(["kill", "unblock", "error", "vanish"])
+        if how == "kill":
+            self.admin.call("CLIENT", "KILL", "ID", c.id)
+        elif how != "vanish":
+            self.admin.call("CLIENT", "UNBLOCK", c.id, *(
+                ["ERROR"] if how == "error" else []))
+        else:
+            del self.waiting[c.sock]
+            c.close()
+            while self.admin.call("CLIENT", "LIST", "ID", c.id)[1].strip():
+                time.sleep(0.001)
+
+
+@pytest.mark.long
+def test_every_element_is_given_once(raw, config_name):
+    """Whoever is killed, sent away, out of time or gone takes none along."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    crowd = Crowd(raw, seed)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        while len(crowd.waiting) < 20:
+            crowd.begin()
+        for _ in range(crowd.draw.randint(0, 8)):
+            crowd.push()
+        if crowd.draw.random() < 0.3:
+            crowd.settle()
+            if crowd.waiting:
+                crowd.disturb()
+        crowd.collect()
+    crowd.settle()
+    for c in crowd.waiting.values():
+        crowd.admin.call("CLIENT", "UNBLOCK", c.id)
+    while crowd.waiting:
+        crowd.collect(0.1)
+    assert b"blocked_clients:0\r\n" in crowd.admin.call("INFO", "clients")[1]
+    left = [v for k in crowd.keys
+            for v in plain(crowd.admin.call("LRANGE", k, 0, -1))]
+    assert sorted(crowd.got + left) == sorted(
+        b"v%d" % i for i in range(crowd.pushed))
+    assert crowd.pushed > 1000
 
 
 def test_queue_with_redis_py(client):
