@@ -96,6 +96,7 @@ build() {
     kvns-plain-asan) make "$1" src/kvns.c $checked $asan -DKVNS_PLAIN ;;
     kvns-debug) make "$1" src/kvns.c $checked ;;
     kvns-bench) make "$1" src/kvns.c -O2 -g ;;
+    kvns-unmeasured) make "$1" src/kvns.c -O2 -g -DKVNS_NO_MEASURE ;;
     unit) make "$1" tests/unit/unit.c $faulty $asan ;;
     unit-malloc) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_MALLOC ;;
     unit-plain) make "$1" tests/unit/unit.c $faulty $asan -DKVNS_PLAIN ;;

@@ -144,7 +144,7 @@ static INLINE enum outcome exec__run(struct call *x) {
     } else {
         what = exec__timed(x, st, exec__locked);
     }
-    st->calls++;                /* INFO does not count itself */
+    if (MEASURE) st->calls++;   /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
     if (UNLIKELY(x->w.news)) settle_call(x);
     return what;
