@@ -27559,6 +27559,13 @@ static void asking_done(struct lane *l) {
  * floor 5 - uses: base clock instance
  */
 
+/* KVNS_NO_MEASURE is for the bench that says what all of this costs. */
+#if defined(KVNS_NO_MEASURE)
+#define MEASURE false
+#else
+#define MEASURE true
+#endif
+
 /* The round bounds: what a bucket of a histogram ends with, ns. */
 static const uint64_t measure_bounds[HIST_BOUNDS] = {
     1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000,
@@ -27621,6 +27628,7 @@ static inline void measure__note(struct command_stat *st, uint32_t times,
 
 /* A command that is to be timed alone begins: returns when. */
 static inline int64_t measure_begin(const struct lane *l) {
+    if (!MEASURE) return 0;
     return l->timed_ns != 0 ? l->timed_ns : clock_mono_ns();
 }
 
@@ -27629,6 +27637,7 @@ static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
                                     int64_t begun) {
     int64_t ns;
 
+    if (!MEASURE) return 0;
     l->timed_ns = clock_mono_ns();
     ns = l->timed_ns - begun;
     l->alone_ns += ns;
@@ -27642,6 +27651,7 @@ static inline int64_t measure_open(struct lane *l) {
     unsigned seen = atomic_load_explicit(&l->k->observed,
                                          memory_order_relaxed);
 
+    if (!MEASURE) return 0;
     l->nshared = l->runs = 0;
     l->sharing = NULL;
     l->timed_ns = 0;
@@ -27661,6 +27671,7 @@ static COLD bool measure__begin_run(struct lane *l, struct command_stat *st) {
 /* A command is to share the time of its batch.  False: it has to be timed
  * alone. */
 static INLINE bool measure_share(struct lane *l, struct command_stat *st) {
+    if (!MEASURE) return true;
     if (UNLIKELY(st != l->sharing) && !measure__begin_run(l, st)) return false;
     l->nshared++;
     l->timed_ns = 0;
@@ -27674,6 +27685,7 @@ static inline void measure_close(struct lane *l, int64_t begun) {
     uint64_t each;
     uint32_t class;
 
+    if (!MEASURE) return;
     l->sharing = NULL;
     if (l->nshared == 0) return;
     left = clock_mono_ns() - begun - l->alone_ns;
@@ -27692,6 +27704,7 @@ static inline void measure_close(struct lane *l, int64_t begun) {
 static inline void measure_turn(struct lane *l, int64_t ns) {
     uint32_t i = 0;
 
+    if (!MEASURE) return;
     if (ns < 0) ns = 0;
     while (i < HIST_BOUNDS && measure_bounds[i] < (uint64_t)ns) i++;
     l->turns[i]++;
@@ -46177,7 +46190,7 @@ static INLINE enum outcome exec__run(struct call *x) {
     } else {
         what = exec__timed(x, st, exec__locked);
     }
-    st->calls++;                /* INFO does not count itself */
+    if (MEASURE) st->calls++;   /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
     if (UNLIKELY(x->w.news)) settle_call(x);
     return what;
