@@ -28,7 +28,8 @@
 enum {
     PACK_HEADER = 6,            /* of a listpack: its bytes, its elements */
     PACK_EXTRA = 7,             /* what a listpack is longer than its pack */
-    PACK_END = 0xFF             /* the last byte of a listpack */
+    PACK_END = 0xFF,            /* the last byte of a listpack */
+    PACK_SHORT = 63             /* bytes of a short text, at most */
 };
 
 /* One element, as read or about to be written. */
@@ -222,6 +223,15 @@ static inline size_t pack_write(uint8_t *dst, struct str s) {
     struct pack_item it = pack_item_of(s);
 
     return pack_item_write(dst, &it);
+}
+
+/* Is the element at p a text of less than 64 bytes?  They follow, *n of them,
+ * and one byte behind them. */
+static inline bool pack_is_short(const char *p, size_t *n) {
+    uint8_t head = (uint8_t)*p;
+
+    *n = head & 0x3F;
+    return head >= 0x80 && head < 0xC0;
 }
 
 /* Read the element at `at`, which must be one; returns where the next starts

@@ -141,6 +141,11 @@ static inline char *reply__head(char *p, char type, size_t n) {
     return reply__crlf(p + 1 + num_put_int(p + 1, (int64_t)n));
 }
 
+/* The beginning of a bulk of n bytes, for who has made room for it. */
+static INLINE char *reply_put_head(char *p, size_t n) {
+    return reply__head(p, '$', n);
+}
+
 /* The same each time: where n is known, one or two moves. */
 static INLINE void reply__words(struct reply *r, struct str s) {
     if (!reply_room(r, s.n)) return;
