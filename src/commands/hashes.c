@@ -259,7 +259,7 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     r = &ref.shard->rand;
     if (!lots_begin_or_reply(x, values ? 2 * n : n)) return FAILED;
     if (n > 4) offsets = fields_offsets(e);
-    if (fields_are_rare(e, count)) {
+    if (fields_are_rare(e, count, n)) {
         living = fields_living(&x->w, e, count);
         if (living == NULL) return reply_err(x, ERR_MEMORY);
     }

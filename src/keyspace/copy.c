@@ -19,6 +19,7 @@ struct copy__to {
     struct mem *m;
     struct table *t;
     const uint64_t *seed;
+    int64_t now;                /* dead fields of hashes are left behind */
     bool failed;
 };
 
@@ -41,13 +42,14 @@ static struct item *copy__item(const struct copy__to *to,
 static void copy__see(void *ctx, void *item) {
     struct copy__to *to = ctx;
 
-    if (!to->failed && copy__item(to, item) == NULL) to->failed = true;
+    if (to->failed || due_is_dead(item, to->now)) return;
+    if (copy__item(to, item) == NULL) to->failed = true;
 }
 
-static bool copy__table(struct copy__to *to, struct table *from) {
+static bool copy__table(struct copy__to *to, struct table *from, size_t n) {
     uint32_t cursor = 0;
 
-    table_expect(to->t, to->m, from->count);
+    table_expect(to->t, to->m, n);
     do {
         cursor = table_scan(from, cursor, copy__see, to);
     } while (cursor != 0 && !to->failed);
@@ -81,10 +83,10 @@ static bool copy__list(struct mem *m, struct quick *to,
 }
 
 /* A copy of a large collection in the memory of a shard, or NULL. */
-static struct big *copy__big(struct shard *s, struct big *from) {
+static struct big *copy__big(struct shard *s, struct big *from, int64_t now) {
     enum shape shape = (enum shape)from->shape;
     struct big *b = big_try(&s->mem, shape, -2, rand_next(&s->rand));
-    struct copy__to to = { &s->mem, NULL, &s->ks->seed, false };
+    struct copy__to to = { &s->mem, NULL, &s->ks->seed, now, false };
     size_t budget = SIZE_MAX;
     bool ok;
 
@@ -100,8 +102,12 @@ static struct big *copy__big(struct shard *s, struct big *from) {
         ok = copy__zset(&to, &((struct big_zset *)b)->order,
                         (struct big_zset *)from);
     } else {
+        size_t n = big_count(from);
+
+        if (shape == SHAPE_HASH_TABLE)
+            n -= due_dead((struct big_hash *)from, now);
         to.t = big_table(b);
-        ok = copy__table(&to, big_table(from));
+        ok = copy__table(&to, big_table(from), n);
     }
     if (ok && shape == SHAPE_HASH_TABLE &&
         ((struct big_hash *)from)->due != NULL)
@@ -122,7 +128,7 @@ static bool copy_put(struct edit *ed, const struct entry *e) {
     size_t budget = SIZE_MAX;
 
     if (shape_is_big(shape) && shape != SHAPE_BLOB) {
-        b = copy__big(s, entry_object(e));
+        b = copy__big(s, entry_object(e), ed->w->now);
         if (b == NULL) return false;
     }
     if (edit_make(ed, shape, v.n, entry_deadline(e))) {

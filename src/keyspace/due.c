@@ -57,6 +57,20 @@ static COLD bool due_is_all(const struct big_hash *h, int64_t now) {
            h->due->n == h->fields.count && due_dead(h, now) == h->due->n;
 }
 
+/* Where those that live begin in the order of a hash that has nothing but
+ * fields with deadlines, some of them dead.  False: there is no such order. */
+static bool due_living(const struct big_hash *h, int64_t now,
+                       struct skip_at *at) {
+    size_t rank;
+
+    if (LIKELY(h->due == NULL || h->due->soonest > now)) return false;
+    if (h->due->order == NULL || h->due->n < h->fields.count) return false;
+    *at = skip_find(h->due->order,
+                    (struct skip_bound){ (double)now, SKIP_AFTER,
+                                         { NULL, 0 } }, &rank);
+    return true;
+}
+
 /* Has a key's time come, or that of all its fields? */
 static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
     if (LIKELY(!entry_has(e, ENTRY_TTL | ENTRY_FIELDS))) return false;

@@ -345,6 +345,23 @@ static void fields__see_item(void *ctx, void *item) {
     x->see(x->ctx, &pair);
 }
 
+/* The same for all fields of a table; only for those that live, where these
+ * can be told. */
+static void fields__see_table(const struct big_hash *h,
+                              struct fields__seen *x) {
+    uint32_t cursor = 0;
+    struct skip_at at;
+
+    if (UNLIKELY(due_living(h, x->now, &at))) {
+        for (; !skip_is_end(at); skip_next(&at))
+            fields__see_item(x, skip_item(at));
+        return;
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_item, x);
+    } while (cursor != 0 && (x->sample == NULL || x->sample->want > 0));
+}
+
 /* Hand every pair that lives to see, which must not change the hash. */
 static void fields_each(const struct entry *e, int64_t now,
                         void (*see)(void *ctx,
@@ -353,14 +370,9 @@ static void fields_each(const struct entry *e, int64_t now,
     struct fields__seen x = { see, ctx, now, NULL };
     struct str v = entry_value(e);
     struct fields_pair pair = { .deadline = 0 };
-    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        struct big_hash *h = entry_object(e);
-
-        do {
-            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-        } while (cursor != 0);
+        fields__see_table(entry_object(e), &x);
         return;
     }
     for (size_t at = 0; at < v.n;) {
@@ -374,25 +386,49 @@ static void fields__take(void *ctx, const struct fields_pair *pair) {
     *(struct fields_pair *)ctx = *pair;
 }
 
-/* A pair of a table of which count live.  Draws until it meets one that does;
- * where hardly any do, looks at all. */
-static struct fields_pair fields__draw(const struct work *w,
-                                       const struct big_hash *h,
-                                       struct rand *r, size_t count) {
+/* May n fields that live be drawn?  Else it is quicker to look at all: there
+ * is no order, or hardly a field without a deadline. */
+static bool fields__may_draw(const struct big_hash *h, size_t n) {
+    size_t plain = h->due == NULL ? 0 : h->fields.count - h->due->n;
+
+    if (h->due == NULL) return true;
+    return h->due->order != NULL && (plain == 0 || n <= plain / 8);
+}
+
+/* Draw one of the `count` fields that live: of those with a deadline they are
+ * the last in order, of the others all do. */
+static struct item *fields__draw(const struct big_hash *h, struct rand *r,
+                                 size_t count) {
+    size_t plain = h->due == NULL ? count : h->fields.count - h->due->n, i;
+    struct table_at at;
+    struct item *it;
+
+    i = (size_t)rand_below(r, count);
+    if (i >= plain)
+        return skip_item(skip_at(h->due->order, h->due->n - 1 - (i - plain)));
+    do {
+        it = table_random(&h->fields, r, &at);
+    } while (item_has_deadline(it));
+    return it;
+}
+
+/* A pair of a table of which count live. */
+static struct fields_pair fields__draw_pair(const struct work *w,
+                                            const struct big_hash *h,
+                                            struct rand *r, size_t count) {
     struct sample s = { r, count, 1 };
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
     struct fields__seen x = { fields__take, &pair, w->now, &s };
-    uint32_t cursor = 0;
     struct table_at at;
 
+    if (fields__may_draw(h, 1))
+        return fields_pair_of(fields__draw(h, r, count));
     for (int tries = 0; tries < 100; tries++) {
         const struct item *it = table_random(&h->fields, r, &at);
 
         if (!due_is_dead(it, w->now)) return fields_pair_of(it);
     }
-    do {
-        cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-    } while (cursor != 0);
+    fields__see_table(h, &x);
     return pair;
 }
 
@@ -406,7 +442,7 @@ static struct fields_pair fields_random(const struct work *w,
     size_t i;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE)
-        return fields__draw(w, entry_object(e), r, count);
+        return fields__draw_pair(w, entry_object(e), r, count);
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
@@ -424,11 +460,35 @@ static void fields__see_living(void *ctx, void *item) {
     if (!due_is_dead(item, x->now)) x->item[x->n++] = item;
 }
 
-/* Are most fields dead?  Then to draw again and again takes too long without
- * a list of the `count` that live. */
-static bool fields_are_rare(const struct entry *e, size_t count) {
-    return entry_shape(e) == SHAPE_HASH_TABLE &&
-           count < ((struct big_hash *)entry_object(e))->fields.count / 2;
+/* Are so many fields dead that n draws take too long without a list of the
+ * `count` that live? */
+static bool fields_are_rare(const struct entry *e, size_t count, uint64_t n) {
+    const struct big_hash *h;
+
+    if (entry_shape(e) != SHAPE_HASH_TABLE) return false;
+    h = entry_object(e);
+    return count < h->fields.count / 2 &&
+           (n > count || !fields__may_draw(h, (size_t)n));
+}
+
+/* Hand n different fields of the `count` that live, drawn one by one, to see.
+ * False: no memory. */
+static bool fields__sample_few(const struct big_hash *h, struct rand *r,
+                               size_t n, size_t count,
+                               struct fields__seen *x) {
+    size_t mask = sample_mask(n);
+    void **set = calloc(mask + 1, sizeof *set);
+
+    if (set == NULL) return false;
+    while (n > 0) {
+        struct item *it = fields__draw(h, r, count);
+
+        if (!sample_note(set, mask, it)) continue;
+        fields__see_item(x, it);
+        n--;
+    }
+    free(set);
+    return true;
 }
 
 /* The items that live, all `count` of them, as an array that the caller frees;
@@ -467,7 +527,6 @@ static void fields_sample(const struct work *w, const struct entry *e,
     struct str v = entry_value(e);
     struct sample s = { r, fields_count(w, e), n };
     struct fields__seen x = { see, ctx, w->now, NULL };
-    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
         struct big_hash *h = entry_object(e);
@@ -476,10 +535,11 @@ static void fields_sample(const struct work *w, const struct entry *e,
             sample_table(&h->fields, r, n, fields__see_item, &x);
             return;
         }
+        if (n <= s.left / 8 && fields__may_draw(h, n) &&
+            fields__sample_few(h, r, n, s.left, &x))
+            return;
         x.sample = &s;
-        do {
-            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-        } while (cursor != 0);
+        fields__see_table(h, &x);
         return;
     }
     for (size_t at = 0; at < v.n && s.want > 0;) {

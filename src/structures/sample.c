@@ -36,9 +36,17 @@ static void sample__pass(void *ctx, void *item) {
     if (p->s.left > 0 && sample_next(&p->s)) p->see(p->ctx, item);
 }
 
+/* Places less one of a set for n pointers. */
+static inline size_t sample_mask(size_t n) {
+    size_t mask = 7;
+
+    while (mask < 2 * n) mask = mask * 2 + 1;
+    return mask;
+}
+
 /* Note a pointer in an open-addressed set of mask + 1 places, of which at
  * most half are used.  False: it was there. */
-static bool sample__note(void **set, size_t mask, void *p) {
+static bool sample_note(void **set, size_t mask, void *p) {
     uint64_t h = (uint64_t)(uintptr_t)p * UINT64_C(0x9e3779b97f4a7c15);
     size_t i = (size_t)(h >> 32) & mask;
 
@@ -56,14 +64,11 @@ static void sample_table(const struct table *t, struct rand *r, size_t n,
     struct table_at at;
     uint32_t cursor = 0;
     void **set = NULL, *item;
-    size_t mask = 7;
+    size_t mask = sample_mask(n);
 
     KVNS_ASSERT(n <= t->count);
     if (n == 0) return;
-    if (n <= t->count / 8) {
-        while (mask < 2 * n) mask = mask * 2 + 1;
-        set = calloc(mask + 1, sizeof *set);
-    }
+    if (n <= t->count / 8) set = calloc(mask + 1, sizeof *set);
     if (set == NULL) {
         do {
             cursor = table_scan(t, cursor, sample__pass, &pass);
@@ -72,7 +77,7 @@ static void sample_table(const struct table *t, struct rand *r, size_t n,
     }
     while (n > 0) {
         item = table_random(t, r, &at);
-        if (!sample__note(set, mask, item)) continue;
+        if (!sample_note(set, mask, item)) continue;
         see(ctx, item);
         n--;
     }
