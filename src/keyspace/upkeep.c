@@ -67,8 +67,9 @@ static COLD size_t upkeep__fields(struct work *w, struct shard *s,
 }
 
 /* Look at one record of the wheel: expire the key it may mean, or fields of
- * it, or file it again.  Returns how many elements that concerned; *more: the
- * record is to be looked at once more. */
+ * it, or file it again.  Returns how many elements that concerned, a field for
+ * two, since it leaves a table and an order; *more: the record is to be looked
+ * at once more. */
 static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                            uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
@@ -99,7 +100,7 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                 return n;
             }
             if (h->due->soonest <= w->now)
-                n += upkeep__fields(w, s, sp, &at, e, fast);
+                n += 2 * upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
         }
         if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))

@@ -46,6 +46,7 @@
 #include "test_config.c"
 #include "test_measure.c"
 #include "test_labels.c"
+#include "test_upkeep.c"
 #include "test_usage.c"
 #include "test_refusals.c"
 #include "test_embed.c"
@@ -90,6 +91,7 @@ static const struct unit_test {
     TESTS_CONFIG
     TESTS_MEASURE
     TESTS_LABELS
+    TESTS_UPKEEP
     TESTS_USAGE
     TESTS_REFUSALS
     TESTS_EMBED

@@ -1,0 +1,122 @@
+#include "unit.h"
+
+/* How much a piece of background work does at most, counted in fields. */
+
+struct upkeep_model {
+    struct keyspace ks;
+    struct shard shard;
+    struct work w;
+};
+
+enum {
+    UPKEEP_MODEL_SLICE = 400,   /* what a loop asks for */
+    UPKEEP_MODEL_FIELDS = UPKEEP_MODEL_SLICE / 2 + DUE_SOME,    /* at most */
+    UPKEEP_MODEL_N = 3000
+};
+
+static struct upkeep_model *upkeep_model_new(void) {
+    struct upkeep_model *t = calloc(1, sizeof *t);
+
+    CHECK(t != NULL);
+    t->ks.opt.databases = 1;
+    t->ks.opt.hash_entries = 512;
+    t->ks.opt.hash_value = 64;
+    t->ks.opt.memory_limit = SIZE_MAX;
+    t->ks.seed = unit_rand();
+    t->ks.active_expire = true;
+    t->ks.shards = &t->shard;
+    t->ks.nshards = 1;
+    shard_init(&t->shard, &t->ks, 0);
+    t->w.ks = &t->ks;
+    t->w.now = 1000;
+    return t;
+}
+
+static void upkeep_model_free(struct upkeep_model *t) {
+    shard_fini(&t->shard);
+    free(t);
+}
+
+/* A hash with a field that stays and n that expire `apart` ms after one
+ * another, the first at 2000. */
+static void upkeep_model_hash(struct upkeep_model *t, struct str key, size_t n,
+                              int64_t apart) {
+    struct edit ed;
+    bool added;
+
+    edit_open(&t->w, key, &ed);
+    CHECK(fields_put(&ed, STR("stays"), STR("v"), false, &added));
+    for (size_t i = 0; i < n; i++) {
+        char name[24];
+        int len = snprintf(name, sizeof name, "field%zu", i);
+        struct str field = str_of(name, (size_t)len);
+
+        CHECK(fields_put(&ed, field, STR("v"), false, &added));
+        CHECK(fields_expire(&ed, field, 2000 + (int64_t)i * apart));
+    }
+    edit_commit(&ed, EVENT_HASH, NULL);
+}
+
+/* Work until there is nothing left; no piece may do more than it was asked
+ * for, where a field counts twice, and one look at a hash.  Returns the
+ * pieces. */
+static size_t upkeep_model_work(struct upkeep_model *t) {
+    size_t pieces = 0;
+    bool more = true;
+
+    while (more) {
+        size_t was = (size_t)t->shard.fields_expired, did;
+
+        more = shard_step(&t->w, &t->shard, UPKEEP_MODEL_SLICE);
+        did = (size_t)t->shard.fields_expired - was;
+        CHECK(did <= UPKEEP_MODEL_FIELDS);
+        pieces++;
+        CHECK(pieces < 100000);
+    }
+    return pieces;
+}
+
+static size_t upkeep_model_count(struct upkeep_model *t, struct str key) {
+    struct edit ed;
+    size_t n;
+
+    edit_open(&t->w, key, &ed);
+    n = ((struct big_hash *)entry_object(ed.e))->fields.count;
+    edit_cancel(&ed);
+    return n;
+}
+
+/* All at one moment, or one after the other and then all late. */
+static void test_upkeep_fields(void) {
+    for (int apart = 0; apart < 2; apart++) {
+        struct upkeep_model *t = upkeep_model_new();
+
+        upkeep_model_hash(t, STR("h"), UPKEEP_MODEL_N, apart);
+        upkeep_model_work(t);
+        CHECK_INT(t->shard.fields_expired, 0);
+        t->w.now = 2000 + 20000;
+        CHECK(upkeep_model_work(t) >= UPKEEP_MODEL_N / UPKEEP_MODEL_FIELDS);
+        CHECK_INT(t->shard.fields_expired, UPKEEP_MODEL_N);
+        CHECK_INT(upkeep_model_count(t, STR("h")), 1);
+        upkeep_model_free(t);
+    }
+}
+
+/* Of many hashes: a look at one counts as well. */
+static void test_upkeep_hashes(void) {
+    struct upkeep_model *t = upkeep_model_new();
+
+    for (int i = 0; i < 1000; i++) {
+        char name[24];
+        int len = snprintf(name, sizeof name, "h%d", i);
+
+        upkeep_model_hash(t, str_of(name, (size_t)len), 9, 0);
+    }
+    t->w.now = 2000 + 20000;
+    CHECK(upkeep_model_work(t) >= 9000 / UPKEEP_MODEL_FIELDS);
+    CHECK_INT(t->shard.fields_expired, 9000);
+    CHECK_INT(upkeep_model_count(t, STR("h7")), 1);
+    upkeep_model_free(t);
+}
+
+#define TESTS_UPKEEP T(test_upkeep_fields) T(test_upkeep_hashes)
