@@ -315,7 +315,7 @@ static enum outcome cmd_copy(struct call *x) {
 
 /* What OBJECT asks after; NULL: there is none, answered. */
 static const struct entry *object_or_reply(struct call *x) {
-    const struct entry *e = key_peek(&x->w, x->argv[2]);
+    const struct entry *e = key_noted(&x->w, x->argv[2], false);
 
     if (e == NULL) reply_null(x->r);
     return e;

@@ -49,6 +49,7 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
+    key_noted(&x->w, x->argv[1], true);
     if (!arg_open_or_reply(x, 1, KIND_STREAM, &g->ed)) return false;
     if (g->ed.e == NULL) return true;
     g->s = streams_of(g->ed.e);

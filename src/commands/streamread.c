@@ -158,7 +158,9 @@ static void streamread__end(struct call *x, size_t mark, size_t n) {
 static void streamread__plain(struct call *x, const struct streamread *q,
                               size_t i, size_t *mark, size_t *n) {
     struct str key = x->argv[q->first + i], arg = x->argv[q->first + q->n + i];
-    const struct entry *e = key_peek(&x->w, key);
+    /* Redis looks twice, and counts that */
+    const struct entry *e = x->again ? key_peek(&x->w, key) :
+                                       key_noted(&x->w, key, true);
     const struct stream *s;
     struct stream_id id;
 
@@ -294,6 +296,7 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
 static bool streamread__open_or_reply(struct call *x,
                                       const struct streamread *q, size_t i,
                                       struct streamgroup *g) {
+    if (!x->again) key_noted(&x->w, x->argv[q->first + i], true);
     edit_open(&x->w, x->argv[q->first + i], &g->ed);
     if (g->ed.e == NULL || entry_kind(g->ed.e) != KIND_STREAM) {
         edit_cancel(&g->ed);

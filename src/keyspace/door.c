@@ -702,3 +702,24 @@ static inline struct entry *key_peek_in(struct work *w, struct str key,
 static inline struct entry *key_peek(struct work *w, struct str key) {
     return key_peek_in(w, key, w->db);
 }
+
+/* The same, counted as a hit or a miss, but not as a use of the key; `tells`:
+ * those who want to hear of misses do. */
+static COLD struct entry *key_noted(struct work *w, struct str key,
+                                    bool tells) {
+    struct entry *e = key_peek(w, key);
+    struct keyref ref;
+
+    if (w->quiet) return e;
+    key_ref(w, key, &ref);
+    if (e != NULL) {
+        ref.shard->hits++;
+        ref.space->tally.hits++;
+    } else if (tells) {
+        door__miss(w, &ref);
+    } else {
+        ref.shard->misses++;
+        if (ref.space != NULL) ref.space->tally.misses++;
+    }
+    return e;
+}
