@@ -6845,9 +6845,17 @@ static void sample__pass(void *ctx, void *item) {
     if (p->s.left > 0 && sample_next(&p->s)) p->see(p->ctx, item);
 }
 
+/* Places less one of a set for n pointers. */
+static inline size_t sample_mask(size_t n) {
+    size_t mask = 7;
+
+    while (mask < 2 * n) mask = mask * 2 + 1;
+    return mask;
+}
+
 /* Note a pointer in an open-addressed set of mask + 1 places, of which at
  * most half are used.  False: it was there. */
-static bool sample__note(void **set, size_t mask, void *p) {
+static bool sample_note(void **set, size_t mask, void *p) {
     uint64_t h = (uint64_t)(uintptr_t)p * UINT64_C(0x9e3779b97f4a7c15);
     size_t i = (size_t)(h >> 32) & mask;
 
@@ -6865,14 +6873,11 @@ static void sample_table(const struct table *t, struct rand *r, size_t n,
     struct table_at at;
     uint32_t cursor = 0;
     void **set = NULL, *item;
-    size_t mask = 7;
+    size_t mask = sample_mask(n);
 
     KVNS_ASSERT(n <= t->count);
     if (n == 0) return;
-    if (n <= t->count / 8) {
-        while (mask < 2 * n) mask = mask * 2 + 1;
-        set = calloc(mask + 1, sizeof *set);
-    }
+    if (n <= t->count / 8) set = calloc(mask + 1, sizeof *set);
     if (set == NULL) {
         do {
             cursor = table_scan(t, cursor, sample__pass, &pass);
@@ -6881,7 +6886,7 @@ static void sample_table(const struct table *t, struct rand *r, size_t n,
     }
     while (n > 0) {
         item = table_random(t, r, &at);
-        if (!sample__note(set, mask, item)) continue;
+        if (!sample_note(set, mask, item)) continue;
         see(ctx, item);
         n--;
     }
@@ -13921,6 +13926,20 @@ static COLD bool due_is_all(const struct big_hash *h, int64_t now) {
            h->due->n == h->fields.count && due_dead(h, now) == h->due->n;
 }
 
+/* Where those that live begin in the order of a hash that has nothing but
+ * fields with deadlines, some of them dead.  False: there is no such order. */
+static bool due_living(const struct big_hash *h, int64_t now,
+                       struct skip_at *at) {
+    size_t rank;
+
+    if (LIKELY(h->due == NULL || h->due->soonest > now)) return false;
+    if (h->due->order == NULL || h->due->n < h->fields.count) return false;
+    *at = skip_find(h->due->order,
+                    (struct skip_bound){ (double)now, SKIP_AFTER,
+                                         { NULL, 0 } }, &rank);
+    return true;
+}
+
 /* Has a key's time come, or that of all its fields? */
 static INLINE bool entry_is_dead(const struct entry *e, int64_t now) {
     if (LIKELY(!entry_has(e, ENTRY_TTL | ENTRY_FIELDS))) return false;
@@ -16430,6 +16449,27 @@ static inline struct entry *key_peek_in(struct work *w, struct str key,
 static inline struct entry *key_peek(struct work *w, struct str key) {
     return key_peek_in(w, key, w->db);
 }
+
+/* The same, counted as a hit or a miss, but not as a use of the key; `tells`:
+ * those who want to hear of misses do. */
+static COLD struct entry *key_noted(struct work *w, struct str key,
+                                    bool tells) {
+    struct entry *e = key_peek(w, key);
+    struct keyref ref;
+
+    if (w->quiet) return e;
+    key_ref(w, key, &ref);
+    if (e != NULL) {
+        ref.shard->hits++;
+        ref.space->tally.hits++;
+    } else if (tells) {
+        door__miss(w, &ref);
+    } else {
+        ref.shard->misses++;
+        if (ref.space != NULL) ref.space->tally.misses++;
+    }
+    return e;
+}
 /* ---- end keyspace/door.c -------------------------------------------- */
 /* values under other keys */
 /* ---- begin keyspace/copy.c ------------------------------------------ */
@@ -16454,6 +16494,7 @@ struct copy__to {
     struct mem *m;
     struct table *t;
     const uint64_t *seed;
+    int64_t now;                /* dead fields of hashes are left behind */
     bool failed;
 };
 
@@ -16476,13 +16517,14 @@ static struct item *copy__item(const struct copy__to *to,
 static void copy__see(void *ctx, void *item) {
     struct copy__to *to = ctx;
 
-    if (!to->failed && copy__item(to, item) == NULL) to->failed = true;
+    if (to->failed || due_is_dead(item, to->now)) return;
+    if (copy__item(to, item) == NULL) to->failed = true;
 }
 
-static bool copy__table(struct copy__to *to, struct table *from) {
+static bool copy__table(struct copy__to *to, struct table *from, size_t n) {
     uint32_t cursor = 0;
 
-    table_expect(to->t, to->m, from->count);
+    table_expect(to->t, to->m, n);
     do {
         cursor = table_scan(from, cursor, copy__see, to);
     } while (cursor != 0 && !to->failed);
@@ -16516,10 +16558,10 @@ static bool copy__list(struct mem *m, struct quick *to,
 }
 
 /* A copy of a large collection in the memory of a shard, or NULL. */
-static struct big *copy__big(struct shard *s, struct big *from) {
+static struct big *copy__big(struct shard *s, struct big *from, int64_t now) {
     enum shape shape = (enum shape)from->shape;
     struct big *b = big_try(&s->mem, shape, -2, rand_next(&s->rand));
-    struct copy__to to = { &s->mem, NULL, &s->ks->seed, false };
+    struct copy__to to = { &s->mem, NULL, &s->ks->seed, now, false };
     size_t budget = SIZE_MAX;
     bool ok;
 
@@ -16535,8 +16577,12 @@ static struct big *copy__big(struct shard *s, struct big *from) {
         ok = copy__zset(&to, &((struct big_zset *)b)->order,
                         (struct big_zset *)from);
     } else {
+        size_t n = big_count(from);
+
+        if (shape == SHAPE_HASH_TABLE)
+            n -= due_dead((struct big_hash *)from, now);
         to.t = big_table(b);
-        ok = copy__table(&to, big_table(from));
+        ok = copy__table(&to, big_table(from), n);
     }
     if (ok && shape == SHAPE_HASH_TABLE &&
         ((struct big_hash *)from)->due != NULL)
@@ -16557,7 +16603,7 @@ static bool copy_put(struct edit *ed, const struct entry *e) {
     size_t budget = SIZE_MAX;
 
     if (shape_is_big(shape) && shape != SHAPE_BLOB) {
-        b = copy__big(s, entry_object(e));
+        b = copy__big(s, entry_object(e), ed->w->now);
         if (b == NULL) return false;
     }
     if (edit_make(ed, shape, v.n, entry_deadline(e))) {
@@ -17185,8 +17231,8 @@ static bool lists_remove(struct edit *ed, struct str s, size_t most,
  * A hash of which fields have deadlines is a table, too.  Fields that are dead
  * are seen by none of these functions; fields_purge removes them.
  *
- * floor 3 - uses: base mem rand table pack item sample entry shard big due
- *    walk door
+ * floor 3 - uses: base mem rand table pack item skip sample entry shard big
+ *    due walk door
  */
 
 /* Fields of a hash that live. */
@@ -17522,6 +17568,23 @@ static void fields__see_item(void *ctx, void *item) {
     x->see(x->ctx, &pair);
 }
 
+/* The same for all fields of a table; only for those that live, where these
+ * can be told. */
+static void fields__see_table(const struct big_hash *h,
+                              struct fields__seen *x) {
+    uint32_t cursor = 0;
+    struct skip_at at;
+
+    if (UNLIKELY(due_living(h, x->now, &at))) {
+        for (; !skip_is_end(at); skip_next(&at))
+            fields__see_item(x, skip_item(at));
+        return;
+    }
+    do {
+        cursor = table_scan(&h->fields, cursor, fields__see_item, x);
+    } while (cursor != 0 && (x->sample == NULL || x->sample->want > 0));
+}
+
 /* Hand every pair that lives to see, which must not change the hash. */
 static void fields_each(const struct entry *e, int64_t now,
                         void (*see)(void *ctx,
@@ -17530,14 +17593,9 @@ static void fields_each(const struct entry *e, int64_t now,
     struct fields__seen x = { see, ctx, now, NULL };
     struct str v = entry_value(e);
     struct fields_pair pair = { .deadline = 0 };
-    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
-        struct big_hash *h = entry_object(e);
-
-        do {
-            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-        } while (cursor != 0);
+        fields__see_table(entry_object(e), &x);
         return;
     }
     for (size_t at = 0; at < v.n;) {
@@ -17551,25 +17609,49 @@ static void fields__take(void *ctx, const struct fields_pair *pair) {
     *(struct fields_pair *)ctx = *pair;
 }
 
-/* A pair of a table of which count live.  Draws until it meets one that does;
- * where hardly any do, looks at all. */
-static struct fields_pair fields__draw(const struct work *w,
-                                       const struct big_hash *h,
-                                       struct rand *r, size_t count) {
+/* May n fields that live be drawn?  Else it is quicker to look at all: there
+ * is no order, or hardly a field without a deadline. */
+static bool fields__may_draw(const struct big_hash *h, size_t n) {
+    size_t plain = h->due == NULL ? 0 : h->fields.count - h->due->n;
+
+    if (h->due == NULL) return true;
+    return h->due->order != NULL && (plain == 0 || n <= plain / 8);
+}
+
+/* Draw one of the `count` fields that live: of those with a deadline they are
+ * the last in order, of the others all do. */
+static struct item *fields__draw(const struct big_hash *h, struct rand *r,
+                                 size_t count) {
+    size_t plain = h->due == NULL ? count : h->fields.count - h->due->n, i;
+    struct table_at at;
+    struct item *it;
+
+    i = (size_t)rand_below(r, count);
+    if (i >= plain)
+        return skip_item(skip_at(h->due->order, h->due->n - 1 - (i - plain)));
+    do {
+        it = table_random(&h->fields, r, &at);
+    } while (item_has_deadline(it));
+    return it;
+}
+
+/* A pair of a table of which count live. */
+static struct fields_pair fields__draw_pair(const struct work *w,
+                                            const struct big_hash *h,
+                                            struct rand *r, size_t count) {
     struct sample s = { r, count, 1 };
-    struct fields_pair pair;
+    struct fields_pair pair = { .deadline = 0 };
     struct fields__seen x = { fields__take, &pair, w->now, &s };
-    uint32_t cursor = 0;
     struct table_at at;
 
+    if (fields__may_draw(h, 1))
+        return fields_pair_of(fields__draw(h, r, count));
     for (int tries = 0; tries < 100; tries++) {
         const struct item *it = table_random(&h->fields, r, &at);
 
         if (!due_is_dead(it, w->now)) return fields_pair_of(it);
     }
-    do {
-        cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-    } while (cursor != 0);
+    fields__see_table(h, &x);
     return pair;
 }
 
@@ -17583,7 +17665,7 @@ static struct fields_pair fields_random(const struct work *w,
     size_t i;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE)
-        return fields__draw(w, entry_object(e), r, count);
+        return fields__draw_pair(w, entry_object(e), r, count);
     i = (size_t)rand_below(r, count);
     return fields__pair_at(v, offsets != NULL ? offsets[i] :
                                   pack_nth((const uint8_t *)v.p, v.n, 2 * i));
@@ -17601,11 +17683,35 @@ static void fields__see_living(void *ctx, void *item) {
     if (!due_is_dead(item, x->now)) x->item[x->n++] = item;
 }
 
-/* Are most fields dead?  Then to draw again and again takes too long without
- * a list of the `count` that live. */
-static bool fields_are_rare(const struct entry *e, size_t count) {
-    return entry_shape(e) == SHAPE_HASH_TABLE &&
-           count < ((struct big_hash *)entry_object(e))->fields.count / 2;
+/* Are so many fields dead that n draws take too long without a list of the
+ * `count` that live? */
+static bool fields_are_rare(const struct entry *e, size_t count, uint64_t n) {
+    const struct big_hash *h;
+
+    if (entry_shape(e) != SHAPE_HASH_TABLE) return false;
+    h = entry_object(e);
+    return count < h->fields.count / 2 &&
+           (n > count || !fields__may_draw(h, (size_t)n));
+}
+
+/* Hand n different fields of the `count` that live, drawn one by one, to see.
+ * False: no memory. */
+static bool fields__sample_few(const struct big_hash *h, struct rand *r,
+                               size_t n, size_t count,
+                               struct fields__seen *x) {
+    size_t mask = sample_mask(n);
+    void **set = calloc(mask + 1, sizeof *set);
+
+    if (set == NULL) return false;
+    while (n > 0) {
+        struct item *it = fields__draw(h, r, count);
+
+        if (!sample_note(set, mask, it)) continue;
+        fields__see_item(x, it);
+        n--;
+    }
+    free(set);
+    return true;
 }
 
 /* The items that live, all `count` of them, as an array that the caller frees;
@@ -17644,7 +17750,6 @@ static void fields_sample(const struct work *w, const struct entry *e,
     struct str v = entry_value(e);
     struct sample s = { r, fields_count(w, e), n };
     struct fields__seen x = { see, ctx, w->now, NULL };
-    uint32_t cursor = 0;
 
     if (entry_shape(e) == SHAPE_HASH_TABLE) {
         struct big_hash *h = entry_object(e);
@@ -17653,10 +17758,11 @@ static void fields_sample(const struct work *w, const struct entry *e,
             sample_table(&h->fields, r, n, fields__see_item, &x);
             return;
         }
+        if (n <= s.left / 8 && fields__may_draw(h, n) &&
+            fields__sample_few(h, r, n, s.left, &x))
+            return;
         x.sample = &s;
-        do {
-            cursor = table_scan(&h->fields, cursor, fields__see_item, &x);
-        } while (cursor != 0);
+        fields__see_table(h, &x);
         return;
     }
     for (size_t at = 0; at < v.n && s.want > 0;) {
@@ -20167,8 +20273,9 @@ static COLD size_t upkeep__fields(struct work *w, struct shard *s,
 }
 
 /* Look at one record of the wheel: expire the key it may mean, or fields of
- * it, or file it again.  Returns how many elements that concerned; *more: the
- * record is to be looked at once more. */
+ * it, or file it again.  Returns how many elements that concerned, a field for
+ * two, since it leaves a table and an order; *more: the record is to be looked
+ * at once more. */
 static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                            uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
@@ -20199,7 +20306,7 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                 return n;
             }
             if (h->due->soonest <= w->now)
-                n += upkeep__fields(w, s, sp, &at, e, fast);
+                n += 2 * upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
         }
         if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
@@ -32735,7 +32842,7 @@ static enum outcome cmd_copy(struct call *x) {
 
 /* What OBJECT asks after; NULL: there is none, answered. */
 static const struct entry *object_or_reply(struct call *x) {
-    const struct entry *e = key_peek(&x->w, x->argv[2]);
+    const struct entry *e = key_noted(&x->w, x->argv[2], false);
 
     if (e == NULL) reply_null(x->r);
     return e;
@@ -34586,7 +34693,7 @@ static enum outcome hashes__repeat(struct call *x, const struct entry *e,
     r = &ref.shard->rand;
     if (!lots_begin_or_reply(x, values ? 2 * n : n)) return FAILED;
     if (n > 4) offsets = fields_offsets(e);
-    if (fields_are_rare(e, count)) {
+    if (fields_are_rare(e, count, n)) {
         living = fields_living(&x->w, e, count);
         if (living == NULL) return reply_err(x, ERR_MEMORY);
     }
@@ -38814,6 +38921,7 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
+    key_noted(&x->w, x->argv[1], true);
     if (!arg_open_or_reply(x, 1, KIND_STREAM, &g->ed)) return false;
     if (g->ed.e == NULL) return true;
     g->s = streams_of(g->ed.e);
@@ -39611,7 +39719,9 @@ static void streamread__end(struct call *x, size_t mark, size_t n) {
 static void streamread__plain(struct call *x, const struct streamread *q,
                               size_t i, size_t *mark, size_t *n) {
     struct str key = x->argv[q->first + i], arg = x->argv[q->first + q->n + i];
-    const struct entry *e = key_peek(&x->w, key);
+    /* Redis looks twice, and counts that */
+    const struct entry *e = x->again ? key_peek(&x->w, key) :
+                                       key_noted(&x->w, key, true);
     const struct stream *s;
     struct stream_id id;
 
@@ -39747,6 +39857,7 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
 static bool streamread__open_or_reply(struct call *x,
                                       const struct streamread *q, size_t i,
                                       struct streamgroup *g) {
+    if (!x->again) key_noted(&x->w, x->argv[q->first + i], true);
     edit_open(&x->w, x->argv[q->first + i], &g->ed);
     if (g->ed.e == NULL || entry_kind(g->ed.e) != KIND_STREAM) {
         edit_cancel(&g->ed);
