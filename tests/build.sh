@@ -32,7 +32,7 @@ make() {
     src/*) fresh "build/$name" src kvns.h tests/build.sh && return ;;
     tests/unit/*)
         fresh "build/$name" src kvns.h tests/unit tests/build.sh && return ;;
-    tests/bench/threads.c)
+    tests/bench/threads.c | tests/bench/evictions.c)
         fresh "build/$name" src kvns.h "$source" tests/build.sh && return ;;
     tests/fuzz/*)
         fresh "build/$name" src kvns.h "$source" tests/fuzz/replay.h \
@@ -117,6 +117,7 @@ build() {
             -DKVNS_MALLOC ;;
     threads) make "$1" tests/bench/threads.c -O2 ;;
     threads-wait) make "$1" tests/bench/threads.c -O2 -DTHREADS_WAIT ;;
+    evictions) make "$1" "tests/bench/$1.c" -O2 ;;
     prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
     nullserver) make "$1" "tests/bench/$1.c" -O2 ;;
     *)

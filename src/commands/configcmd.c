@@ -4,7 +4,7 @@
  * their readers.
  *
  * floor 6 - uses: base glob buf log shard reply options option config instance
- *   apply measure labels arg help
+ *   world apply measure labels arg help
  */
 /* What a bound client may ask for: what applications look at, and nothing
  * that names a path, an address, a secret or another namespace. */
@@ -159,6 +159,7 @@ static enum outcome cmd_config_set(struct call *x) {
     }
     apply_options(k);
     apply_log(k);
+    world_wake(x->lane);
     if (k->ks.opt.memory_limit != limit)
         log_line(&k->log, KLOG_NOTICE, "memory limit %zu bytes (%s)",
                  k->ks.opt.memory_limit, k->limit_source);

@@ -8,7 +8,7 @@
  * in slices, see upkeep.  What changes settings runs with every lane at rest.
  *
  * floor 6 - uses: base hash num glob buf table shard reply option instance
- *   users apply client arg help key
+ *   users world apply client arg help key
  */
 
 /* Is this the name of a namespace?  Answers where not. */
@@ -187,6 +187,7 @@ static enum outcome cmd_namespace_info(struct call *x) {
 /* Put changed settings into force; they are to be saved. */
 static void namespace__changed(struct call *x, struct tenant *t) {
     apply_tenant(x->k, t);
+    world_wake(x->lane);
     x->k->ks.shards[0].dirty++;
 }
 

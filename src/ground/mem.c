@@ -16,6 +16,18 @@
  * become empty would stop the world then.  They are only noted as dirty, and
  * mem_step gives back a few at a time.
  *
+ * Where an arena holds little of many sizes, whole pages of each are too much.
+ * A page's memory is used from its beginning, and mem_trim_begin and
+ * mem_trim_end, with the owners of blocks moving them in between, see to it
+ * that a class's last page ends soon, and give what is behind that back:
+ *
+ *   page   [ header | # . . # . . . # . . ]     blocks beyond the cut move,
+ *   after  [ header | # # # ]                   to where there is room
+ *
+ * Runs of lines, of 2 to 15 KiB, are cut from pages of their own that have a
+ * bit for each line.  They are refitted all the time, to any size, so the
+ * smallest hole is taken that is large enough.
+ *
  * `used` counts what blocks really take, rounding included: the difference of
  * `used` before and after an operation is what the operation cost.
  *
@@ -30,12 +42,20 @@ enum {
     MEM_HEAD = 64,              /* bytes of its header */
     MEM_BODY = MEM_PAGE - MEM_HEAD,
     MEM_SMALL = 8128,           /* largest block cut from a page */
-    MEM_LINES_SMALL = 2048,     /* largest run of lines cut from a page */
+    MEM_LINES_SMALL = 2048,     /* longer runs of lines are no blocks, */
+    MEM_LINES_MOST = 15360,     /* and those beyond are libc's */
+    MEM_LINE = 64,
+    MEM_LINES = MEM_PAGE / MEM_LINE,
+    MEM_LINES_HEAD = 3,         /* lines before the first that is used */
+    MEM_RUNS = 16,              /* lists of pages by their longest hole */
     MEM_CLASSES = 104,
+    MEM_KINDS = MEM_CLASSES + 1,    /* and pages of lines */
+    MEM_FEW = 4,                /* pages of a class that are looked at alone */
+    MEM_SYSTEM = 4096,          /* what goes back of a page in use */
     MEM_BINS = 8,               /* pages of a class by fullness, in eighths */
     MEM_CHUNK_PAGES = 64,       /* most pages mapped at once */
     MEM_KEEP_PAGES = 16,        /* empty pages kept before giving back */
-    MEM_STEP_PAGES = 16         /* pages given back in a step */
+    MEM_STEP_PAGES = 4          /* pages given back in a step */
 };
 
 struct mem_page {
@@ -44,10 +64,19 @@ struct mem_page {
     struct mem_chunk *chunk;
     uint32_t size;              /* of its blocks; 0: the page is empty */
     uint32_t fresh;             /* offset of the first block never used */
+    uint32_t cut;               /* being trimmed: blocks from here on are to
+                                   move; 0: it is not */
     uint16_t live, cap;         /* blocks in use, blocks in all */
+    void *parked;               /* free blocks beyond the cut, not in cap */
     uint8_t bin;                /* MEM_BINS: full, in no list */
     uint8_t class;
+    uint8_t run;                /* of lines: its list */
+    bool doomed;                /* all that is in it is to move */
+    bool stale;                 /* in memory also where it is not used yet */
+    uint16_t touched;           /* of lines: the sixteenths in memory */
 };
+
+_Static_assert(sizeof(struct mem_page) <= MEM_HEAD, "the header fits");
 
 struct mem_chunk {
     struct mem_chunk *next, *prev;
@@ -68,9 +97,13 @@ struct mem {
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
     struct mem_page *current[MEM_CLASSES];
-    uint32_t count[MEM_CLASSES][MEM_BINS];  /* pages in the bins */
-    uint8_t sparse[MEM_CLASSES];    /* pages below that bin are to be emptied,
+    struct mem_page *trim[MEM_CLASSES];     /* the one that is cut */
+    struct mem_page *runs[MEM_RUNS];        /* pages of lines */
+    uint32_t count[MEM_KINDS][MEM_BINS];    /* pages in the bins */
+    uint8_t sparse[MEM_KINDS];      /* pages below that bin are to be emptied,
                                        see mem_survey */
+    size_t untouched;           /* bytes of pages in use not in memory yet */
+    uint32_t stale_pages;
     struct mem_chunk *idle;     /* those with empty pages */
     struct mem_page *spare;     /* for mem_new in need */
     struct mem_chunk *chunks;
@@ -245,11 +278,13 @@ static struct mem_page *mem__take_page(struct mem *m) {
     struct mem_chunk *c;
     uint64_t bit;
     unsigned i = 0;
+    bool stale;
 
     if (page == NULL && m->idle == NULL && (MEM_REFUSED() || !mem__more(m)))
         return NULL;
     c = page != NULL ? page->chunk : m->idle;
-    if (page != NULL) {
+    stale = page != NULL;
+    if (stale) {
         bit = mem__bit(page);
         mem__clean(m, page, bit);
     } else {
@@ -261,19 +296,29 @@ static struct mem_page *mem__take_page(struct mem *m) {
     if (--c->idle == 0) mem__unlink_idle(m, c);
     m->idle_pages--;
     page->chunk = c;
+    page->stale = stale;
     return page;
+}
+
+/* A page is what its fresh part says it is, in memory, from now on. */
+static inline void mem__freshen(struct mem *m, struct mem_page *page) {
+    if (page->stale) m->stale_pages--;
+    page->stale = false;
 }
 
 /* How many empty pages are kept at hand: some of a small arena would be much
  * of it. */
 static inline uint32_t mem__keep(const struct mem *m) {
-    return (uint32_t)size_min(MEM_KEEP_PAGES, 2 + m->held / MEM_PAGE / 64);
+    return (uint32_t)size_min(MEM_KEEP_PAGES, m->held / MEM_PAGE / 32);
 }
 
 static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     struct mem_chunk *c = page->chunk;
     uint64_t bit = mem__bit(page);
 
+    if (page->cut != 0) m->trim[page->class] = NULL;
+    m->untouched -= MEM_PAGE - page->fresh;
+    mem__freshen(m, page);
     page->size = 0;
     if (c->idle++ == 0) mem__link_idle(m, c);
     c->empty |= bit;
@@ -337,17 +382,48 @@ static inline void mem__bin_out(struct mem *m, struct mem_page *page,
     page->bin = MEM_BINS;
 }
 
+/* Put a page into the bin that it belongs to; none if it is full. */
+static inline void mem__bin_in(struct mem *m, struct mem_page *page,
+                               unsigned class) {
+    unsigned bin = page->live * MEM_BINS / page->cap;
+
+    page->bin = (uint8_t)bin;
+    if (bin == MEM_BINS) return;
+    m->count[class][bin]++;
+    mem__link(&m->bins[class][bin], page);
+}
+
+/* Let an empty page be one of blocks of a size. */
+static void mem__open(struct mem *m, struct mem_page *page, unsigned class,
+                      uint32_t size, uint32_t cap) {
+    page->free = page->parked = NULL;
+    page->size = size;
+    page->fresh = MEM_HEAD;
+    page->cut = 0;
+    page->live = 0;
+    page->cap = (uint16_t)cap;
+    page->class = (uint8_t)class;
+    page->bin = MEM_BINS;
+    page->doomed = false;
+    m->untouched += MEM_PAGE - MEM_HEAD;
+    if (page->stale) m->stale_pages++;
+}
+
 /* Find a page of the class with room: the fullest, or an empty one. */
 static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
                                            uint32_t size, bool must) {
     struct mem_page *page = m->current[class];
 
-    if (page != NULL) page->bin = MEM_BINS;
+    if (page != NULL) {
+        page->bin = MEM_BINS;
+        if (page->cut == 0) mem__freshen(m, page);  /* full to its end */
+    }
     m->current[class] = NULL;
     for (int b = MEM_BINS - 1; b >= 0; b--) {
         page = m->bins[class][b];
         if (page == NULL) continue;
         mem__bin_out(m, page, class);
+        page->doomed = false;
         return m->current[class] = page;
     }
     page = mem__take_page(m);
@@ -356,12 +432,7 @@ static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
         m->spare = NULL;
     }
     if (page == NULL) return NULL;
-    page->free = NULL;
-    page->size = size;
-    page->fresh = MEM_HEAD;
-    page->live = 0;
-    page->cap = (uint16_t)(MEM_BODY / size);
-    page->class = (uint8_t)class;
+    mem__open(m, page, class, size, MEM_BODY / size);
     return m->current[class] = page;
 }
 
@@ -381,6 +452,7 @@ static inline void *mem__small(struct mem *m, size_t n, bool must) {
     } else {
         p = (char *)page + page->fresh;
         page->fresh += size;
+        m->untouched -= size;
     }
     page->live++;
     m->used += size;
@@ -406,9 +478,7 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     bin = page->live * MEM_BINS / page->cap;
     if (bin == page->bin) return;
     mem__bin_out(m, page, class);
-    page->bin = (uint8_t)bin;
-    m->count[class][bin]++;
-    mem__link(&m->bins[class][bin], page);
+    mem__bin_in(m, page, class);
 }
 
 static void *mem__large(struct mem *m, size_t n) {
@@ -502,14 +572,159 @@ static inline size_t mem_lines_size(size_t n) {
     return n <= MEM_LINES_SMALL ? mem_size(n) : n;
 }
 
+/* Which lines of a page are used, a bit each; its head among them. */
+static inline uint64_t *mem__lines(struct mem_page *page) {
+    return (uint64_t *)(void *)((char *)page + MEM_HEAD);
+}
+
+/* The first line from i on that is used, or is not, or MEM_LINES. */
+static unsigned mem__line_from(const uint64_t *used, unsigned i, bool is) {
+    while (i < MEM_LINES) {
+        uint64_t w = (is ? used[i / 64] : ~used[i / 64]) >> i % 64;
+
+        if (w == 0) {
+            i = (i / 64 + 1) * 64;
+            continue;
+        }
+#if defined(__GNUC__)
+        return i + (unsigned)__builtin_ctzll(w);
+#else
+        while ((w & 1) == 0) w >>= 1, i++;
+        return i;
+#endif
+    }
+    return MEM_LINES;
+}
+
+/* The smallest hole of n lines or more, or 0; *most: how long the longest
+ * one is. */
+static unsigned mem__hole(struct mem_page *page, unsigned n, unsigned *most) {
+    const uint64_t *used = mem__lines(page);
+    unsigned best = 0, best_n = MEM_LINES, end;
+
+    *most = 0;
+    for (unsigned i = 0;; i = end) {
+        i = mem__line_from(used, i, false);
+        if (i == MEM_LINES) return best;
+        end = mem__line_from(used, i, true);
+        if (end - i > *most) *most = end - i;
+        if (end - i < n || end - i >= best_n) continue;
+        best = i;
+        best_n = end - i;
+    }
+}
+
+/* Lines are used, or no more. */
+static void mem__mark_lines(struct mem_page *page, unsigned at, unsigned n) {
+    uint64_t *used = mem__lines(page);
+
+    for (unsigned i = at; i < at + n;) {
+        unsigned k = 64 - i % 64;
+        uint64_t w = UINT64_MAX;
+
+        if (k > at + n - i) {
+            k = at + n - i;
+            w = (UINT64_C(1) << k) - 1;
+        }
+        used[i / 64] ^= w << i % 64;
+        i += k;
+    }
+}
+
+/* Put a page of lines into its lists. */
+static void mem__run_in(struct mem *m, struct mem_page *page) {
+    unsigned most, bin = page->live * MEM_BINS / page->cap;
+
+    mem__hole(page, MEM_LINES, &most);
+    page->run = (uint8_t)size_min(most / 16, MEM_RUNS - 1);
+    mem__link(&m->runs[page->run], page);
+    page->bin = (uint8_t)bin;
+    if (bin < MEM_BINS) m->count[MEM_CLASSES][bin]++;
+}
+
+static void mem__run_out(struct mem *m, struct mem_page *page) {
+    mem__unlink(&m->runs[page->run], page);
+    if (page->bin < MEM_BINS) m->count[MEM_CLASSES][page->bin]--;
+}
+
+/* A page with a hole of n lines, in no list now; *at says where. */
+static struct mem_page *mem__run_for(struct mem *m, unsigned n, unsigned *at) {
+    struct mem_page *page;
+    unsigned most;
+
+    for (unsigned i = n / 16; i < MEM_RUNS; i++) {
+        unsigned tries = MEM_FEW;
+
+        for (page = m->runs[i]; page != NULL && tries > 0;
+             page = page->next, tries--) {
+            *at = mem__hole(page, n, &most);
+            if (*at == 0) continue;
+            mem__run_out(m, page);
+            return page;
+        }
+    }
+    page = mem__take_page(m);
+    if (page == NULL) return NULL;
+    mem__open(m, page, MEM_CLASSES, MEM_LINE, MEM_LINES - MEM_LINES_HEAD);
+    memset(mem__lines(page), 0, MEM_LINES / 8);
+    mem__mark_lines(page, 0, MEM_LINES_HEAD);
+    page->touched = page->stale ? 0xffff : 1;
+    page->fresh = MEM_PAGE;
+    m->untouched -= MEM_PAGE - MEM_HEAD;
+    mem__freshen(m, page);
+    if (page->touched == 1) m->untouched += MEM_PAGE - MEM_SYSTEM;
+    *at = MEM_LINES_HEAD;
+    return page;
+}
+
+/* Note which sixteenths of a page of lines come into memory. */
+static void mem__touch(struct mem *m, struct mem_page *page, unsigned at,
+                       unsigned n) {
+    for (unsigned i = at / 64; i <= (at + n - 1) / 64; i++)
+        if ((page->touched >> i & 1) == 0) {
+            page->touched |= (uint16_t)(1u << i);
+            m->untouched -= MEM_SYSTEM;
+        }
+}
+
+static void *mem__run(struct mem *m, size_t bytes) {
+    unsigned n = (unsigned)(bytes / MEM_LINE), at;
+    struct mem_page *page = mem__run_for(m, n, &at);
+
+    if (page == NULL) return NULL;
+    mem__mark_lines(page, at, n);
+    mem__touch(m, page, at, n);
+    page->live += (uint16_t)n;
+    mem__run_in(m, page);
+    m->used += bytes;
+    return (char *)page + (size_t)at * MEM_LINE;
+}
+
+static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
+    unsigned n = (unsigned)(bytes / MEM_LINE);
+    struct mem_page *page = mem__page(p);
+
+    VERIFY(page->class == MEM_CLASSES && page->live >= n);
+    mem__run_out(m, page);
+    mem__mark_lines(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
+    page->live -= (uint16_t)n;
+    m->used -= bytes;
+    if (page->live > 0) {
+        mem__run_in(m, page);
+        return;
+    }
+    mem__touch(m, page, 0, MEM_LINES);
+    mem__drop_page(m, page);
+}
+
 /* A block of n bytes, n a multiple of 64, aligned to a cache line of 64; or
- * NULL.  Beyond MEM_LINES_SMALL it comes from libc: blocks that are refitted
- * all the time leave fewer holes there than in pages of one size. */
+ * NULL. */
 static void *mem_lines_try(struct mem *m, size_t n) {
     void *p;
 
 #if !defined(KVNS_MALLOC)
     if (n <= MEM_LINES_SMALL) return mem_try(m, n);
+    if (n <= MEM_LINES_MOST) return mem__run(m, n);
 #endif
     if (MEM_REFUSED() || posix_memalign(&p, 64, n) != 0) return NULL;
     m->used += mem_lines_size(n);
@@ -526,41 +741,115 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
         mem_drop(m, p, n);
         return;
     }
+    if (n <= MEM_LINES_MOST) {
+        mem__run_drop(m, p, n);
+        return;
+    }
 #endif
     m->used -= mem_lines_size(n);
     m->held -= mem_lines_size(n);
     free(p);
 }
 
-/* Bytes in use or in pages with something in use. */
+/* Bytes in use, or in memory in pages with something in use. */
 static inline size_t mem_active(const struct mem *m) {
-    return m->held - (size_t)m->idle_pages * MEM_PAGE;
+    size_t idle = m->idle_pages + (size_t)(m->spare != NULL);
+
+    return m->held - idle * MEM_PAGE - m->untouched +
+           size_min(m->untouched, (size_t)m->stale_pages * MEM_PAGE);
 }
 
-/* Say which pages are to be emptied by compaction: those of a class whose
- * blocks would fit into clearly fewer pages, if they are not fuller than the
- * class's are on average.  Returns how many bytes that would give back. */
-static size_t mem_survey(struct mem *m) {
-    size_t pages = 0;
+static inline size_t mem__up(size_t n) {
+    return (n + MEM_SYSTEM - 1) & ~(size_t)(MEM_SYSTEM - 1);
+}
 
-    for (unsigned c = 0; c < MEM_CLASSES; c++) {
+/* The pages of a kind that have room, if there are few; returns how many
+ * there are, MEM_FEW + 1 for more. */
+static unsigned mem__few(const struct mem *m, unsigned kind,
+                         struct mem_page **to) {
+    unsigned n = 0, lists = kind < MEM_CLASSES ? MEM_BINS : MEM_RUNS;
+    struct mem_page *const *list = kind < MEM_CLASSES ? m->bins[kind] :
+                                                        m->runs;
+
+    if (kind < MEM_CLASSES && m->current[kind] != NULL)
+        to[n++] = m->current[kind];
+    for (unsigned i = 0; i < lists; i++)
+        for (struct mem_page *p = list[i]; p != NULL; p = p->next) {
+            if (n == MEM_FEW) return MEM_FEW + 1;
+            to[n++] = p;
+        }
+    return n;
+}
+
+/* Bytes of a page that are in memory. */
+static size_t mem__resident(const struct mem_page *page) {
+    size_t n = 0;
+
+    if (page->stale) return MEM_PAGE;
+    if (page->class < MEM_CLASSES) return mem__up(page->fresh);
+    for (unsigned i = 0; i < 16; i++) n += page->touched >> i & 1;
+    return n * MEM_SYSTEM;
+}
+
+/* How many pages n blocks of those in a page's take.  Lines leave holes. */
+static unsigned mem__want(const struct mem_page *page, size_t n) {
+    size_t cap = page->cap;
+
+    if (page->class < MEM_CLASSES) cap = MEM_BODY / page->size;
+    else n += n / 8;
+    return (unsigned)((n + cap - 1) / cap);
+}
+
+/* What could be given back of the few pages of a kind. */
+static size_t mem__few_gain(struct mem_page *const *page, unsigned n) {
+    size_t has = 0, live = 0, least = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        has += mem__resident(page[i]);
+        live += page[i]->live;
+    }
+    if (live > 0) {
+        least = mem__want(page[0], live) * (size_t)MEM_HEAD +
+                live * page[0]->size;
+        if (page[0]->class == MEM_CLASSES) least += least / 8;
+        least = mem__up(least);
+        if (has < least + least / 8 + 2 * MEM_SYSTEM) return 0;
+    }
+    return has - least;
+}
+
+/* Say which pages are to be emptied by compaction: those of a kind whose
+ * blocks would fit into clearly fewer pages, if they are not fuller than the
+ * kind's are on average; where there are few, mem_trim_begin says it.  Returns
+ * how many bytes that would give back. */
+static size_t mem_survey(struct mem *m) {
+    struct mem_page *few[MEM_FEW + 1];
+    size_t pages = 0, gain = 0;
+
+    for (unsigned c = 0; c < MEM_KINDS; c++) {
+        unsigned k = mem__few(m, c, few);
         size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
 
+        m->sparse[c] = 0;
+        if (k <= MEM_FEW) {
+            if (k > 0) gain += mem__few_gain(few, k);
+            continue;
+        }
         for (unsigned b = 0; b < MEM_BINS; b++) {
             n += m->count[c][b];
             fill += m->count[c][b] * (size_t)(2 * b + 1);
         }
-        spare = n - (fill + 15) / 16;
-        m->sparse[c] = 0;
+        spare = c < MEM_CLASSES ? fill : fill + fill / 8;
+        spare = n - size_min(n, (spare + 15) / 16);
         if (n == 0 || spare < 2 || spare < n / 16) continue;
         m->sparse[c] = (uint8_t)(fill / n / 2 + 1);
         pages += spare;
     }
-    return pages * MEM_PAGE;
+    return pages * MEM_PAGE + gain;
 }
 
-/* Is the block in a page that is to be emptied?  Then it helps to put a copy
- * of it elsewhere; never so for the page in use. */
+/* Is the block in a page, or a part of one, that is to be emptied?  Then it
+ * helps to put a copy of it elsewhere. */
 static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
@@ -570,8 +859,219 @@ static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 
     if (n > MEM_SMALL) return false;
     page = mem__page(p);
-    return page->bin < m->sparse[page->class];
+    return page->bin < m->sparse[page->class] || page->doomed ||
+           (page->cut != 0 &&
+            (size_t)((char *)p - (char *)page) >= page->cut);
 #endif
+}
+
+/* The same of lines. */
+static inline bool mem_lines_sparse(const struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (n > MEM_LINES_SMALL && n <= MEM_LINES_MOST) {
+        const struct mem_page *page = mem__page(p);
+
+        return page->bin < m->sparse[MEM_CLASSES] || page->doomed;
+    }
+#endif
+    return n <= MEM_LINES_SMALL && mem_sparse(m, p, n);
+}
+
+/* Give a block back of which there is a copy now, for it was sparse. */
+static void mem_leave(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    struct mem_page *page = mem__page(p);
+    unsigned class = page->class;
+
+    if (page->cut != 0 && (size_t)((char *)p - (char *)page) >= page->cut) {
+        m->used -= page->size;
+        memcpy(p, &page->parked, sizeof p);
+        page->parked = p;
+        page->live--;
+        page->cap--;
+        if (page == m->current[class]) return;
+        mem__bin_out(m, page, class);
+        if (page->live == 0) mem__drop_page(m, page);
+        else mem__bin_in(m, page, class);
+        return;
+    }
+#endif
+    mem_drop(m, p, n);
+}
+
+/* The same for lines. */
+static void mem_lines_leave(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (n <= MEM_LINES_SMALL) {
+        m->moves++;
+        mem_leave(m, p, n);
+        return;
+    }
+#endif
+    mem_lines_drop(m, p, n);
+}
+
+/* Chain the free blocks of a page from lo to below hi, the first first.
+ * Returns how many there are. */
+static uint32_t mem__chain(struct mem_page *page, const uint64_t *is_free,
+                           uint32_t lo, uint32_t hi, void **chain) {
+    uint32_t n = 0;
+
+    *chain = NULL;
+    while (hi-- > lo) {
+        char *p = (char *)page + MEM_HEAD + (size_t)hi * page->size;
+
+        if ((is_free[hi / 64] >> hi % 64 & 1) == 0) continue;
+        memcpy(p, chain, sizeof *chain);
+        *chain = p;
+        n++;
+    }
+    return n;
+}
+
+/* Which blocks of a page are free; of those that were ever used, *n. */
+static void mem__free_blocks(struct mem_page *page, uint64_t *is_free,
+                             uint32_t *n) {
+    memset(is_free, 0, MEM_PAGE / 64);
+    for (int parked = 0; parked < 2; parked++)
+        for (char *p = parked ? page->parked : page->free; p != NULL;
+             memcpy(&p, p, sizeof p)) {
+            uint32_t i = ((uint32_t)(p - (char *)page) - MEM_HEAD) /
+                         page->size;
+
+            is_free[i / 64] |= UINT64_C(1) << i % 64;
+        }
+    *n = (page->fresh - MEM_HEAD) / page->size;
+}
+
+/* Of a page that is to hold n blocks, none of them beyond the cut. */
+static void mem__cut(struct mem *m, struct mem_page *page, uint32_t n) {
+    uint64_t is_free[MEM_PAGE / 8 / 64];
+    uint32_t used, parked, cut = MEM_HEAD + n * page->size;
+
+    if (page->fresh < cut + MEM_SYSTEM) return;
+    mem__free_blocks(page, is_free, &used);
+    mem__chain(page, is_free, 0, n, &page->free);
+    parked = mem__chain(page, is_free, n, used, &page->parked);
+    page->cap = (uint16_t)(used - parked);
+    page->cut = cut;
+    m->trim[page->class] = page;
+}
+
+/* What lies behind the used part of a page goes back to the system. */
+static void mem__give_tail(struct mem *m, struct mem_page *page) {
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+    size_t from = mem__up(page->fresh);
+
+    if (from < MEM_PAGE &&
+        madvise((char *)page + from, MEM_PAGE - from, MADV_DONTNEED) == 0)
+        mem__freshen(m, page);
+#else
+    (void)m, (void)page;
+#endif
+}
+
+/* Undo a cut: the page ends behind its last block. */
+static void mem__uncut(struct mem *m, struct mem_page *page) {
+    uint64_t is_free[MEM_PAGE / 8 / 64];
+    unsigned class = page->class;
+    uint32_t n, was = page->fresh;
+
+    mem__free_blocks(page, is_free, &n);
+    while (n > 0 && (is_free[(n - 1) / 64] >> (n - 1) % 64 & 1) != 0) n--;
+    mem__chain(page, is_free, 0, n, &page->free);
+    page->parked = NULL;
+    page->fresh = MEM_HEAD + n * page->size;
+    m->untouched += was - page->fresh;
+    page->cap = (uint16_t)(MEM_BODY / page->size);
+    page->cut = 0;
+    m->trim[class] = NULL;
+    if (page != m->current[class]) mem__bin_out(m, page, class);
+    mem__give_tail(m, page);
+    if (page != m->current[class] && page->live > 0)
+        mem__bin_in(m, page, class);
+    else if (page != m->current[class])
+        mem__drop_page(m, page);
+}
+
+/* The sixteenths of a page of lines that nothing is in go back. */
+static void mem__give_lines(struct mem *m, struct mem_page *page) {
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+    const uint64_t *used = mem__lines(page);
+
+    for (unsigned i = 1; i < 16; i++)
+        if (used[i] == 0 && (page->touched >> i & 1) != 0 &&
+            madvise((char *)page + (size_t)i * MEM_SYSTEM, MEM_SYSTEM,
+                    MADV_DONTNEED) == 0) {
+            page->touched &= (uint16_t)~(1u << i);
+            m->untouched += MEM_SYSTEM;
+        }
+#else
+    (void)m, (void)page;
+#endif
+}
+
+/* Before blocks are moved: if there are few pages of a kind, and it is worth
+ * it, say which of them are to be emptied, and where the last one is cut.
+ * Returns about how many blocks were looked at. */
+static size_t mem_trim_begin(struct mem *m, unsigned kind) {
+    struct mem_page *few[MEM_FEW + 1], *p;
+    size_t live = 0, looked = 1;
+    unsigned n, want, j;
+
+    if (kind < MEM_CLASSES && m->trim[kind] != NULL)
+        mem__uncut(m, m->trim[kind]);
+    n = mem__few(m, kind, few);
+    if (n == 0 || n > MEM_FEW) return looked;
+    for (unsigned i = 0; i < n; i++) {      /* the fullest first */
+        few[i]->doomed = false;
+        live += few[i]->live;
+        for (p = few[j = i]; j > 0 && few[j - 1]->live < p->live; j--)
+            few[j] = few[j - 1];
+        few[j] = p;
+    }
+    if (mem__few_gain(few, n) == 0) return looked;
+    want = mem__want(few[0], live);
+    for (unsigned i = want; i < n; i++) few[i]->doomed = true;
+    if (kind == MEM_CLASSES) return looked;
+    p = m->current[kind];
+    if (want == 0) {            /* the current one, empty: no other is */
+        m->current[kind] = NULL;
+        mem__drop_page(m, p);
+        return looked;
+    }
+    if (p != few[want - 1]) {
+        if (p != NULL && p->live == 0) mem__drop_page(m, p);
+        else if (p != NULL) mem__bin_in(m, p, kind);
+        mem__bin_out(m, few[want - 1], kind);
+        m->current[kind] = few[want - 1];
+    }
+    for (unsigned i = 0; i + 1 < want; i++) live -= few[i]->cap;
+    live += live / 16 + 1;
+    looked += few[want - 1]->cap / 8;
+    if (live < few[want - 1]->cap)
+        mem__cut(m, few[want - 1], (uint32_t)live);
+    return looked;
+}
+
+/* When they have moved: what that made free goes back to the system. */
+static size_t mem_trim_end(struct mem *m, unsigned kind) {
+    struct mem_page *few[MEM_FEW + 1];
+    size_t looked = 1;
+    unsigned n;
+
+    if (kind < MEM_CLASSES && m->trim[kind] != NULL) {
+        looked += m->trim[kind]->cap / 8;
+        mem__uncut(m, m->trim[kind]);
+    }
+    m->sparse[kind] = 0;
+    n = mem__few(m, kind, few);
+    for (unsigned i = 0; n <= MEM_FEW && i < n; i++) {
+        few[i]->doomed = false;
+        if (kind == MEM_CLASSES) mem__give_lines(m, few[i]);
+        else if (few[i]->stale) mem__give_tail(m, few[i]);
+    }
+    return looked;
 }
 
 /* Could n more bytes be had?  Asks the system where the arena would. */

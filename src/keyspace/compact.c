@@ -12,8 +12,8 @@
  * second place in its skip list.  Nothing holds on to one between commands.
  * While a snapshot is taken nothing is moved.
  *
- * Of large collections a few segments are done each time one is met; the
- * segment of keys that they are in is gone through again for the next few.
+ * Large collections are gone through a segment at a time before it is the turn
+ * of the next key.
  * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
  * block by block.  Not moved are groups of readers and namespaces.
  *
@@ -21,7 +21,7 @@
  */
 enum {
     COMPACT_SLACK = 512 << 10,  /* bytes an arena may keep beyond a 16th */
-    COMPACT_DEEP = 4,           /* segments of a large collection a visit */
+    COMPACT_ALL = 4 << 20,      /* and all of them together */
     COMPACT_ROW = 32,           /* nodes of a list or a stream a visit */
     COMPACT_NODES = 4096        /* of them at most */
 };
@@ -33,24 +33,38 @@ struct compact {
     size_t seen;
 };
 
-/* Begin a pass, if it is worth it; called a few times a second. */
+static size_t compact__apart(size_t a, size_t b) {
+    return a > b ? a - b : b - a;
+}
+
+/* Begin a pass, if it is worth it; called once a second. */
 static void compact_look(struct shard *s) {
+    size_t slack = size_min(COMPACT_SLACK, COMPACT_ALL / s->ks->nshards);
+    size_t gain, active = mem_active(&s->mem);
     struct mem *m = &s->mem;
-    size_t gain;
 
     if (s->compacting || s->walk != NULL) return;
-    if (mem_active(m) < m->used + m->used / 16 + COMPACT_SLACK) {
+    if (s->lazy != NULL || s->gone != NULL) return;     /* more is to go */
+    if (active < m->used + m->used / 16 + slack) {
         s->compact_rest = 0;
         return;
     }
+    /* as when it was last found not to be */
+    if (compact__apart(m->used, s->compact_saw_used) +
+        compact__apart(active, s->compact_saw_active) < slack / 4)
+        return;
+    s->compact_saw_used = m->used;
+    s->compact_saw_active = active;
     gain = mem_survey(m);
     /* much has gone since then */
     if (m->used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
-    if (gain < m->used / 32 + COMPACT_SLACK / 2) return;
+    if (gain < m->used / 32 + slack / 2) return;
     /* what the last pass could not give back, another will not */
     if (gain < s->compact_rest + s->compact_rest / 4) return;
     s->compacting = true;
-    s->compact_space = s->compact_seg = s->compact_deep = 0;
+    s->compact_kind = 0;
+    s->compact_space = s->compact_seg = s->compact_line = 0;
+    s->compact_slot = s->compact_deep = 0;
 }
 
 static void *compact__item(void *ctx, void *p) {
@@ -65,7 +79,7 @@ static void *compact__item(void *ctx, void *p) {
     if (to == NULL) return it;
     memcpy(to, it, n);
     if (c->order != NULL) skip_replace(c->order, item_score(it), to);
-    mem_drop(m, it, n);
+    mem_leave(m, it, n);
     return to;
 }
 
@@ -86,23 +100,21 @@ static void compact__row(struct compact *c, struct big *b, size_t nodes) {
 /* A part of a large collection that is a table. */
 static void compact__table(struct compact *c, struct big *b) {
     struct table *t = big_table(b);
-    uint32_t first = c->s->compact_deep * COMPACT_DEEP, end;
+    uint32_t i = c->s->compact_deep;
 
-    if (t->nsegs == 0 || first >= t->nsegs) return;
+    if (i >= t->nsegs) return;
     if (b->shape == SHAPE_HASH_TABLE && ((struct big_hash *)b)->due != NULL)
         return;
-    end = (uint32_t)size_min(first + COMPACT_DEEP, t->nsegs);
     c->order = NULL;
     if (b->shape == SHAPE_ZSET_SKIP) {
         c->order = &((struct big_zset *)b)->order;
         skip_compact(c->order, &c->s->mem,
-                     (size_t)((double)c->order->len * first / t->nsegs),
-                     end == t->nsegs ? c->order->len :
-                         (size_t)((double)c->order->len * end / t->nsegs));
+                     (size_t)((double)c->order->len * i / t->nsegs),
+                     i + 1 == t->nsegs ? c->order->len :
+                         (size_t)((double)c->order->len * (i + 1) / t->nsegs));
     }
-    for (uint32_t i = first; i < end; i++)
-        table_move(t, &c->s->mem, i, compact__item, c);
-    if (end < t->nsegs) c->more = true;
+    table_move_all(t, &c->s->mem, i, compact__item, c);
+    if (i + 1 < t->nsegs) c->more = true;
 }
 
 /* A part of a large collection; its head, if that has moved. */
@@ -115,7 +127,7 @@ static struct big *compact__big(struct compact *c, struct big *b) {
     if (c->s->compact_deep == 0 && mem_sparse(m, b, n) &&
         (to = mem_try(m, n)) != NULL) {
         memcpy(to, b, n);
-        mem_drop(m, b, n);
+        mem_leave(m, b, n);
         b = to;
     }
     if (b->shape == SHAPE_LIST_QUICK)
@@ -139,7 +151,7 @@ static void *compact__entry(void *ctx, void *p) {
     to = mem_try(m, n);
     if (to == NULL) return e;
     memcpy(to, e, n);
-    mem_drop(m, e, n);
+    mem_leave(m, e, n);
     return to;
 }
 
@@ -150,32 +162,50 @@ static void compact__end(struct shard *s) {
     s->compact_used = s->mem.used;
 }
 
-/* A slice of a pass: about `budget` items, in whole segments. */
-static void compact_step(struct shard *s, size_t budget) {
-    struct compact c = { .s = s };
-
-    if (s->walk != NULL) {
-        s->compacting = false;
-        return;
-    }
-    while (c.seen < budget && s->compact_space < s->ids) {
+/* Go on through the keys.  Where they change meanwhile, one may be met twice,
+ * or not at all: the next pass is for that. */
+static void compact__move(struct shard *s, struct compact *c, size_t budget) {
+    for (; c->seen < budget && s->compact_space < s->ids; c->seen++) {
         struct space *sp = s->by_id[s->compact_space];
 
         if (sp == NULL || s->compact_seg >= sp->keys.nsegs) {
             s->compact_space++;
-            s->compact_seg = s->compact_deep = 0;
-            c.seen++;
+            s->compact_seg = s->compact_line = 0;
+            s->compact_slot = s->compact_deep = 0;
             continue;
         }
-        c.more = false;
-        c.seen += table_move(&sp->keys, &s->mem, s->compact_seg,
-                             compact__entry, &c);
-        if (c.more) {
-            s->compact_deep++;
-        } else {
-            s->compact_deep = 0;
-            s->compact_seg++;
+        if (s->compact_line == 0 && s->compact_slot == 0)
+            table_move_lines(&sp->keys, &s->mem, s->compact_seg);
+        c->more = false;
+        if (table_move(&sp->keys, &s->mem, s->compact_seg, s->compact_line,
+                       s->compact_slot, compact__entry, c)) {
+            s->compact_deep = c->more ? s->compact_deep + 1 : 0;
+            s->compact_slot += !c->more;
+            continue;
         }
+        s->compact_slot = s->compact_deep = 0;
+        if (++s->compact_line < table_lines(&sp->keys, s->compact_seg))
+            continue;
+        s->compact_line = 0;
+        s->compact_seg++;
     }
-    if (s->compact_space >= s->ids) compact__end(s);
+}
+
+/* A slice of a pass: about `budget` items.  First it is
+ * said of each kind of block what is to move, at last what that made free is
+ * given back; that alone when a snapshot has begun. */
+static void compact_step(struct shard *s, size_t budget) {
+    struct compact c = { .s = s };
+
+    while (c.seen < budget && s->compact_kind < MEM_KINDS && s->walk == NULL)
+        c.seen += mem_trim_begin(&s->mem, s->compact_kind++);
+    if (s->walk == NULL && s->compact_kind >= MEM_KINDS)
+        compact__move(s, &c, budget);
+    if (s->walk == NULL &&
+        (s->compact_kind < MEM_KINDS || s->compact_space < s->ids))
+        return;
+    if (s->compact_kind < MEM_KINDS) s->compact_kind = MEM_KINDS;
+    while (c.seen < budget && s->compact_kind < 2 * MEM_KINDS)
+        c.seen += mem_trim_end(&s->mem, s->compact_kind++ - MEM_KINDS);
+    if (s->compact_kind == 2 * MEM_KINDS) compact__end(s);
 }

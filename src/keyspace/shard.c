@@ -190,7 +190,9 @@ struct shard {
     struct buf reads;           /* ear: hashes and spaces to be swept */
     struct walk *walk;          /* snapshot in progress, or NULL */
     bool compacting;            /* see compact: a pass goes on, and where */
-    uint32_t compact_space, compact_seg, compact_deep;
+    uint32_t compact_kind, compact_space, compact_seg, compact_line;
+    uint32_t compact_slot, compact_deep;
+    size_t compact_saw_used, compact_saw_active;    /* when last surveyed */
     size_t compact_rest;        /* bytes the last one could not give back */
     size_t compact_used;        /* bytes in use when it ended */
 };
@@ -225,6 +227,8 @@ struct keyspace {
     struct tenant *tenant_slots[TENANT_SLOTS];
     pthread_mutex_t tenants_lock;   /* a leaf; of what tenants sum up */
     struct snapshot *snapshot;  /* being taken, or NULL */
+    atomic_uint lowered;        /* counts up when a limit may be lower: what is
+                                   beyond is evicted, see shard_shed */
 };
 
 /* Who touches the keyspace and when: part of every command's call. */

@@ -14,7 +14,9 @@
 
 enum {
     LOOP_ACCEPT = 64,           /* connections accepted in a turn */
-    LOOP_STEP = 400,            /* entries of background work in a turn */
+    LOOP_STEP = 100,            /* entries of background work between looks */
+    LOOP_STEP_US = 150,         /* at the clock, and for how long a turn */
+    LOOP_SHED = 16,             /* keys that a lower limit evicts likewise */
     LOOP_SWEEP_US = 5000,       /* between looks for idle ones */
     LOOP_COMPLAIN_US = 10000000 /* between lines on accept's failures */
 };
@@ -257,7 +259,7 @@ static void loop__second(struct loop *l) {
         shard_lock(s);
         if (s->reads.n > 0) shard_sweep_read(&w, s);
         mem_refill(&s->mem);
-        compact_look(s);
+        if ((i + l->ticks) % hz == 0) compact_look(s);
         shard_unlock(s);
         settle_shard(lane, s);
     }
@@ -281,26 +283,43 @@ static void loop__second(struct loop *l) {
     }
 }
 
-/* A slice of background work for the shards this loop looks after. */
-static void loop__upkeep(struct loop *l) {
-    struct kvns *k = l->k;
-    struct work w = { .ks = &k->ks, .now = l->lane->clock.wall_ms };
-    int64_t begun = l->lane->clock.mono_us;
+/* Work on a shard until it is done or the time has come; settles what that
+ * leads to.  True: there is more. */
+static bool loop__work_on(struct loop *l, struct shard *s, unsigned shed,
+                          int64_t until) {
+    struct work w = { .ks = &l->k->ks, .now = l->lane->clock.wall_ms };
+    bool more, sheds = false;
 
-    l->busy = false;
-    for (uint32_t i = l->lane->id; i < k->ks.nshards; i += k->nloops) {
-        uint32_t at = (i + l->step_at) % k->ks.nshards;
-        struct shard *s = k->ks.shards + at;
-
-        if (at % k->nloops != l->lane->id) s = k->ks.shards + i;
+    do {
         shard_lock(s);
-        if (s->wheel != NULL || s->walk != NULL || shard_has_work(s))
-            l->busy = shard_step(&w, s, LOOP_STEP) || l->busy;
+        more = (s->wheel != NULL || s->walk != NULL || shard_has_work(s)) &&
+               shard_step(&w, s, LOOP_STEP);
+        /* as much of each shard */
+        if (UNLIKELY(shed != l->shed) && !sheds)
+            sheds = shard_shed(&w, s, LOOP_SHED);
         shard_unlock(s);
         settle_shard(l->lane, s);
-        if (l->busy && clock_mono_ns() / 1000 - begun > 200) break;
+    } while (more && clock_mono_ns() / 1000 < until);
+    return more || sheds;
+}
+
+/* A slice of background work for the shards this loop looks after: one after
+ * the other, each turn from the next one on. */
+static void loop__upkeep(struct loop *l) {
+    struct kvns *k = l->k;
+    unsigned shed = atomic_load_explicit(&k->ks.lowered, memory_order_relaxed);
+    uint32_t own = (k->ks.nshards + k->nloops - 1 - l->lane->id) / k->nloops;
+    int64_t until = l->lane->clock.mono_us + LOOP_STEP_US;
+
+    l->busy = false;
+    for (uint32_t i = 0; i < own; i++) {
+        uint32_t at = (i + l->step_at) % own * k->nloops + l->lane->id;
+
+        l->busy = loop__work_on(l, k->ks.shards + at, shed, until) || l->busy;
+        if (l->busy && clock_mono_ns() / 1000 >= until) break;
     }
-    l->step_at += k->nloops;
+    l->step_at++;
+    if (!l->busy) l->shed = shed;
 }
 
 /* Once round: wait up to timeout_ms (-1: for ever) for something to do, and do

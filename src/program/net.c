@@ -80,6 +80,7 @@ struct loop {
     uint32_t next_lane;         /* whose the next connection will be */
     uint32_t step_at;           /* shard whose turn it is for upkeep */
     bool busy;                  /* background work is waiting */
+    unsigned shed;              /* which lowering of limits is dealt with */
     bool parks;                 /* may have threads to park clients with */
     struct park park;
     struct webs *webs;          /* HTTP, or NULL */

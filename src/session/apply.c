@@ -145,6 +145,7 @@ static void apply_tenant(struct kvns *k, struct tenant *t) {
             space_settle(&k->ks, sp);
         }
     }
+    atomic_fetch_add(&k->ks.lowered, 1);
 }
 
 /* Let every namespace know the policy that rules it. */
@@ -168,6 +169,7 @@ static void apply_options(struct kvns *k) {
     if (k->ks.opt.policy != had) apply__settle(k);
     for (struct tenant *t = k->ks.tenants; t != NULL; t = t->next)
         apply_tenant(k, t);
+    atomic_fetch_add(&k->ks.lowered, 1);
     /* a share of a batch's time is too coarse for such a threshold */
     if ((slow >= 0 && slow < 1000) || k->opt.latency_monitor_threshold > 0)
         atomic_fetch_or(&k->observed, OBSERVE_ALONE);

@@ -508,7 +508,7 @@ static const struct option option_rows[] = {
     ABSENT("maxmemory-eviction-tenacity", NULL, OPT_SOFT, "10", NULL, "a write waits for exactly what it needs"),
     { "maxmemory-policy", NULL, OPT_ENUM, OPT_RUNTIME | OPT_VIEW, GROUP_MEMORY, AT(eviction_policy), 0, 0, option_words_maxmemory, "noeviction", NULL,
       "eviction-policy in Redis' words" },
-    { "maxmemory-samples", NULL, OPT_INT, OPT_RUNTIME, GROUP_MEMORY, AT(maxmemory_samples), 1, INT32_MAX, NULL, "5", NULL,
+    { "maxmemory-samples", NULL, OPT_INT, OPT_RUNTIME, GROUP_MEMORY, AT(maxmemory_samples), 1, INT32_MAX, NULL, "10", "5",
       "keys looked at for each one evicted" },
     { "memory-limit", "maxmemory", OPT_SIZE, OPT_RUNTIME, GROUP_MEMORY, AT(memory_limit), 0, INT64_MAX, NULL, "1gb", "0",
       "bytes of data, 70% of the host's memory at most; 0: that much (--redis: no limit)" },

@@ -843,7 +843,7 @@ static void quick_compact(struct quick *q, struct mem *m, size_t i,
         else q->head = to;
         if (to->next != NULL) to->next->prev = to;
         else q->tail = to;
-        mem_drop(m, node, n);
+        mem_leave(m, node, n);
         node = to;
     }
 }

@@ -851,7 +851,7 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
             for (uint32_t i = 0; i < x->lanes; i++) way[i]->to = to;
             if (to->link[0].to != NULL) to->link[0].to->back = to;
             else s->tail = to;
-            mem_drop(m, x, n);
+            mem_leave(m, x, n);
             x = to;
         }
         for (uint32_t i = 0; i < x->lanes; i++) way[i] = x->link + i;

@@ -736,7 +736,7 @@ static void stream_compact(struct stream *s, struct mem *m, size_t i,
             if (to == NULL) return;
             memcpy(to, node, n);
             slot->node = to;
-            mem_drop(m, node, n);
+            mem_leave(m, node, n);
         }
 }
 

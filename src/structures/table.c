@@ -34,6 +34,8 @@
 enum {
     TABLE_PER_SEG = 410,        /* mean items a segment; split beyond */
     TABLE_LINE = 64,            /* bytes of a line */
+    TABLE_SAMPLE = 24,          /* slots drawn together */
+    TABLE_ALL = 64,             /* so few items are drawn all */
     TABLE_FAR = 64,             /* lines from home that look like an attack */
     TABLE_SCAN_DEPTH = 20,      /* bits of hash order in a cursor */
     TABLE_SCAN_PARTS = 1024     /* parts of a segment in a cursor */
@@ -614,6 +616,59 @@ static void *table_random(const struct table *t, struct rand *r,
     }
 }
 
+/* The item in a slot, with its place in at, or NULL where there is none. */
+static inline void *table__at(const struct table *t, uint32_t seg,
+                              uint32_t slot, struct table_at *at) {
+    struct table_seg *s = table__seg(t, seg);
+    uint32_t line = slot / TABLE_SLOTS;
+
+    if (line >= s->nlines) return NULL;
+    at->seg = s;
+    at->line = s->lines + line;
+    at->slot = slot % TABLE_SLOTS;
+    at->tag = table__tag(at->line, at->slot);
+    at->left = s->nlines - 1;
+    return table__ptr(at->line, at->slot);
+}
+
+/* All items of a table that has no more than TABLE_ALL, else some drawn
+ * uniformly: their places; returns how many.  Slots are drawn until one is
+ * used, all at once, so that the cache misses of many overlap. */
+static unsigned table_sample(const struct table *t, struct rand *r,
+                             struct table_at at[TABLE_ALL]) {
+    uint32_t seg[TABLE_SAMPLE], slot[TABLE_SAMPLE];
+    uint64_t slots = (uint64_t)t->max_lines * TABLE_SLOTS;
+    unsigned n = 0, draws = TABLE_SAMPLE;
+    void *p;
+
+    if (t->nsegs == 1 && t->count <= TABLE_ALL) {
+        for (uint32_t i = 0; i < slots && n < t->count; i++)
+            if (table__at(t, 0, i, at + n) != NULL) n++;
+        return n;
+    }
+    if (t->nsegs == 0) return 0;
+    for (unsigned i = 0; i < draws; i++) {
+        uint64_t x = rand_next(r);
+
+        seg[i] = (uint32_t)((x >> 32) * t->nsegs >> 32);
+        slot[i] = (uint32_t)((x & UINT32_MAX) * slots >> 32);
+        PREFETCH(table__seg(t, seg[i]));
+    }
+    for (unsigned i = 0; i < draws; i++) {
+        const struct table_seg *s = table__seg(t, seg[i]);
+
+        if (slot[i] / TABLE_SLOTS < s->nlines)
+            PREFETCH(s->lines + slot[i] / TABLE_SLOTS);
+    }
+    for (unsigned i = 0; i < draws; i++) {
+        p = table__at(t, seg[i], slot[i], at + n);
+        if (p == NULL) continue;
+        PREFETCH(p);
+        n++;
+    }
+    return n;
+}
+
 static uint32_t table__reverse(uint32_t v) {
     v = (v >> 1 & 0x55555555) | (v & 0x55555555) << 1;
     v = (v >> 2 & 0x33333333) | (v & 0x33333333) << 2;
@@ -701,61 +756,86 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
     return ((d == 0 ? 0 : r >> (32 - d)) | (uint32_t)1 << d) << 10 | next;
 }
 
-/* Let the items of segment i be elsewhere: move(ctx, item) says where, the
- * same place as a rule.  Its lines move too where that helps the arena.
- * Returns how many items there are. */
-static size_t table_move(struct table *t, struct mem *m, uint32_t i,
-                         void *(*move)(void *ctx, void *item), void *ctx) {
+/* How many lines segment i has. */
+static inline uint32_t table_lines(const struct table *t, uint32_t i) {
+    return table__seg(t, i)->nlines;
+}
+
+/* Let the lines of segment i be elsewhere where that helps the arena. */
+static void table_move_lines(struct table *t, struct mem *m, uint32_t i) {
     struct table_seg *s = table__seg(t, i);
     size_t bytes = (size_t)s->nlines * TABLE_LINE;
     struct table_line *to;
 
-    if (bytes <= MEM_LINES_SMALL && mem_sparse(m, s->lines, bytes) &&
-        (to = mem_lines_try(m, bytes)) != NULL) {
-        memcpy(to, s->lines, bytes);
-        mem_lines_drop(m, s->lines, bytes);
-        s->lines = to;
-    }
+    if (!mem_lines_sparse(m, s->lines, bytes)) return;
+    to = mem_lines_try(m, bytes);
+    if (to == NULL) return;
+    memcpy(to, s->lines, bytes);
+    mem_lines_leave(m, s->lines, bytes);
+    s->lines = to;
+}
+
+/* Let an item be elsewhere, that in slot k of line j of segment i if there is
+ * one: move(ctx, item) says where, the same place as a rule.  False: there is
+ * none in that line from there on, or no such line.  Moves count up. */
+static bool table_move(struct table *t, struct mem *m, uint32_t i, uint32_t j,
+                       unsigned k, void *(*move)(void *ctx, void *item),
+                       void *ctx) {
+    struct table_seg *s = table__seg(t, i);
+    struct table_line *l = s->lines + j;
+    void *p, *to;
+
+    if (j >= s->nlines || k == TABLE_SLOTS) return false;
+    if (k == 0 && j + 1 < s->nlines)
+        for (unsigned n = 0; n < TABLE_SLOTS; n++)
+            PREFETCH(table__ptr(l + 1, n));
+    p = table__ptr(l, k);
+    if (p == NULL) return false;        /* the used slots come first */
+    to = move(ctx, p);
     m->moves++;
-    for (uint32_t j = 0; j < s->nlines; j++) {
-        struct table_line *l = s->lines + j;
+    table__set(l, k, to, table__tag(l, k));
+    return true;
+}
 
-        if (j + 1 < s->nlines)
-            for (unsigned k = 0; k < TABLE_SLOTS; k++)
-                if (table__ptr(l + 1, k) != NULL)
-                    PREFETCH(table__ptr(l + 1, k));
-        for (unsigned k = 0; k < TABLE_SLOTS; k++) {
-            void *p = table__ptr(l, k);
+/* The same for all items of a segment.  Returns how many there are. */
+static size_t table_move_all(struct table *t, struct mem *m, uint32_t i,
+                             void *(*move)(void *ctx, void *item), void *ctx) {
+    struct table_seg *s = table__seg(t, i);
 
-            if (p == NULL) break;       /* the used slots come first */
-            table__set(l, k, move(ctx, p), table__tag(l, k));
-        }
-    }
+    table_move_lines(t, m, i);
+    for (uint32_t j = 0; j < s->nlines; j++)
+        for (unsigned k = 0; table_move(t, m, i, j, k, move, ctx);) k++;
     return s->count;
 }
 
 /* Hand all items to drop(ctx, item) and forget them, at most about `budget`
- * of them a call.  True when the table is empty and its memory gone.  The
- * table must not be searched in between. */
+ * of them a call, in whole lines.  True when the table is empty and its memory
+ * gone.  The table must not be searched in between. */
 static bool table_free_step(struct table *t, struct mem *m, size_t *budget,
                             void (*drop)(void *ctx, void *item), void *ctx) {
     while (t->nsegs > 0) {
         struct table_seg *s = table__seg(t, t->nsegs - 1);
 
-        if (*budget == 0) return false;
-        for (uint32_t j = 0; j < s->nlines; j++) {
+        for (uint32_t j = 0; j < s->nlines && s->count > 0; j++) {
+            struct table_line *l = s->lines + j;
+
             if (j + 1 < s->nlines)
                 for (unsigned i = 0; i < TABLE_SLOTS; i++)
-                    PREFETCH(table__ptr(s->lines + j + 1, i));
+                    PREFETCH(table__ptr(l + 1, i));
             for (unsigned i = 0; i < TABLE_SLOTS; i++) {
-                void *p = table__ptr(s->lines + j, i);
+                void *p = table__ptr(l, i);
 
                 if (p == NULL) break;
+                if (i == 0 && *budget == 0) return false;
+                table__clear(l, i);
+                s->count--;
+                t->count--;
+                *budget -= *budget > 0;
                 drop(ctx, p);
             }
         }
-        *budget -= size_min(*budget, s->count + 1);
-        t->count -= s->count;
+        if (*budget == 0) return false;
+        *budget -= 1;
         mem_lines_drop(m, s->lines, (size_t)s->nlines * TABLE_LINE);
         if (t->nsegs > 2) {
             t->nsegs--;

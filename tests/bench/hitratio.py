@@ -3,13 +3,19 @@
 against redis-server.
 
     hitratio.py [--keys 1000000] [--requests 6000000] [--servers kvns,redis]
-                [--half-lives 3600] [--samples 5]
+                [--half-lives 3600,0] [--samples 5,10] [--drift 0.1]
 
 A read-through cache: GET, and SET what was not there.  Keys follow a Zipf
 distribution (0.99); all of them would take ten times the limit.  The second
 half of the requests counts.  The oracle is our policy lru without sampling,
 given as many keys as kvns held.  Then, what a write costs: CPU of the server
-for each SET of a new key, with and without an eviction for it.
+for each SET of a new key, with and without an eviction for it; and the median
+of such writes in process, without sockets (see evictions.c).
+
+Several half-lives and numbers of samples are tried one with the other.
+--drift lets that share of the keys change places ten times, so that what was
+popular is so no more: then it matters that hits age, in the time that the
+requests take, which is shown.
 """
 
 import argparse
@@ -19,9 +25,12 @@ import heapq
 import itertools
 import random
 import socket
+import subprocess
+import time
 
 from common import Server, cpu_ns, kvns_binary, pin, save, shutil, table
 from harness.resp import Raw, encode
+from harness.server import build
 
 VALUE = b"v" * 180
 HIT = b"$180\r\n" + VALUE + b"\r\n"
@@ -33,16 +42,23 @@ def key(i):
     return b"key:%012d" % i
 
 
-def zipf(n, count, seed):
-    """Numbers below n, 0.99; the popular ones lie anywhere."""
+def zipf(n, count, seed, drift=0.0):
+    """Numbers below n, 0.99; the popular ones lie anywhere, and ten times
+    some of them elsewhere than before."""
     rnd = random.Random(seed)
     total = list(itertools.accumulate(1.0 / (i + 1) ** 0.99
                                       for i in range(n)))
     names = list(range(n))
     rnd.shuffle(names)
-    top = total[-1]
-    return array.array("I", (names[bisect.bisect(total, rnd.random() * top)]
-                             for _ in range(count)))
+    top, out = total[-1], array.array("I")
+    for _ in range(10):
+        out.extend(names[bisect.bisect(total, rnd.random() * top)]
+                   for _ in range(count // 10))
+        moved = [i for i in range(n) if rnd.random() < drift]
+        for i, name in zip(moved, rnd.sample([names[i] for i in moved],
+                                             len(moved))):
+            names[i] = name
+    return out
 
 
 class Cache:
@@ -127,11 +143,13 @@ def oracle(trace, room, frequency):
 def servers(args, limit):
     if "kvns" in args.servers:
         for policy in args.policies.split(","):
-            for half in args.half_lives.split(","):
-                yield "kvns %s, half-life %s" % (policy, half), Server(
+            for half, samples in itertools.product(
+                    args.half_lives.split(","), args.samples.split(",")):
+                yield ("kvns %s, half-life %s, samples %s" % (
+                    policy, half, samples)), Server(
                     kvns_binary(), args.config, memory_limit=limit,
                     eviction_policy=policy, hits_half_life=half,
-                    KVNS_MAXMEMORY_SAMPLES=args.samples)
+                    KVNS_MAXMEMORY_SAMPLES=samples)
     path = shutil.which("redis-server")
     if "redis" in args.servers and path:
         for policy in ("allkeys-lru", "allkeys-lfu"):
@@ -160,17 +178,20 @@ def main():
     p.add_argument("--half-lives", default="3600")
     p.add_argument("--samples", default="5")
     p.add_argument("--config", default="classic")
+    p.add_argument("--drift", type=float, default=0)
     p.add_argument("--seed", type=int, default=1)
     args = p.parse_args()
     limit = args.keys * (16 + len(VALUE)) // 10
-    trace = zipf(args.keys, args.requests, args.seed)
+    trace = zipf(args.keys, args.requests, args.seed, args.drift)
     rows = [["cache of %d MB" % (limit >> 20), "hits", "keys",
-             "SET ns", "with eviction"]]
+             "SET ns", "with eviction", "seconds"]]
     out, room = [], 0
     for name, server in servers(args, limit):
         server.start()
         pin(server.pid, 0)
+        begun = time.monotonic()
         ratio = play(server.address, trace)
+        took = time.monotonic() - begun
         with Raw(server.address) as raw:
             held = raw.call("DBSIZE")[1]
             full = write_cost(server, 2 * args.keys)
@@ -179,20 +200,29 @@ def main():
             free = write_cost(server, 4 * args.keys)
         room = room or held
         rows.append([name, "%.2f %%" % (100 * ratio), str(held),
-                     "%.0f" % free, "%.0f" % full])
+                     "%.0f" % free, "%.0f" % full, "%.0f" % took])
         out.append({"name": name, "ratio": ratio, "keys": held,
+                    "seconds": took,
                     "set_ns": free, "set_evicting_ns": full})
         print(rows[-1], flush=True)
         server.stop()
         server.discard()
     for name, frequency in (("oracle lru", 1), ("oracle allkeys-lru", 0)):
         ratio = oracle(trace, room, frequency)
-        rows.append([name, "%.2f %%" % (100 * ratio), str(room), "", ""])
+        rows.append([name, "%.2f %%" % (100 * ratio), str(room), "", "", ""])
         out.append({"name": name, "ratio": ratio, "keys": room})
     print()
     table(rows)
+    print()
+    writes = []
+    for policy in args.policies.split(",") if "kvns" in args.servers else []:
+        got = subprocess.run([build("evictions"), policy], text=True,
+                             check=True, capture_output=True).stdout.split()
+        writes.append([policy, got[1], got[2], got[5], got[6]])
+    table([["ns for a SET, 100 MB", "median", "99 %", "evicting", "99 %"]] +
+          writes)
     save("hitratio.json", {"limit": limit, "requests": args.requests,
-                           "rows": out})
+                           "rows": out, "writes": writes})
 
 
 if __name__ == "__main__":

@@ -286,3 +286,86 @@ def test_ear_a_write_after_the_read_cancels(raw):
     left = {int(k[4:]) for k in call(c, "KEYS", "ear/*")}
     assert left == {i for i in range(50) if i % 4}
     c.ok("NAMESPACE", "DROP", "ear")
+
+
+def waits_for(c, done, limit=20):
+    """Until it is so, without a write."""
+    end = time.monotonic() + limit
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def used_memory(c):
+    text = call(c, "INFO", "memory")
+    return int(text.split(b"used_memory:")[1].split()[0])
+
+
+def test_a_lower_limit_evicts_by_itself(fresh_server, config_name):
+    """The largest namespaces give, in each shard; nobody writes."""
+    # of several loops one may have been there alone, with its shards
+    together = config_name != "shards7x2"
+    s = fresh_server(["--redis"], memory_limit="64mb",
+                     eviction_policy="allkeys-lru")
+    with s.raw() as c:
+        for i in range(3000):
+            c.ok("SET", "big/%d" % i, VALUE[:1000])
+            if i < 1000:
+                c.ok("SET", "k%d" % i, VALUE[:1000])
+            if i < 100:
+                c.ok("SET", "small/%d" % i, VALUE[:1000])
+        before = used_memory(c)
+        c.ok("CONFIG", "SET", "maxmemory", before // 2)
+        waits_for(c, lambda: used_memory(c) <= before // 2)
+        time.sleep(0.05)
+        assert used_memory(c) > before * 4 // 10
+        if together:
+            assert info(c, "small")["keys"] == 100
+            assert info(c, "default")["keys"] > 400
+        # with nobody else to give, the smaller ones do, each as it is largest
+        c.ok("CONFIG", "SET", "maxmemory", 60000)
+        waits_for(c, lambda: used_memory(c) <= 60000)
+        assert info(c, "small")["evictions"] > 0
+
+
+def test_a_lower_limit_of_a_namespace(fresh_server):
+    s = fresh_server(["--redis"], eviction_policy="lru")
+    with s.raw() as c:
+        c.ok("NAMESPACE", "POLICY", "full", "none")
+        for ns in ("a", "b", "full", "ttl"):
+            for i in range(500):
+                c.ok("SET", "%s/%d" % (ns, i), VALUE[:1000])
+        for ns in ("a", "full"):
+            c.ok("NAMESPACE", "LIMIT", ns, "100kb")
+        waits_for(c, lambda: info(c, "a")["bytes"] <= 100 * 1024)
+        assert info(c, "b")["keys"] == info(c, "full")["keys"] == 500
+        # what may not go stays, and is not waited for
+        c.ok("NAMESPACE", "POLICY", "ttl", "volatile-ttl")
+        for i in range(100):
+            assert call(c, "EXPIRE", "ttl/%d" % i, 1000) == 1
+        c.ok("NAMESPACE", "LIMIT", "ttl", "1kb")
+        waits_for(c, lambda: info(c, "ttl")["keys"] <= 400)
+        assert info(c, "ttl")["expiring"] == 0
+        # and goes when its policy says so
+        c.ok("NAMESPACE", "POLICY", "full", "lru")
+        waits_for(c, lambda: info(c, "full")["bytes"] <= 100 * 1024)
+        c.ok("CONFIG", "SET", "ns-limits", "b:50kb")
+        waits_for(c, lambda: info(c, "b")["bytes"] <= 50 * 1024)
+
+
+def test_a_lower_limit_as_in_redis(redis_server, fresh_server):
+    """Keys go without a further write, and as many as must."""
+    left = []
+    for s in (redis_server, fresh_server(["--redis"])):
+        with s.raw() as c:
+            c.ok("FLUSHALL")
+            c.ok("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+            for i in range(4000):
+                c.ok("SET", "k%d" % i, VALUE[:1000])
+            used = used_memory(c)
+            c.ok("CONFIG", "SET", "maxmemory", used - 2000 * 1000)
+            waits_for(c, lambda: used_memory(c) <= used - 2000 * 1000)
+            left.append(call(c, "DBSIZE"))
+            assert b"evicted_keys:0" not in call(c, "INFO", "stats")
+            c.ok("CONFIG", "SET", "maxmemory", "0")
+    assert abs(left[0] - left[1]) < 600, left

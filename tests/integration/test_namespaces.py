@@ -281,6 +281,6 @@ def test_limits_and_policies_at_run_time(raw):
     assert info(c, "ns")["policy"] == b"mru"
     assert info(c, "nr")["policy"] == b"allkeys-lru"
     c.ok("CONFIG", "SET", "ns-eviction", "", "ns-limits", "",
-         "maxmemory-policy", "noeviction", "maxmemory-samples", "5")
+         "maxmemory-policy", "noeviction", "maxmemory-samples", "10")
     assert info(c, "ns")["limit"] is None
     assert info(c, "ns")["policy"] == b"none"
