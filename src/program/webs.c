@@ -481,11 +481,6 @@ static int64_t webs_wait(const struct webs *w) {
 static void webs_turn(struct webs *w) { (void)w; }
 static void webs_free(struct webs *w) { (void)w; }
 
-/* NULL: there is no HTTP. */
-static struct webs *webs_new(struct kvns *k, struct lane *lane) {
-    return (void)k, (void)lane, (struct webs *)NULL;
-}
-
 /* False: nobody listens. */
 static bool webs_listen(struct webs *w, int fd) {
     return (void)w, (void)fd, false;

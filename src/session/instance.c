@@ -589,15 +589,6 @@ static const struct command *row_find_sub(const struct kvns *k,
     return instance__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
-/* Clients that wait for data or are held back, on all lanes. */
-static uint64_t instance_blocked(struct kvns *k) {
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < k->nlanes; i++)
-        n += atomic_load(&k->lanes[i].nblocked);
-    return n;
-}
-
 /* Changes to the keyspace since the start. */
 static uint64_t instance_dirty(const struct kvns *k) {
     uint64_t n = 0;

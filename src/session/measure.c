@@ -212,6 +212,7 @@ static void measure_move(struct command_stat *to, struct command_stat *from) {
     measure__clear(from);
 }
 
+#if !defined(KVNS_NO_HTTP)
 /* Add up what all lanes know of a row in one set of counters.  hist:
  * HIST_CLASSES to be filled, or NULL. */
 static struct command_stat measure_set(const struct kvns *k, size_t set,
@@ -224,6 +225,7 @@ static struct command_stat measure_set(const struct kvns *k, size_t set,
             measure__add(&sum, k->lanes[i].sets[set] + row);
     return sum;
 }
+#endif
 
 /* Add up what all lanes know of a row, of any namespace. */
 static struct command_stat measure_row(const struct kvns *k, size_t row,
