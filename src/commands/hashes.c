@@ -283,7 +283,7 @@ static enum outcome cmd_hrandfield(struct call *x) {
     bool values = x->argc == 4 && str_is(x->argv[3], "withvalues");
     const struct entry *e;
     struct keyref ref;
-    int64_t count;
+    int64_t count = 1;
     size_t n;
 
     if (x->argc > 2) {

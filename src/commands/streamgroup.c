@@ -385,7 +385,7 @@ static void streamgroup__list(struct call *x, const struct readers_group *g,
 static enum outcome cmd_xpending(struct call *x) {
     const struct readers_consumer *c = NULL;
     const struct readers_group *g = NULL;
-    struct streamgroup__query q;
+    struct streamgroup__query q = { .consumer = 0 };
     const struct entry *e;
 
     if (x->argc != 3 && (x->argc < 6 || x->argc > 9))

@@ -82,7 +82,7 @@ static bool tracking__differ_or_reply(struct call *x,
     for (size_t i = 0; i < t->nprefixes; i++) {
         struct str a = t->prefixes[i], b = { NULL, 0 };
         const struct track_prefix *p = track_overlap(x->c, a);
-        const char *which = "an existing";
+        const char *which = p != NULL ? "an existing" : NULL;
 
         if (p != NULL) b = track_prefix_name(p);
         for (size_t j = i + 1; p == NULL && j < t->nprefixes; j++) {
@@ -93,7 +93,7 @@ static bool tracking__differ_or_reply(struct call *x,
             which = "another provided";
             break;
         }
-        if (b.p == NULL) continue;
+        if (which == NULL) continue;
         reply_errorf(x->r, "ERR Prefix '%.*s' overlaps with %s prefix '%.*s'. "
                            "Prefixes for a single client must not overlap.",
                      (int)size_min(a.n, 128), a.p, which,

@@ -124,8 +124,9 @@
 #define NEVER(x) ((x) ? (base_fail("never: " #x, __FILE__, __LINE__), 1) : 0)
 #endif
 
-/* Checked only where KVNS_VERIFY is set: for what costs time. */
-#if defined(KVNS_VERIFY)
+/* Checked only where KVNS_VERIFY is set: for what costs time.  Analysers are
+ * told of it as well. */
+#if defined(KVNS_VERIFY) || defined(__clang_analyzer__)
 #define VERIFY(x) KVNS_ASSERT(x)
 #else
 #define VERIFY(x) ((void)0)
@@ -140,13 +141,14 @@ struct str {
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 
 /* Say what is broken and where, and abort. */
-static COLD void base_fail(const char *what, const char *file, int line) {
+static COLD _Noreturn void base_fail(const char *what, const char *file,
+                                     int line) {
     fprintf(stderr, "kvns: broken at %s:%d: %s\n", file, line, what);
     abort();
 }
 
 /* Somebody must have memory and there is none: say so, and abort. */
-static COLD void base_no_memory(void) {
+static COLD _Noreturn void base_no_memory(void) {
     fputs("kvns: out of memory\n", stderr);
     abort();
 }

@@ -935,7 +935,7 @@ static void mem__free_blocks(struct mem_page *page, uint64_t *is_free,
     memset(is_free, 0, MEM_PAGE / 64);
     for (int parked = 0; parked < 2; parked++)
         for (char *p = parked ? page->parked : page->free; p != NULL;
-             memcpy(&p, p, sizeof p)) {
+             memcpy(&p, p, sizeof(char *))) {
             uint32_t i = ((uint32_t)(p - (char *)page) - MEM_HEAD) /
                          page->size;
 

@@ -404,7 +404,7 @@ static struct item *fields__draw(const struct big_hash *h, struct rand *r,
     struct item *it;
 
     i = (size_t)rand_below(r, count);
-    if (i >= plain)
+    if (h->due != NULL && i >= plain)
         return skip_item(skip_at(h->due->order, h->due->n - 1 - (i - plain)));
     do {
         it = table_random(&h->fields, r, &at);

@@ -467,6 +467,7 @@ static void net__carry(struct loop *l) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
+        VERIFY(c != NULL);
         if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
             if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
             net__open_range(l, q);

@@ -791,7 +791,8 @@ static bool options_put_string(struct str *to, struct str a, struct str b) {
     if (b.n != 0) memcpy(p + a.n, b.p, b.n);
     p[n] = '\0';
     if (to->n != 0) free((char *)to->p);
-    *to = str_of(p, n);
+    to->p = p;
+    to->n = n;
     return true;
 }
 

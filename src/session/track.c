@@ -795,7 +795,7 @@ static struct tracker *track__new(struct track_hub *h, struct client *c) {
     t->lane = c->lane;
     t->bound = c->bound != NULL;
     t->scope_n = (uint32_t)c->bound_n;
-    if (c->bound_n > 0) memcpy(t->scope, c->bound, c->bound_n);
+    if (c->bound != NULL) memcpy(t->scope, c->bound, c->bound_n);
     t->next = h->trackers;
     if (h->trackers != NULL) h->trackers->prev = t;
     h->trackers = t;

@@ -830,10 +830,11 @@ static bool skip_replace_item(struct skip *s, double score,
  * a rank from `from` on, below `end`. */
 static void skip_compact(struct skip *s, struct mem *m, size_t from,
                          size_t end) {
-    struct skip_link *link = s->link, *way[SKIP_LANES] = { link };
+    struct skip_link *link = s->link, *way[SKIP_LANES];
     struct skip_block *x;
     size_t rank = 0;
 
+    for (int lane = 0; lane < SKIP_LANES; lane++) way[lane] = link + lane;
     for (int lane = s->lanes - 1; lane >= 0; lane--) {
         while (link[lane].to != NULL && rank + link[lane].span < from) {
             rank += link[lane].span;
@@ -845,6 +846,7 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
         struct skip_block *to = NULL;
         size_t n = skip__size(x->lanes);
 
+        KVNS_ASSERT((int)x->lanes <= s->lanes);
         if (mem_sparse(m, x, n)) to = mem_try(m, n);
         if (to != NULL) {
             memcpy(to, x, n);

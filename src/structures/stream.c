@@ -1000,6 +1000,7 @@ static size_t stream_radix_nodes(const struct stream *s) {
 
         is = stream__slot(at).id;
         c = stream__common(was, is);
+        KVNS_ASSERT(c >= 0 && depth < 16);
         /* the forks below end with the key before */
         while (fork[depth] > c) {
             if (below > fork[depth] + 1) n++;

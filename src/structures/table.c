@@ -741,6 +741,7 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
     if (next <= part) next = part + 1;
     if (next > TABLE_SCAN_PARTS) next = TABLE_SCAN_PARTS;
     depth = table__depth(t, i);
+    KVNS_ASSERT(depth >= d && depth - d < 32);
     for (uint32_t k = 0; k < (uint32_t)1 << (depth - d); k++) {
         uint32_t rr = r | (depth == 0 ? 0 : k << (32 - depth) % 32);
 
@@ -748,7 +749,6 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
                         part << 6, next << 6, see, ctx);
     }
     if (next == TABLE_SCAN_PARTS) {
-        next = 0;
         if (d == 0 || (r >> (32 - d)) + 1 == (uint32_t)1 << d) return 0;
         r = (r >> (32 - d)) + 1;
         return (r | (uint32_t)1 << d) << 10;
