@@ -137,8 +137,9 @@
 #define NEVER(x) ((x) ? (base_fail("never: " #x, __FILE__, __LINE__), 1) : 0)
 #endif
 
-/* Checked only where KVNS_VERIFY is set: for what costs time. */
-#if defined(KVNS_VERIFY)
+/* Checked only where KVNS_VERIFY is set: for what costs time.  Analysers are
+ * told of it as well. */
+#if defined(KVNS_VERIFY) || defined(__clang_analyzer__)
 #define VERIFY(x) KVNS_ASSERT(x)
 #else
 #define VERIFY(x) ((void)0)
@@ -153,13 +154,14 @@ struct str {
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 
 /* Say what is broken and where, and abort. */
-static COLD void base_fail(const char *what, const char *file, int line) {
+static COLD _Noreturn void base_fail(const char *what, const char *file,
+                                     int line) {
     fprintf(stderr, "kvns: broken at %s:%d: %s\n", file, line, what);
     abort();
 }
 
 /* Somebody must have memory and there is none: say so, and abort. */
-static COLD void base_no_memory(void) {
+static COLD _Noreturn void base_no_memory(void) {
     fputs("kvns: out of memory\n", stderr);
     abort();
 }
@@ -1460,7 +1462,7 @@ static void mem__free_blocks(struct mem_page *page, uint64_t *is_free,
     memset(is_free, 0, MEM_PAGE / 64);
     for (int parked = 0; parked < 2; parked++)
         for (char *p = parked ? page->parked : page->free; p != NULL;
-             memcpy(&p, p, sizeof p)) {
+             memcpy(&p, p, sizeof(char *))) {
             uint32_t i = ((uint32_t)(p - (char *)page) - MEM_HEAD) /
                          page->size;
 
@@ -4354,6 +4356,7 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
     if (next <= part) next = part + 1;
     if (next > TABLE_SCAN_PARTS) next = TABLE_SCAN_PARTS;
     depth = table__depth(t, i);
+    KVNS_ASSERT(depth >= d && depth - d < 32);
     for (uint32_t k = 0; k < (uint32_t)1 << (depth - d); k++) {
         uint32_t rr = r | (depth == 0 ? 0 : k << (32 - depth) % 32);
 
@@ -4361,7 +4364,6 @@ static uint32_t table_scan(const struct table *t, uint32_t cursor,
                         part << 6, next << 6, see, ctx);
     }
     if (next == TABLE_SCAN_PARTS) {
-        next = 0;
         if (d == 0 || (r >> (32 - d)) + 1 == (uint32_t)1 << d) return 0;
         r = (r >> (32 - d)) + 1;
         return (r | (uint32_t)1 << d) << 10;
@@ -7108,10 +7110,11 @@ static bool skip_replace_item(struct skip *s, double score,
  * a rank from `from` on, below `end`. */
 static void skip_compact(struct skip *s, struct mem *m, size_t from,
                          size_t end) {
-    struct skip_link *link = s->link, *way[SKIP_LANES] = { link };
+    struct skip_link *link = s->link, *way[SKIP_LANES];
     struct skip_block *x;
     size_t rank = 0;
 
+    for (int lane = 0; lane < SKIP_LANES; lane++) way[lane] = link + lane;
     for (int lane = s->lanes - 1; lane >= 0; lane--) {
         while (link[lane].to != NULL && rank + link[lane].span < from) {
             rank += link[lane].span;
@@ -7123,6 +7126,7 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
         struct skip_block *to = NULL;
         size_t n = skip__size(x->lanes);
 
+        KVNS_ASSERT((int)x->lanes <= s->lanes);
         if (mem_sparse(m, x, n)) to = mem_try(m, n);
         if (to != NULL) {
             memcpy(to, x, n);
@@ -10766,6 +10770,7 @@ static size_t stream_radix_nodes(const struct stream *s) {
 
         is = stream__slot(at).id;
         c = stream__common(was, is);
+        KVNS_ASSERT(c >= 0 && depth < 16);
         /* the forks below end with the key before */
         while (fork[depth] > c) {
             if (below > fork[depth] + 1) n++;
@@ -18216,7 +18221,7 @@ static struct item *fields__draw(const struct big_hash *h, struct rand *r,
     struct item *it;
 
     i = (size_t)rand_below(r, count);
-    if (i >= plain)
+    if (h->due != NULL && i >= plain)
         return skip_item(skip_at(h->due->order, h->due->n - 1 - (i - plain)));
     do {
         it = table_random(&h->fields, r, &at);
@@ -23370,7 +23375,8 @@ static bool options_put_string(struct str *to, struct str a, struct str b) {
     if (b.n != 0) memcpy(p + a.n, b.p, b.n);
     p[n] = '\0';
     if (to->n != 0) free((char *)to->p);
-    *to = str_of(p, n);
+    to->p = p;
+    to->n = n;
     return true;
 }
 
@@ -26178,15 +26184,6 @@ static const struct command *row_find_sub(const struct kvns *k,
     return instance__find(k, str_of(name, n + 1 + sub.n), ROW_SUB);
 }
 
-/* Clients that wait for data or are held back, on all lanes. */
-static uint64_t instance_blocked(struct kvns *k) {
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < k->nlanes; i++)
-        n += atomic_load(&k->lanes[i].nblocked);
-    return n;
-}
-
 /* Changes to the keyspace since the start. */
 static uint64_t instance_dirty(const struct kvns *k) {
     uint64_t n = 0;
@@ -28588,6 +28585,7 @@ static void measure_move(struct command_stat *to, struct command_stat *from) {
     measure__clear(from);
 }
 
+#if !defined(KVNS_NO_HTTP)
 /* Add up what all lanes know of a row in one set of counters.  hist:
  * HIST_CLASSES to be filled, or NULL. */
 static struct command_stat measure_set(const struct kvns *k, size_t set,
@@ -28600,6 +28598,7 @@ static struct command_stat measure_set(const struct kvns *k, size_t set,
             measure__add(&sum, k->lanes[i].sets[set] + row);
     return sum;
 }
+#endif
 
 /* Add up what all lanes know of a row, of any namespace. */
 static struct command_stat measure_row(const struct kvns *k, size_t row,
@@ -30575,7 +30574,7 @@ static struct tracker *track__new(struct track_hub *h, struct client *c) {
     t->lane = c->lane;
     t->bound = c->bound != NULL;
     t->scope_n = (uint32_t)c->bound_n;
-    if (c->bound_n > 0) memcpy(t->scope, c->bound, c->bound_n);
+    if (c->bound != NULL) memcpy(t->scope, c->bound, c->bound_n);
     t->next = h->trackers;
     if (h->trackers != NULL) h->trackers->prev = t;
     h->trackers = t;
@@ -35434,7 +35433,7 @@ static enum outcome cmd_hrandfield(struct call *x) {
     bool values = x->argc == 4 && str_is(x->argv[3], "withvalues");
     const struct entry *e;
     struct keyref ref;
-    int64_t count;
+    int64_t count = 1;
     size_t n;
 
     if (x->argc > 2) {
@@ -39974,7 +39973,7 @@ static void streamgroup__list(struct call *x, const struct readers_group *g,
 static enum outcome cmd_xpending(struct call *x) {
     const struct readers_consumer *c = NULL;
     const struct readers_group *g = NULL;
-    struct streamgroup__query q;
+    struct streamgroup__query q = { .consumer = 0 };
     const struct entry *e;
 
     if (x->argc != 3 && (x->argc < 6 || x->argc > 9))
@@ -42717,7 +42716,7 @@ static bool tracking__differ_or_reply(struct call *x,
     for (size_t i = 0; i < t->nprefixes; i++) {
         struct str a = t->prefixes[i], b = { NULL, 0 };
         const struct track_prefix *p = track_overlap(x->c, a);
-        const char *which = "an existing";
+        const char *which = p != NULL ? "an existing" : NULL;
 
         if (p != NULL) b = track_prefix_name(p);
         for (size_t j = i + 1; p == NULL && j < t->nprefixes; j++) {
@@ -42728,7 +42727,7 @@ static bool tracking__differ_or_reply(struct call *x,
             which = "another provided";
             break;
         }
-        if (b.p == NULL) continue;
+        if (which == NULL) continue;
         reply_errorf(x->r, "ERR Prefix '%.*s' overlaps with %s prefix '%.*s'. "
                            "Prefixes for a single client must not overlap.",
                      (int)size_min(a.n, 128), a.p, which,
@@ -48619,6 +48618,15 @@ static const struct {
     { METRIC_SPACE_COMMANDS, offsetof(struct name, tally.commands) },
 };
 
+/* Clients that wait for data or are held back, on all lanes. */
+static uint64_t metrics__blocked(struct kvns *k) {
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < k->nlanes; i++)
+        n += atomic_load(&k->lanes[i].nblocked);
+    return n;
+}
+
 static void metrics__namespaces(const struct names *m, struct buf *b) {
     for (size_t i = 0; i < ROWS(metrics_by_name); i++) {
         enum metric metric = metrics_by_name[i].metric;
@@ -48776,7 +48784,7 @@ static void metrics__keys(const struct kvns *k, const struct info_sums *s,
 static void metrics__clients(struct kvns *k, const struct info_sums *s,
                              struct buf *b) {
     metric_one(b, METRIC_CLIENTS, atomic_load(&k->nclients));
-    metric_one(b, METRIC_BLOCKED, instance_blocked(k));
+    metric_one(b, METRIC_BLOCKED, metrics__blocked(k));
     metric_one(b, METRIC_MAX_CLIENTS, (uint64_t)k->opt.max_clients);
     metric_one(b, METRIC_ACCEPTED, s->accepted);
     metric_one(b, METRIC_REFUSED, s->refused);
@@ -50068,11 +50076,6 @@ static int64_t webs_wait(const struct webs *w) {
 static void webs_turn(struct webs *w) { (void)w; }
 static void webs_free(struct webs *w) { (void)w; }
 
-/* NULL: there is no HTTP. */
-static struct webs *webs_new(struct kvns *k, struct lane *lane) {
-    return (void)k, (void)lane, (struct webs *)NULL;
-}
-
 /* False: nobody listens. */
 static bool webs_listen(struct webs *w, int fd) {
     return (void)w, (void)fd, false;
@@ -50550,6 +50553,7 @@ static void net__carry(struct loop *l) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
+        VERIFY(c != NULL);
         if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
             if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
             net__open_range(l, q);
