@@ -5,7 +5,7 @@
  * a string grow by is bounded, too, and room for it is asked for first.
  *
  * floor 6 - uses: base num bits entry shard door bytes reply instance arg
- *   string
+ *    string
  */
 
 static const char bit__bad_offset[] =

@@ -3,8 +3,8 @@
  * The options themselves know how they are read and written; here they meet
  * their readers.
  *
- * floor 6 - uses: base glob buf log shard reply options option config instance
- *   world apply measure labels arg help
+ * floor 6 - uses: base glob buf log shard reply options option config
+ *    instance world apply measure labels arg help
  */
 /* What a bound client may ask for: what applications look at, and nothing
  * that names a path, an address, a secret or another namespace. */

@@ -4,7 +4,7 @@
  * long as it likes.
  *
  * floor 6 - uses: base mem buf log table entry shard save door bytes reply
- *   options instance saver loader arg help key snapshot info digest
+ *    options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * among the arguments.
  *
  * floor 6 - uses: base num pack skip geohash entry shard door ranks pairs
- *   reply instance arg zrange
+ *    reply instance arg zrange
  */
 
 /* Which command a search is of. */

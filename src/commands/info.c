@@ -3,8 +3,9 @@
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base mem clock buf host table entry shard big walk resp reply
- *   options option instance client measure pubsub track arg key namespace
+ * floor 6 - uses: base mem clock buf host table entry shard big walk resp
+ *    reply options option instance client measure pubsub track arg key
+ *    namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */

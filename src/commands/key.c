@@ -8,7 +8,7 @@
  * count and empty that and nothing else.
  *
  * floor 6 - uses: base num table entry shard due door copy upkeep reply
- *   options instance arg help
+ *    options instance arg help
  */
 
 /* Look at a key without using it. */

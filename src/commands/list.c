@@ -1,7 +1,7 @@
 /* ==== list - commands on lists =============================================
  *
  * floor 6 - uses: base num buf pack quick entry shard door lists reply
- *   instance arg
+ *    instance arg
  */
 
 enum { LIST_RUN = 64 };         /* elements answered at once */

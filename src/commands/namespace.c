@@ -8,7 +8,7 @@
  * in slices, see upkeep.  What changes settings runs with every lane at rest.
  *
  * floor 6 - uses: base hash num glob buf table shard reply option instance
- *   users world apply client arg help key
+ *    users world apply client arg help key
  */
 
 /* Is this the name of a namespace?  Answers where not. */

@@ -5,7 +5,7 @@
  * modules.
  *
  * floor 6 - uses: base clock rand num buf log reply instance world saver
- *   client arg help
+ *    client arg help
  */
 static enum outcome cmd_time(struct call *x) {
     int64_t us = clock_wall_us();

@@ -4,7 +4,7 @@
  * behind it; redis-server takes ours and we take its.
  *
  * floor 6 - uses: base buf rdb rdb_file entry shard save door load reply
- *   instance saver arg
+ *    instance saver arg
  */
 /* Is there a file for snapshots? */
 static bool snapshot_path_or_reply(struct call *x) {

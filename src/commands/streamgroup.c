@@ -5,7 +5,7 @@
  * memory for a copy, a command may stop half way; what it did so far stays.
  *
  * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
- *   instance arg help streams
+ *    instance arg help streams
  */
 #if !defined(KVNS_NO_STREAMS)
 

@@ -1,7 +1,7 @@
 /* ==== streaminfo - XINFO ===================================================
  *
  * floor 6 - uses: base ids readers stream entry reply instance arg help
- *   streams streamgroup
+ *    streams streamgroup
  */
 #if !defined(KVNS_NO_STREAMS)
 static void streaminfo__name(struct reply *r, const char *name) {

@@ -7,7 +7,7 @@
  * there is none.
  *
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
- *   waiters arg streams streamgroup
+ *    waiters arg streams streamgroup
  */
 #if !defined(KVNS_NO_STREAMS)
 enum { STREAMREAD_WOKEN = 1000 };   /* entries for one that waited, if it did

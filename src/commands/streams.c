@@ -4,7 +4,7 @@
  * and entries as replies.
  *
  * floor 6 - uses: base mem num pack ids stream entry shard big door reply
- *   instance arg
+ *    instance arg
  */
 #if !defined(KVNS_NO_STREAMS)
 enum { STREAMS_ID_ROOM = 2 * NUM_UINT_ROOM + 1 };

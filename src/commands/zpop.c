@@ -1,7 +1,7 @@
 /* ==== zpop - commands that take the ends of sorted sets ====================
  *
  * floor 6 - uses: base num pack entry shard door ranks reply instance waiters
- *   arg lots
+ *    arg lots
  */
 
 /* A pop as asked for. */

@@ -6,7 +6,7 @@
  * options given beforehand.
  *
  * floor 6 - uses: base num pack skip entry shard door ranks pairs reply
- *   instance arg zset
+ *    instance arg zset
  */
 enum zrange_by { ZRANGE_ANY, ZRANGE_RANK, ZRANGE_SCORE, ZRANGE_LEX };
 

@@ -5,7 +5,7 @@
  * several keys zstore's.
  *
  * floor 6 - uses: base rand num table pack item sample entry shard big door
- *   ranks reply instance arg scanner lots
+ *    ranks reply instance arg scanner lots
  */
 
 /* ZADD and ZINCRBY, whose arguments may hold options as well. */

@@ -6,7 +6,7 @@
  * is depends on it.
  *
  * floor 6 - uses: base num pack entry shard door members ranks pairs reply
- *   instance arg zset zrange
+ *    instance arg zset zrange
  */
 enum zstore_op { ZSTORE_UNION, ZSTORE_INTER, ZSTORE_DIFF };
 

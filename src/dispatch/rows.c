@@ -6,10 +6,9 @@
  *
  * floor 7 - uses: base options option instance string lcs bit pf key scan
  *    list listblock hashes fieldttl set zset zrange zpop zstore geo sort
- *    streams streamgroup
- *    streamread streaminfo channels snapshot sync namespace connection
- *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
- *    tx
+ *    streams streamgroup streamread streaminfo channels snapshot sync
+ *    namespace connection clientcmd trackcmd configcmd commandcmd acl info
+ *    observe debug server tx
  */
 enum { ROWS_WHY = 192 };       /* bytes of what is wrong with names */
 

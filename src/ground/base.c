@@ -28,7 +28,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -108,10 +107,9 @@
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Our own mistake: stop at once rather than go on with broken data.  Where
- * size counts the line has to say enough. */
+ * size counts the line of kvns.c has to say enough. */
 #if defined(__OPTIMIZE_SIZE__)
-#define KVNS_ASSERT(x) \
-    ((x) ? (void)0 : base_fail("assertion", __FILE__, __LINE__))
+#define KVNS_ASSERT(x) ((x) ? (void)0 : base_fail_at(__LINE__))
 #else
 #define KVNS_ASSERT(x) \
     ((x) ? (void)0 : base_fail(#x, __FILE__, __LINE__))
@@ -145,6 +143,11 @@ static COLD _Noreturn void base_fail(const char *what, const char *file,
                                      int line) {
     fprintf(stderr, "kvns: broken at %s:%d: %s\n", file, line, what);
     abort();
+}
+
+/* The same with less to say. */
+TESTED_ONLY static COLD _Noreturn void base_fail_at(int line) {
+    base_fail("assertion", "kvns.c", line);
 }
 
 /* Somebody must have memory and there is none: say so, and abort. */

@@ -15,8 +15,8 @@
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip order
- *    rdb rdb_items entry shard big due stream_rdb door fields
+ * floor 3 - uses: base mem hash num buf table pack item intset quick skip
+ *    order rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */

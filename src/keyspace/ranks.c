@@ -13,7 +13,7 @@
  * the snapshot's rule that an old item is put aside before it changes.
  *
  * floor 3 - uses: base mem rand num table pack item skip entry shard big walk
- *   door
+ *    door
  */
 enum {
     RANKS_NX = 1,               /* only new members */

@@ -7,8 +7,8 @@
  * Packs and intsets are copied as they are; what Redis 7.0 has no packed form
  * for (a set's pack) goes out element by element.
  *
- * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
- *   stream_rdb
+ * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard
+ *    big stream_rdb
  */
 
 #define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */

@@ -13,7 +13,7 @@
  * they have, however much the others are over an equal share.
  *
  * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *   fields compact
+ *    fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */

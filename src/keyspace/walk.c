@@ -38,7 +38,8 @@
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
  *
- * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb save
+ * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb
+ *    save
  */
 enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */

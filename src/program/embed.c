@@ -9,8 +9,7 @@
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance
- *    world saver loader client measure watch admit exec loop listen
- *    instances
+ *    world saver loader client measure watch admit exec loop listen instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */

@@ -85,23 +85,39 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
     return true;
 }
 
+/* Find the number of a group of /etc/group, which is read here because
+ * getgrnam costs a static program 4 kB.  False: there is none. */
+static bool listen__group(struct str name, int64_t *gid) {
+    FILE *f = fopen("/etc/group", "r");
+    bool found = false, begins = true;
+    char line[1024];
+
+    if (f == NULL) return false;
+    while (!found && fgets(line, sizeof line, f) != NULL) {
+        struct str rest = str_c(line);
+        bool is_it = begins && str_eq(str_take(&rest, ':'), name);
+
+        begins = strchr(line, '\n') != NULL;
+        str_take(&rest, ':');           /* the password */
+        found = is_it && num_parse_int(str_take(&rest, ':'), gid);
+    }
+    fclose(f);
+    return found;
+}
+
 /* Give the socket at path to a group, by name or number.  False: said why. */
 static bool listen__chown(const char *path, struct str group) {
-    char name[64];
-    struct group *g;
     int64_t gid;
 
-    snprintf(name, sizeof name, "%.*s", (int)group.n, group.p);
-    g = getgrnam(name);
-    if (g != NULL) gid = (int64_t)g->gr_gid;
-    else if (!num_parse_int(group, &gid) || gid < 0) {
-        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%s'\n",
-                name);
+    if (!listen__group(group, &gid) && !num_parse_int(group, &gid)) gid = -1;
+    if (gid < 0 || gid > UINT32_MAX) {
+        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%.*s'\n",
+                (int)group.n, group.p);
         return false;
     }
     if (chown(path, (uid_t)-1, (gid_t)gid) == 0) return true;
-    fprintf(stderr, "kvns: cannot give %s to the group '%s': %s\n", path,
-            name, strerror(errno));
+    fprintf(stderr, "kvns: cannot give %s to the group '%.*s': %s\n", path,
+            (int)group.n, group.p, strerror(errno));
     return false;
 }
 

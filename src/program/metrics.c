@@ -3,8 +3,8 @@
  * One page in the text format, version 0.0.4.  What lanes count is added up
  * with the world at rest; namespaces are walked before that, see names.
  *
- * floor 8 - uses: base clock buf host shard instance world measure info metric
- *   names
+ * floor 8 - uses: base clock buf host shard instance world measure info
+ *    metric names
  */
 #if !defined(KVNS_NO_HTTP)
 /* ---- namespaces ---------------------------------------------------------- */

@@ -9,17 +9,19 @@
  * written as JSON has them; what is left to escape is done here, and < as
  * well, so that nobody takes the answer for something to be rendered.
  *
- * floor 8 - uses: base clock buf shard option instance world measure slow info
- *   names page
+ * floor 8 - uses: base clock buf lzf shard option instance world measure slow
+ *    info names page
  */
 #if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
 enum { STATUS_SLOW = 16 };      /* slow commands shown */
 
 /* Write the page.  False: no memory. */
 static bool status_page(struct buf *b) {
-    for (size_t i = 0; i < ROWS(page_pieces); i++)
-        buf_put_str(b, str_c(page_pieces[i]));
-    return !b->failed;
+    char *to = buf_room(b, PAGE_BYTES);
+
+    if (to == NULL) return false;
+    b->n += lzf_unpack(page_packed, sizeof page_packed, to, PAGE_BYTES);
+    return true;
 }
 
 static void status__name(struct buf *b, struct str label) {

@@ -22,8 +22,8 @@
  *
  * KVNS_NO_HTTP leaves all of it out, KVNS_NO_PAGE the status page.
  *
- * floor 8 - uses: base clock buf http options instance client names
- *   metrics status
+ * floor 8 - uses: base clock buf http options instance client names metrics
+ *    status
  */
 #if !defined(KVNS_NO_HTTP)
 enum {

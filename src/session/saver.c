@@ -20,7 +20,7 @@
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
  * floor 5 - uses: base clock rand buf files log crc rdb shard walk upkeep
- *   option instance users
+ *    option instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */

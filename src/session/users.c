@@ -18,7 +18,7 @@
  * The list is changed with the world at rest, and read by anybody.
  *
  * floor 5 - uses: base rand num buf sha256 shard options option config
- *   instance
+ *    instance
  */
 enum {
     USERS_ROUNDS = 4096,

@@ -23,11 +23,11 @@ enum how { MINUS, NOTHING, CODE, AFTER };
     X(connect, MINUS) X(fchmod, MINUS) X(fchown, MINUS) X(fcntl, MINUS)      \
     X(fflush, MINUS) X(fopen, NOTHING) X(fstat, MINUS) X(fsync, MINUS)       \
     X(getaddrinfo, CODE) X(getcwd, NOTHING) X(getentropy, MINUS)             \
-    X(getgrnam, NOTHING) X(getpeername, MINUS) X(getrlimit, MINUS)           \
-    X(getrusage, MINUS) X(getsockname, MINUS) X(getsockopt, MINUS)           \
-    X(listen, MINUS) X(lseek, MINUS) X(lstat, MINUS) X(madvise, MINUS)       \
-    X(mkdir, MINUS) X(mmap, MINUS) X(munmap, MINUS) X(nanosleep, MINUS)      \
-    X(open, MINUS) X(opendir, NOTHING) X(pipe, MINUS) X(poll, MINUS)         \
+    X(getpeername, MINUS) X(getrlimit, MINUS) X(getrusage, MINUS)            \
+    X(getsockname, MINUS) X(getsockopt, MINUS) X(listen, MINUS)              \
+    X(lseek, MINUS) X(lstat, MINUS) X(madvise, MINUS) X(mkdir, MINUS)        \
+    X(mmap, MINUS) X(munmap, MINUS) X(nanosleep, MINUS) X(open, MINUS)       \
+    X(opendir, NOTHING) X(pipe, MINUS) X(poll, MINUS)                        \
     X(posix_memalign, CODE) X(pthread_attr_init, CODE)                       \
     X(pthread_attr_setstacksize, CODE) X(pthread_create, CODE)               \
     X(read, MINUS) X(readdir, NOTHING) X(readlink, MINUS) X(recv, MINUS)     \

@@ -41,7 +41,6 @@ ERRORS = {
     "getaddrinfo": [socket.EAI_MEMORY, socket.EAI_AGAIN],
     "getcwd": [E.ENOENT],
     "getentropy": [E.ENOSYS],
-    "getgrnam": [E.EMFILE],
     "getpeername": [E.ENOTCONN],
     "getrlimit": [E.EINVAL],
     "getrusage": [E.EINVAL],
