@@ -41,7 +41,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -121,10 +120,9 @@
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Our own mistake: stop at once rather than go on with broken data.  Where
- * size counts the line has to say enough. */
+ * size counts the line of kvns.c has to say enough. */
 #if defined(__OPTIMIZE_SIZE__)
-#define KVNS_ASSERT(x) \
-    ((x) ? (void)0 : base_fail("assertion", __FILE__, __LINE__))
+#define KVNS_ASSERT(x) ((x) ? (void)0 : base_fail_at(__LINE__))
 #else
 #define KVNS_ASSERT(x) \
     ((x) ? (void)0 : base_fail(#x, __FILE__, __LINE__))
@@ -158,6 +156,11 @@ static COLD _Noreturn void base_fail(const char *what, const char *file,
                                      int line) {
     fprintf(stderr, "kvns: broken at %s:%d: %s\n", file, line, what);
     abort();
+}
+
+/* The same with less to say. */
+TESTED_ONLY static COLD _Noreturn void base_fail_at(int line) {
+    base_fail("assertion", "kvns.c", line);
 }
 
 /* Somebody must have memory and there is none: say so, and abort. */
@@ -15206,8 +15209,8 @@ static bool stream_rdb_load(struct stream *s, struct mem *m,
  * Packs and intsets are copied as they are; what Redis 7.0 has no packed form
  * for (a set's pack) goes out element by element.
  *
- * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard big
- *   stream_rdb
+ * floor 3 - uses: base buf table pack item intset quick crc rdb entry shard
+ *    big stream_rdb
  */
 
 #define SAVE_DUES "kvns-fields" /* the aux field of deadlines of fields */
@@ -15490,7 +15493,8 @@ static void save_payload(struct buf *out, const struct entry *e,
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
  *
- * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb save
+ * floor 3 - uses: base buf table item quick rdb entry shard big stream_rdb
+ *    save
  */
 enum {
     WALK_WHOLE = 16384,         /* larger collections are streamed */
@@ -19013,7 +19017,7 @@ static bool members_store(struct edit *ed, struct members_new *nw) {
  * the snapshot's rule that an old item is put aside before it changes.
  *
  * floor 3 - uses: base mem rand num table pack item skip entry shard big walk
- *   door
+ *    door
  */
 enum {
     RANKS_NX = 1,               /* only new members */
@@ -19822,8 +19826,8 @@ static void pairs_sort(struct pairs *ps) {
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip order
- *    rdb rdb_items entry shard big due stream_rdb door fields
+ * floor 3 - uses: base mem hash num buf table pack item intset quick skip
+ *    order rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
@@ -20843,7 +20847,7 @@ static void compact_step(struct shard *s, size_t budget) {
  * they have, however much the others are over an equal share.
  *
  * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *   fields compact
+ *    fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -26214,7 +26218,7 @@ static uint64_t instance_dirty(const struct kvns *k) {
  * The list is changed with the world at rest, and read by anybody.
  *
  * floor 5 - uses: base rand num buf sha256 shard options option config
- *   instance
+ *    instance
  */
 enum {
     USERS_ROUNDS = 4096,
@@ -26822,7 +26826,7 @@ static int64_t apply_clients(int64_t asked) {
  * rest, and struct persist, belong to those who hold kvns.lock.
  *
  * floor 5 - uses: base clock rand buf files log crc rdb shard walk upkeep
- *   option instance users
+ *    option instance users
  */
 enum {
     SAVER_MOST = 64 << 20,      /* bytes kept of old values, at most */
@@ -32349,7 +32353,7 @@ static const struct command lcs_commands[] = {
  * a string grow by is bounded, too, and room for it is asked for first.
  *
  * floor 6 - uses: base num bits entry shard door bytes reply instance arg
- *   string
+ *    string
  */
 
 static const char bit__bad_offset[] =
@@ -33251,7 +33255,7 @@ static const struct command pf_commands[] = {
  * count and empty that and nothing else.
  *
  * floor 6 - uses: base num table entry shard due door copy upkeep reply
- *   options instance arg help
+ *    options instance arg help
  */
 
 /* Look at a key without using it. */
@@ -34412,7 +34416,7 @@ static const struct command scan_commands[] = {
 /* ==== list - commands on lists =============================================
  *
  * floor 6 - uses: base num buf pack quick entry shard door lists reply
- *   instance arg
+ *    instance arg
  */
 
 enum { LIST_RUN = 64 };         /* elements answered at once */
@@ -36575,7 +36579,7 @@ static const struct command set_commands[] = {
  * several keys zstore's.
  *
  * floor 6 - uses: base rand num table pack item sample entry shard big door
- *   ranks reply instance arg scanner lots
+ *    ranks reply instance arg scanner lots
  */
 
 /* ZADD and ZINCRBY, whose arguments may hold options as well. */
@@ -36981,7 +36985,7 @@ static const struct command zset_commands[] = {
  * options given beforehand.
  *
  * floor 6 - uses: base num pack skip entry shard door ranks pairs reply
- *   instance arg zset
+ *    instance arg zset
  */
 enum zrange_by { ZRANGE_ANY, ZRANGE_RANK, ZRANGE_SCORE, ZRANGE_LEX };
 
@@ -37361,7 +37365,7 @@ static const struct command zrange_commands[] = {
 /* ==== zpop - commands that take the ends of sorted sets ====================
  *
  * floor 6 - uses: base num pack entry shard door ranks reply instance waiters
- *   arg lots
+ *    arg lots
  */
 
 /* A pop as asked for. */
@@ -37566,7 +37570,7 @@ static const struct command zpop_commands[] = {
  * is depends on it.
  *
  * floor 6 - uses: base num pack entry shard door members ranks pairs reply
- *   instance arg zset zrange
+ *    instance arg zset zrange
  */
 enum zstore_op { ZSTORE_UNION, ZSTORE_INTER, ZSTORE_DIFF };
 
@@ -37944,7 +37948,7 @@ static const struct command zstore_commands[] = {
  * among the arguments.
  *
  * floor 6 - uses: base num pack skip geohash entry shard door ranks pairs
- *   reply instance arg zrange
+ *    reply instance arg zrange
  */
 
 /* Which command a search is of. */
@@ -39022,7 +39026,7 @@ static const struct command sort_commands[] = {
  * and entries as replies.
  *
  * floor 6 - uses: base mem num pack ids stream entry shard big door reply
- *   instance arg
+ *    instance arg
  */
 #if !defined(KVNS_NO_STREAMS)
 enum { STREAMS_ID_ROOM = 2 * NUM_UINT_ROOM + 1 };
@@ -39593,7 +39597,7 @@ static const struct command streams_commands[] = {
  * memory for a copy, a command may stop half way; what it did so far stays.
  *
  * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
- *   instance arg help streams
+ *    instance arg help streams
  */
 #if !defined(KVNS_NO_STREAMS)
 
@@ -40284,7 +40288,7 @@ static const struct command streamgroup_commands[] = {
  * there is none.
  *
  * floor 6 - uses: base num ids readers stream entry shard door reply instance
- *   waiters arg streams streamgroup
+ *    waiters arg streams streamgroup
  */
 #if !defined(KVNS_NO_STREAMS)
 enum { STREAMREAD_WOKEN = 1000 };   /* entries for one that waited, if it did
@@ -40664,7 +40668,7 @@ static const struct command streamread_commands[] = {
 /* ==== streaminfo - XINFO ===================================================
  *
  * floor 6 - uses: base ids readers stream entry reply instance arg help
- *   streams streamgroup
+ *    streams streamgroup
  */
 #if !defined(KVNS_NO_STREAMS)
 static void streaminfo__name(struct reply *r, const char *name) {
@@ -41118,7 +41122,7 @@ static const struct command channel_commands[] = {
  * behind it; redis-server takes ours and we take its.
  *
  * floor 6 - uses: base buf rdb rdb_file entry shard save door load reply
- *   instance saver arg
+ *    instance saver arg
  */
 /* Is there a file for snapshots? */
 static bool snapshot_path_or_reply(struct call *x) {
@@ -41448,7 +41452,7 @@ static const struct command sync_commands[] = {
  * in slices, see upkeep.  What changes settings runs with every lane at rest.
  *
  * floor 6 - uses: base hash num glob buf table shard reply option instance
- *   users world apply client arg help key
+ *    users world apply client arg help key
  */
 
 /* Is this the name of a namespace?  Answers where not. */
@@ -42881,8 +42885,8 @@ static const struct command tracking_commands[] = {
  * The options themselves know how they are read and written; here they meet
  * their readers.
  *
- * floor 6 - uses: base glob buf log shard reply options option config instance
- *   world apply measure labels arg help
+ * floor 6 - uses: base glob buf log shard reply options option config
+ *    instance world apply measure labels arg help
  */
 /* What a bound client may ask for: what applications look at, and nothing
  * that names a path, an address, a secret or another namespace. */
@@ -44339,8 +44343,9 @@ static const struct command acl_commands[] = {
  * Redis' sections and fields, because programs parse them; a field that has
  * no meaning here says what is true, mostly 0.  Runs with every lane at rest.
  *
- * floor 6 - uses: base mem clock buf host table entry shard big walk resp reply
- *   options option instance client measure pubsub track arg key namespace
+ * floor 6 - uses: base mem clock buf host table entry shard big walk resp
+ *    reply options option instance client measure pubsub track arg key
+ *    namespace
  */
 
 /* ---- what there is to be added up ---------------------------------------- */
@@ -45609,7 +45614,7 @@ static enum outcome digest_some(struct call *x) {
  * long as it likes.
  *
  * floor 6 - uses: base mem buf log table entry shard save door bytes reply
- *   options instance saver loader arg help key snapshot info digest
+ *    options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */
@@ -46038,7 +46043,7 @@ static const struct command debug_commands[] = {
  * modules.
  *
  * floor 6 - uses: base clock rand num buf log reply instance world saver
- *   client arg help
+ *    client arg help
  */
 static enum outcome cmd_time(struct call *x) {
     int64_t us = clock_wall_us();
@@ -47622,10 +47627,9 @@ static const struct command tx_commands[] = {
  *
  * floor 7 - uses: base options option instance string lcs bit pf key scan
  *    list listblock hashes fieldttl set zset zrange zpop zstore geo sort
- *    streams streamgroup
- *    streamread streaminfo channels snapshot sync namespace connection
- *    clientcmd trackcmd configcmd commandcmd acl info observe debug server
- *    tx
+ *    streams streamgroup streamread streaminfo channels snapshot sync
+ *    namespace connection clientcmd trackcmd configcmd commandcmd acl info
+ *    observe debug server tx
  */
 enum { ROWS_WHY = 192 };       /* bytes of what is wrong with names */
 
@@ -48595,8 +48599,8 @@ static inline bool names_shows(const struct names *m, const struct name *t) {
  * One page in the text format, version 0.0.4.  What lanes count is added up
  * with the world at rest; namespaces are walked before that, see names.
  *
- * floor 8 - uses: base clock buf host shard instance world measure info metric
- *   names
+ * floor 8 - uses: base clock buf host shard instance world measure info
+ *    metric names
  */
 #if !defined(KVNS_NO_HTTP)
 /* ---- namespaces ---------------------------------------------------------- */
@@ -48893,529 +48897,614 @@ static bool metrics_page(struct names *m, struct lane *l, struct buf *b) {
 /* ---- begin program/page.c ------------------------------------------- */
 /* ==== page - the status page, as page.html has it ==========================
  *
- * Made by `make amalgamation`: change page.html, not this.
+ * Packed with LZF; made by `make amalgamation`: change page.html, not this.
  *
  * floor 8 - uses: -
  */
 #if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
-static const char *const page_pieces[] = {
-    "<!doctype html>\n"
-    "<html lang=\"en\">\n"
-    "<head>\n"
-    "<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale="
-    "1\">\n"
-    "<meta name=\"color-scheme\" content=\"light dark\">\n"
-    "<title>kvns</title>\n"
-    "<link rel=\"icon\" href=\"data:,\">\n"
-    "<style>\n"
-    ":root {\n"
-    "--page: #f6f7f9; --card: #fff; --line: #dfe3e8; --text: #1b2733;\n"
-    "--dim: #566472; --mark: #0b62c4; --soft: #dcebfd; --good: #0a6b3d;\n"
-    "--warn: #8a5a00; --bad: #b3261e; --track: #e6eaef;\n"
-    "}\n"
-    "@media (prefers-color-scheme: dark) {\n"
-    ":root {\n"
-    "--page: #11161c; --card: #1a2129; --line: #303a45; --text: #e6ebf0;\n"
-    "--dim: #9fadba; --mark: #6cb2ff; --soft: #1c3450; --good: #5fd49a;\n"
-    "--warn: #f0b94d; --bad: #ff8a80; --track: #2a333d;\n"
-    "}\n"
-    "}\n"
-    "* { box-sizing: border-box; }\n"
-    "body {\n"
-    "margin: 0; background: var(--page); color: var(--text);\n"
-    "font: 15px/1.45 system-ui, -apple-system, \"Segoe UI\", Roboto,\n"
-    "\"Liberation Sans\", sans-serif;\n"
-    "}\n"
-    ".skip { position: absolute; left: -99em; }\n"
-    ".skip:focus { left: 8px; top: 8px; padding: 6px 10px; z-index: 2;\n"
-    "background: var(--card); }\n"
-    "header, main { max-width: 1180px; margin: 0 auto; padding: 0 20px; }\n"
-    "header { display: flex; flex-wrap: wrap; gap: 4px 14px;\n"
-    "align-items: baseline; padding-top: 18px; padding-bottom: 6px; }\n"
-    "h1 { font-size: 24px; margin: 0; letter-spacing: -.02em; }\n"
-    "h2 { font-size: 16px; margin: 0; }\n"
-    ".dim, small { color: var(--dim); }\n"
-    "#state { margin-left: auto; font-weight: 600; display: flex; gap: 7p"
-    "x;\n"
-    "align-items: center; }\n"
-    "#state::before { content: \"\"; width: 9px; height: 9px; border-radi"
-    "us: 50%;\n"
-    "background: currentColor; }\n"
-    ".good { color: var(--good); } .warn { color: var(--warn); }\n"
-    ".bad { color: var(--bad); }\n"
-    ".cards { display: grid; gap: 12px; margin: 10px 0 12px; padding: 0;\n"
-    "grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }\n"
-    ".card { background: var(--card); border: 1px solid var(--line);\n"
-    "border-radius: 10px; padding: 13px 15px; min-width: 0; }\n"
-    ".card h2 { font-size: 13px; font-weight: 600; color: var(--dim); }\n"
-    ".big { font-size: 29px; font-weight: 650; letter-spacing: -.02em;\n"
-    "line-height: 1.25; font-variant-numeric: tabular-nums; }\n"
-    ".sub { font-size: 13px; color: var(--dim); min-height: 1.45em;\n"
-    "font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }\n"
-    ".bar { height: 7px; border-radius: 4px; background: var(--track);\n"
-    "overflow: hidden; margin: 7px 0 5px; }\n"
-    ".bar i { display: block; height: 100%; width: 0; background: var(--m"
-    "ark); }\n"
-    ".bar.full i { background: var(--bad); }\n"
-    "svg { display: block; }\n"
-    "svg path.l { fill: none; stroke: var(--mark); stroke-width: 1.5;\n"
-    "vector-effect: non-scaling-stroke; stroke-linejoin: round; }\n"
-    "svg path.a { fill: var(--soft); }\n"
-    ".wide svg { width: 100%; height: 46px; }\n"
-    "td svg { width: 104px; height: 22px; }\n"
-    "section { margin: 0 0 14px; }\n"
-    ".tools { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items:"
-    " center;\n"
-    "margin-bottom: 8px; }\n"
-    ".tools label { margin-left: auto; font-size: 13px; color: var(--dim)"
-    "; }\n"
-    "input { font: inherit; color: inherit; background: var(--page);\n"
-    "border: 1px solid var(--dim); border-radius: 7px; padding: 5px 9px;\n"
-    "width: 15em; max-width: 100%; margin-left: 6px; }\n"
-    ".scroll { overflow-x: auto; }\n"
-    "table { border-collapse: collapse; width: 100%; font-size: 14px; }\n"
-    "th, td { padding: 5px 9px; text-align: right; white-space: nowrap;\n"
-    "border-bottom: 1px solid var(--line);\n"
-    "font-variant-numeric: tabular-nums; }\n"
-    "tbody tr:last-child td, tbody tr:last-child th { border-bottom: 0; }\n"
-    "th:first-child, td:first-child { text-align: left; padding-left: 2px"
-    "; }\n"
-    "tbody th { font-weight: 500; max-width: 22em; overflow: hidden;\n"
-    "text-overflow: ellipsis; }\n"
-    "thead th { color: var(--dim); font-weight: 600; font-size: 13px; }\n"
-    "th button { all: unset; cursor: pointer; }\n"
-    "th button:hover { color: var(--text); text-decoration: underline; }\n"
-    ":focus-visible, th button:focus-visible { outline: 2px solid var(--m"
-    "ark);\n"
-    "outline-offset: 2px; border-radius: 3px; }\n"
-    "th[aria-sort] button::after { content: \" \\2195\"; opacity: .35; }\n"
-    "th[aria-sort=ascending] button::after { content: \" \\2191\"; opacit"
-    "y: 1; }\n",
-    "th[aria-sort=descending] button::after { content: \" \\2193\"; opaci"
-    "ty: 1; }\n"
-    ".pair { display: grid; gap: 12px; align-items: start;\n"
-    "grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }\n"
-    "td .bar { width: 84px; margin: 0 0 0 auto; }\n"
-    "footer { color: var(--dim); font-size: 13px; padding: 2px 0 26px; }\n"
-    "a { color: var(--mark); }\n"
-    "@media (max-width: 560px) {\n"
-    "header, main { padding-left: 12px; padding-right: 12px; }\n"
-    ".cards { grid-template-columns: 1fr 1fr; gap: 8px; }\n"
-    ".cards .wide, .cards .card:last-child { grid-column: 1 / -1; }\n"
-    ".card { padding: 10px 11px; } .big { font-size: 23px; }\n"
-    ".tools label { margin-left: 0; width: 100%; }\n"
-    "input { width: 100%; margin: 3px 0 0; }\n"
-    ".pair { grid-template-columns: minmax(0, 1fr); }\n"
-    "#state { margin-left: 0; width: 100%; }\n"
-    "}\n"
-    "</style>\n"
-    "</head>\n"
-    "<body>\n"
-    "<a class=\"skip\" href=\"#spaces\">To the namespaces</a>\n"
-    "<header>\n"
-    "<h1>kvns</h1><span class=\"dim\" id=\"about\"></span>\n"
-    "<span id=\"state\" class=\"dim\" role=\"status\">connecting</span>\n"
-    "</header>\n"
-    "<main>\n"
-    "<div class=\"cards\">\n"
-    "<div class=\"card wide\"><h2>Operations per second</h2>\n"
-    "<div class=\"big\" id=\"ops\">-</div><div id=\"opsline\"></div>\n"
-    "<div class=\"sub\" id=\"opssub\"></div></div>\n"
-    "<div class=\"card\"><h2>Latency, median</h2><div class=\"big\" id=\""
-    "p50\">-</div>\n"
-    "<div class=\"sub\" id=\"tail\"></div><div class=\"sub\" id=\"worst\""
-    "></div></div>\n"
-    "<div class=\"card\"><h2>Hit ratio</h2><div class=\"big\" id=\"hit\">"
-    "-</div>\n"
-    "<div class=\"sub\" id=\"hits\"></div><div class=\"sub\" id=\"gone\">"
-    "</div></div>\n"
-    "<div class=\"card\"><h2>Memory</h2><div class=\"big\" id=\"used\">-<"
-    "/div>\n"
-    "<div class=\"bar\" id=\"membar\" role=\"meter\" aria-label=\"Memory "
-    "of the limit\"\n"
-    "aria-valuemin=\"0\" aria-valuemax=\"100\" aria-valuenow=\"0\"><i></i"
-    "></div>\n"
-    "<div class=\"sub\" id=\"limit\"></div><div class=\"sub\" id=\"rss\">"
-    "</div></div>\n"
-    "<div class=\"card\"><h2>Clients</h2><div class=\"big\" id=\"clients"
-    "\">-</div>\n"
-    "<div class=\"sub\" id=\"clientsub\"></div><div class=\"sub\" id=\"ne"
-    "t\"></div></div>\n"
-    "<div class=\"card\"><h2>Snapshot</h2><div class=\"big\" id=\"snap\">"
-    "-</div>\n"
-    "<div class=\"bar\" id=\"snapbar\" hidden role=\"meter\"\n"
-    "aria-label=\"Progress\" aria-valuemin=\"0\" aria-valuemax=\"100\"\n"
-    "aria-valuenow=\"0\"><i></i></div>\n"
-    "<div class=\"sub\" id=\"snapsub\"></div><div class=\"sub\" id=\"work"
-    "\"></div></div>\n"
-    "</div>\n"
-    "<section class=\"card\" id=\"spaces\" aria-labelledby=\"spacesh\" ta"
-    "bindex=\"-1\">\n"
-    "<div class=\"tools\"><h2 id=\"spacesh\">Namespaces</h2>\n"
-    "<span class=\"dim\" id=\"count\"></span>\n"
-    "<label>Search<input id=\"search\" type=\"search\" autocomplete=\"off"
-    "\"\n"
-    "spellcheck=\"false\"></label></div>\n"
-    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby"
-    "=\"spacesh\">\n"
-    "<table id=\"ns\"><thead><tr></tr></thead><tbody></tbody></table></di"
-    "v>\n"
-    "</section>\n"
-    "<div class=\"pair\">\n"
-    "<section class=\"card\"><div class=\"tools\"><h2 id=\"busyh\">Comman"
-    "ds</h2>\n"
-    "<span class=\"dim\">busiest now</span></div><div class=\"scroll\" ta"
-    "bindex=\"0\"\n"
-    "role=\"region\" aria-labelledby=\"busyh\"><table id=\"busy\"><thead>"
-    "<tr>\n"
-    "<th scope=\"col\">Command</th><th scope=\"col\">Per second</th>\n"
-    "<th scope=\"col\">Mean</th><th scope=\"col\">Calls</th></tr></thead>\n"
-    "<tbody></tbody></table></div></section>\n"
-    "<section class=\"card\"><div class=\"tools\"><h2 id=\"slowh\">Slow c"
-    "ommands</h2>\n"
-    "<span class=\"dim\" id=\"slowsub\"></span></div><div class=\"scroll"
-    "\" tabindex=\"0\"\n"
-    "role=\"region\" aria-labelledby=\"slowh\"><table id=\"slow\"><thead>"
-    "<tr>\n"
-    "<th scope=\"col\">Command</th><th scope=\"col\">Took</th>\n"
-    "<th scope=\"col\">When</th></tr></thead><tbody></tbody></table></div"
-    "></section>\n"
-    "</div>\n"
-    "<footer>Read only, once a second. Prometheus reads\n"
-    "<a href=\"metrics\">/metrics</a>.</footer>\n"
-    "</main>\n"
-    "<script>\n"
-    "'use strict';\n"
-    "const $ = id => document.getElementById(id);\n"
-    "const KEEP = 60, SHOWN = 100;\n"
-    "const spaces = new Map();\n"
-    "let last = null, opsPast = [], sortBy = 'bytes', sortDown = true;\n"
-    "\n"
-    "/* Numbers as people read them. */\n"
-    "const num = n => Math.round(n).toLocaleString('en');\n"
-    "const short = n => n < 10000 \? num(n) : n < 1e6 \? (n / 1e3).toFixe",
-    "d(1) + ' k'\n"
-    ": n < 1e9 \? (n / 1e6).toFixed(2) + ' M' : (n / 1e9).toFixed(2) + ' "
-    "G';\n"
-    "function bytes(n) {\n"
-    "const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];\n"
-    "let i = 0;\n"
-    "while (n >= 1024 && i < 4) { n /= 1024; i++; }\n"
-    "return (i && n < 100 \? n.toFixed(1) : Math.round(n)) + ' ' + units["
-    "i];\n"
-    "}\n"
-    "const took = ns => ns < 1e3 \? Math.round(ns) + ' ns'\n"
-    ": ns < 1e6 \? (ns / 1e3).toFixed(ns < 1e4 \? 1 : 0) + ' \\u00b5s'\n"
-    ": ns < 1e9 \? (ns / 1e6).toFixed(ns < 1e7 \? 1 : 0) + ' ms'\n"
-    ": (ns / 1e9).toFixed(1) + ' s';\n"
-    "function span(s) {\n"
-    "s = Math.max(0, Math.round(s));\n"
-    "if (s < 60) return s + ' s';\n"
-    "if (s < 3600) return Math.floor(s / 60) + ' min';\n"
-    "if (s < 172800) return Math.floor(s / 3600) + ' h '\n"
-    "+ Math.floor(s % 3600 / 60) + ' min';\n"
-    "return Math.floor(s / 86400) + ' days';\n"
-    "}\n"
-    "const percent = x => (x * 100).toFixed(x < 1 && x > .995 \? 2 : 1) +"
-    " ' %';\n"
-    "\n"
-    "/* Text only: nothing a client chose is ever taken for HTML. */\n"
-    "function text(e, s) {\n"
-    "if (typeof e === 'string') e = $(e);\n"
-    "if (e.textContent !== s) e.textContent = s;\n"
-    "}\n"
-    "function bar(e, part) {\n"
-    "const p = Math.min(100, Math.max(0, part * 100));\n"
-    "e.firstElementChild.style.width = p + '%';\n"
-    "e.classList.toggle('full', p > 95);\n"
-    "e.setAttribute('aria-valuenow', Math.round(p));\n"
-    "}\n"
-    "\n"
-    "/* A line of what was, drawn into an SVG. */\n"
-    "function line(values, w, h, area) {\n"
-    "const most = Math.max(1, ...values), step = w / (KEEP - 1);\n"
-    "const x = i => (w - (values.length - 1 - i) * step).toFixed(1);\n"
-    "const y = v => (h - 2 - v / most * (h - 4)).toFixed(1);\n"
-    "const d = values.map((v, i) => (i \? 'L' : 'M') + x(i) + ' ' + y(v))"
-    ".join('');\n"
-    "return { d, area: area && values.length \? d + 'L' + w + ' ' + h + '"
-    "L' + x(0)\n"
-    "+ ' ' + h + 'Z' : '' };\n"
-    "}\n"
-    "function chart(w, h) {\n"
-    "const ns = 'http://www.w3.org/2000/svg';\n"
-    "const svg = document.createElementNS(ns, 'svg');\n"
-    "svg.setAttribute('viewBox', '0 0 ' + w + ' ' + h);\n"
-    "svg.setAttribute('preserveAspectRatio', 'none');\n"
-    "svg.setAttribute('aria-hidden', 'true');\n"
-    "const paths = ['a', 'l'].map(c => {\n"
-    "const p = document.createElementNS(ns, 'path');\n"
-    "p.setAttribute('class', c);\n"
-    "svg.append(p);\n"
-    "return p;\n"
-    "});\n"
-    "svg.draw = values => {\n"
-    "const l = line(values, w, h, true);\n"
-    "paths[0].setAttribute('d', l.area);\n"
-    "paths[1].setAttribute('d', l.d);\n"
-    "};\n"
-    "return svg;\n"
-    "}\n"
-    "const opsChart = chart(600, 46);\n"
-    "$('opsline').append(opsChart);\n"
-    "\n"
-    "/* The table of namespaces: a row stays while its namespace does. */\n"
-    "const columns = [\n"
-    "['name', 'Namespace'], ['keys', 'Keys'], ['bytes', 'Memory'],\n"
-    "['full', 'Of its limit'], ['rate', 'Commands/s'],\n"
-    "[null, 'Last minute'], ['ratio', 'Hit ratio'], ['evicted', 'Evicted'"
-    "],\n"
-    "['expired', 'Expired'], ['policy', 'Eviction']\n"
-    "];\n"
-    "function heads() {\n"
-    "const tr = $('ns').tHead.rows[0];\n"
-    "for (const [key, title] of columns) {\n"
-    "const th = document.createElement('th');\n"
-    "th.scope = 'col';\n"
-    "if (key) {\n"
-    "const b = document.createElement('button');\n"
-    "b.type = 'button';\n"
-    "b.textContent = title;\n"
-    "b.onclick = () => {\n"
-    "sortDown = sortBy === key \? !sortDown : key !== 'name'\n"
-    "&& key !== 'policy';\n"
-    "sortBy = key;\n"
-    "table();\n"
-    "};\n"
-    "th.dataset.key = key;\n"
-    "th.append(b);\n"
-    "} else th.textContent = title;\n"
-    "tr.append(th);\n"
-    "}\n"
-    "}\n"
-    "function makeRow(s) {\n"
-    "const tr = document.createElement('tr');\n"
-    "columns.forEach((c, i) => {\n"
-    "const td = document.createElement(i \? 'td' : 'th');\n"
-    "if (!i) { td.scope = 'row'; td.title = s.name; }\n"
-    "tr.append(td);\n"
-    "});\n"
-    "s.chart = chart(104, 22);\n"
-    "tr.cells[5].append(s.chart);\n"
-    "s.row = tr;\n"
-    "}\n"
-    "function fill(s) {\n"
-    "const c = s.row.cells;\n"
-    "text(c[0], s.name === '' \? '(empty)' : s.name);\n"
-    "text(c[1], num(s.keys));\n"
-    "text(c[2], bytes(s.bytes));\n"
-    "text(c[3], s.limit === null \? '' : percent(s.full) + ' of '\n"
-    "+ bytes(s.limit));\n"
-    "text(c[4], num(s.rate));\n"
-    "s.chart.draw(s.past);\n"
-    "text(c[6], s.ratio < 0 \? '' : percent(s.ratio));\n"
-    "text(c[7], num(s.evicted));\n"
-    "text(c[8], num(s.expired));\n"
-    "text(c[9], s.policy);\n"
-    "}\n"
-    "function table() {\n"
-    "const want = $('search').value.toLowerCase();\n"
-    "const order = (a, b) => {\n"
-    "const x = a[sortBy], y = b[sortBy];\n"
-    "const d = typeof x === 'string' \? (x < y \? -1 : x > y) : x - y;\n"
-    "return (sortDown \? -d : d) || (a.name < b.name \? -1 : 1);\n",
-    "};\n"
-    "const found = [...spaces.values()]\n"
-    ".filter(s => s.name.toLowerCase().includes(want)).sort(order);\n"
-    "const body = $('ns').tBodies[0], show = found.slice(0, SHOWN);\n"
-    "show.forEach((s, i) => {\n"
-    "if (!s.row) makeRow(s);\n"
-    "fill(s);\n"
-    "if (body.rows[i] !== s.row) body.insertBefore(s.row, body.rows[i] ||"
-    " null);\n"
-    "});\n"
-    "while (body.rows.length > show.length) body.lastElementChild.remove("
-    ");\n"
-    "for (const th of $('ns').tHead.rows[0].cells) {\n"
-    "if (!th.dataset.key) continue;\n"
-    "th.setAttribute('aria-sort', th.dataset.key !== sortBy \? 'none'\n"
-    ": sortDown \? 'descending' : 'ascending');\n"
-    "}\n"
-    "text('count', found.length === spaces.size \? num(spaces.size)\n"
-    ": num(found.length) + ' of ' + num(spaces.size));\n"
-    "if (found.length > SHOWN)\n"
-    "text('count', $('count').textContent + ', the first ' + SHOWN + ' sh"
-    "own');\n"
-    "}\n"
-    "\n"
-    "function cell(tr, first) {\n"
-    "const e = document.createElement(first \? 'th' : 'td');\n"
-    "if (first) e.scope = 'row';\n"
-    "tr.append(e);\n"
-    "return e;\n"
-    "}\n"
-    "/* Plain tables: cells of each row, made anew only where they change"
-    "d. */\n"
-    "function rows(id, all) {\n"
-    "const body = $(id).tBodies[0];\n"
-    "all.forEach((cells, i) => {\n"
-    "const tr = body.rows[i] || body.insertRow();\n"
-    "cells.forEach((s, j) => text(tr.cells[j] || cell(tr, !j), s));\n"
-    "});\n"
-    "while (body.rows.length > all.length) body.deleteRow(-1);\n"
-    "}\n"
-    "\n"
-    "/* What counters did since the last look, per second. */\n"
-    "function rate(now, was, seconds) {\n"
-    "return seconds > 0 && now >= was \? (now - was) / seconds : 0;\n"
-    "}\n"
-    "function quantile(hist, share) {\n"
-    "let total = 0, seen = 0;\n"
-    "for (const [, n] of hist) total += n;\n"
-    "for (const [ns, n] of hist) {\n"
-    "seen += n;\n"
-    "if (seen >= total * share && n > 0) return ns;\n"
-    "}\n"
-    "return 0;\n"
-    "}\n"
-    "function latency(now, was) {\n"
-    "const before = new Map(was \? was.latency : []);\n"
-    "let hist = now.latency.map(([ns, n]) => [ns, n - (before.get(ns) || "
-    "0)]);\n"
-    "if (!hist.some(h => h[1] > 0) || hist.some(h => h[1] < 0))\n"
-    "hist = now.latency;\n"
-    "if (!hist.length) return;\n"
-    "const top = hist.filter(h => h[1] > 0).pop();\n"
-    "text('p50', took(quantile(hist, .5)));\n"
-    "text('tail', '99 %: ' + took(quantile(hist, .99)) + ', 99.9 %: '\n"
-    "+ took(quantile(hist, .999)));\n"
-    "text('worst', 'slowest: ' + took(top \? top[0] : 0));\n"
-    "}\n"
-    "function work(d) {\n"
-    "const s = d.snapshot, l = d.loading;\n"
-    "const part = l \? l.done / Math.max(1, l.total)\n"
-    ": s.saving \? s.done / Math.max(1, s.total) : -1;\n"
-    "$('snapbar').hidden = part < 0;\n"
-    "if (part >= 0) bar($('snapbar'), part);\n"
-    "text('snap', l \? 'loading' : s.saving \? 'saving' : !s.on \? 'off'\n"
-    ": s.ok \? 'good' : 'failed');\n"
-    "$('snap').className = 'big ' + (l || s.saving \? 'warn' : !s.on \? '"
-    "dim'\n"
-    ": s.ok \? 'good' : 'bad');\n"
-    "text('snapsub', part >= 0 \? percent(part) + ', ' + num(l \? l.keys "
-    ": s.done)\n"
-    "+ ' keys' : !s.on \? 'no persist-path' : (s.count \? span(s.age)\n"
-    "+ ' ago, ' + bytes(s.bytes) : 'none yet'));\n"
-    "text('work', d.freeing > 0 \? 'freeing ' + bytes(d.freeing)\n"
-    ": s.on \? num(s.unsaved) + ' changes since' : '');\n"
-    "}\n"
-    "function cards(d, was, dt) {\n"
-    "const ops = was \? rate(d.commands, was.commands, dt) : d.rate;\n"
-    "const reads = was \? (d.hits - was.hits) + (d.misses - was.misses) :"
-    " 0;\n"
-    "const ratio = reads > 0 \? (d.hits - was.hits) / reads\n"
-    ": d.hits + d.misses > 0 \? d.hits / (d.hits + d.misses) : -1;\n"
-    "opsPast = opsPast.concat(ops).slice(-KEEP);\n"
-    "text('ops', short(ops));\n"
-    "opsChart.draw(opsPast);\n"
-    "text('opssub', short(d.commands) + ' in all, ' + num(d.errors)\n"
-    "+ (d.errors === 1 \? ' error' : ' errors'));\n"
-    "text('hit', ratio < 0 \? '-' : percent(ratio));\n"
-    "text('hits', short(d.hits) + ' hits, ' + short(d.misses) + ' misses'"
-    ");\n"
-    "text('gone', short(d.evicted) + ' evicted, ' + short(d.expired)\n"
-    "+ ' expired');\n"
-    "const m = d.memory;\n"
-    "text('used', bytes(m.used));\n"
-    "bar($('membar'), m.limit \? m.used / m.limit : 0);\n"
-    "text('limit', m.limit \? percent(m.used / m.limit) + ' of '\n"
-    "+ bytes(m.limit) : 'no limit');\n"
-    "text('rss', bytes(m.rss) + ' resident');\n"
-    "text('clients', num(d.clients.now));\n"
-    "text('clientsub', num(d.clients.blocked) + ' waiting, '\n"
-    "+ num(d.clients.most) + ' at most');\n"
-    "if (was) text('net', bytes(rate(d.in, was.in, dt)) + '/s in, '\n"
-    "+ bytes(rate(d.out, was.out, dt)) + '/s out');\n",
-    "text('about', d.version + ', up ' + span(d.uptime) + ', '\n"
-    "+ d.loops + (d.loops === 1 \? ' loop, ' : ' loops, ') + d.shards\n"
-    "+ (d.shards === 1 \? ' shard' : ' shards'));\n"
-    "}\n"
-    "function names(d, dt) {\n"
-    "const seen = new Set();\n"
-    "for (const [name, keys, size, limit, hits, misses, evicted, expired,\n"
-    "policy, calls] of d.namespaces) {\n"
-    "let s = spaces.get(name);\n"
-    "if (!s) spaces.set(name, s = { name, past: [], calls });\n"
-    "seen.add(name);\n"
-    "const now = rate(calls, s.calls, dt);\n"
-    "const all = hits + misses;\n"
-    "Object.assign(s, { keys, bytes: size, limit, hits, misses, evicted,\n"
-    "expired, policy, calls, rate: now, ratio: all > 0 \? hits / all : -1"
-    ",\n"
-    "full: limit === null \? -1 : size / Math.max(1, limit) });\n"
-    "s.past = s.past.concat(now).slice(-KEEP);\n"
-    "}\n"
-    "for (const name of spaces.keys()) if (!seen.has(name)) spaces.delete"
-    "(name);\n"
-    "table();\n"
-    "}\n"
-    "function commands(d, was, dt) {\n"
-    "const before = new Map(was \? was.busy.map(c => [c[0], c]) : []);\n"
-    "const all = d.busy.map(([name, calls, ns]) => {\n"
-    "const b = before.get(name) || [name, 0, 0], n = calls - b[1];\n"
-    "return { name, calls, per: was \? rate(calls, b[1], dt) : 0,\n"
-    "mean: n > 0 \? (ns - b[2]) / n : ns / Math.max(1, calls) };\n"
-    "});\n"
-    "all.sort((a, b) => b.per - a.per || b.calls - a.calls);\n"
-    "rows('busy', all.slice(0, 10).map(c => [c.name, num(c.per), took(c.m"
-    "ean),\n"
-    "short(c.calls)]));\n"
-    "rows('slow', d.slow.map(([at, us, name]) => [name, took(us * 1000),\n"
-    "span(d.time / 1000 - at) + ' ago']));\n"
-    "text('slowsub', d.slowsince < 0 \? 'not kept' : d.slow.length \? 'ne"
-    "west first'\n"
-    ": 'none over ' + took(d.slowsince * 1000));\n"
-    "}\n"
-    "function show(d) {\n"
-    "const was = last && d.run === last.run && d.commands >= last.command"
-    "s\n"
-    "\? last : null;\n"
-    "const dt = was \? (d.time - was.time) / 1000 : 0;\n"
-    "cards(d, was, dt);\n"
-    "latency(d, was);\n"
-    "work(d);\n"
-    "names(d, dt);\n"
-    "commands(d, was, dt);\n"
-    "const bad = d.snapshot.on && !d.snapshot.ok;\n"
-    "text('state', d.loading \? 'loading' : bad \? 'the last snapshot fai"
-    "led'\n"
-    ": 'running');\n"
-    "$('state').className = d.loading \? 'warn' : bad \? 'bad' : 'good';\n"
-    "last = d;\n"
-    "}\n"
-    "async function look() {\n"
-    "let wait = 1000;\n"
-    "if (!document.hidden) {\n"
-    "try {\n"
-    "const r = await fetch('status.json', { cache: 'no-store',\n"
-    "signal: AbortSignal.timeout(8000) });\n"
-    "if (!r.ok) throw new Error(r.status + ' ' + await r.text());\n"
-    "show(await r.json());\n"
-    "} catch (e) {\n"
-    "text('state', 'no answer: ' + String(e.message || e).slice(0, 120));\n"
-    "$('state').className = 'bad';\n"
-    "wait = 2000;\n"
-    "}\n"
-    "}\n"
-    "setTimeout(look, wait);\n"
-    "}\n"
-    "heads();\n"
-    "$('search').oninput = table;\n"
-    "look();\n"
-    "</script>\n"
-    "</body>\n"
-    "</html>\n"
+enum { PAGE_BYTES = 18060 };    /* unpacked */
+
+static const unsigned char page_packed[] = {
+    16, 60, 33, 100, 111, 99, 116, 121, 112, 101, 32, 104, 116, 109,
+    108, 62, 10, 60, 64, 6, 9, 32, 108, 97, 110, 103, 61, 34,
+    101, 110, 34, 64, 16, 2, 101, 97, 100, 32, 6, 18, 109, 101,
+    116, 97, 32, 99, 104, 97, 114, 115, 101, 116, 61, 34, 117, 116,
+    102, 45, 56, 64, 29, 96, 22, 21, 110, 97, 109, 101, 61, 34,
+    118, 105, 101, 119, 112, 111, 114, 116, 34, 32, 99, 111, 110, 116,
+    101, 110, 32, 38, 12, 119, 105, 100, 116, 104, 61, 100, 101, 118,
+    105, 99, 101, 45, 96, 12, 16, 44, 32, 105, 110, 105, 116, 105,
+    97, 108, 45, 115, 99, 97, 108, 101, 61, 49, 224, 6, 68, 4,
+    99, 111, 108, 111, 114, 32, 27, 3, 104, 101, 109, 101, 224, 2,
+    72, 9, 108, 105, 103, 104, 116, 32, 100, 97, 114, 107, 64, 47,
+    11, 116, 105, 116, 108, 101, 62, 107, 118, 110, 115, 60, 47, 128,
+    11, 12, 10, 60, 108, 105, 110, 107, 32, 114, 101, 108, 61, 34,
+    105, 32, 53, 13, 34, 32, 104, 114, 101, 102, 61, 34, 100, 97,
+    116, 97, 58, 44, 64, 51, 2, 115, 116, 121, 64, 39, 30, 58,
+    114, 111, 111, 116, 32, 123, 10, 45, 45, 112, 97, 103, 101, 58,
+    32, 35, 102, 54, 102, 55, 102, 57, 59, 32, 45, 45, 99, 97,
+    114, 100, 64, 16, 1, 102, 102, 64, 13, 32, 79, 64, 30, 5,
+    100, 102, 101, 51, 101, 56, 64, 16, 3, 116, 101, 120, 116, 32,
+    16, 6, 49, 98, 50, 55, 51, 51, 59, 32, 64, 2, 100, 105,
+    109, 32, 15, 5, 53, 54, 54, 52, 55, 50, 64, 32, 0, 109,
+    32, 157, 32, 16, 5, 48, 98, 54, 50, 99, 52, 64, 16, 2,
+    115, 111, 102, 64, 49, 5, 100, 99, 101, 98, 102, 100, 64, 16,
+    2, 103, 111, 111, 64, 97, 5, 48, 97, 54, 98, 51, 100, 64,
+    66, 3, 119, 97, 114, 110, 32, 16, 5, 56, 97, 53, 97, 48,
+    48, 64, 33, 1, 98, 97, 64, 32, 5, 98, 51, 50, 54, 49,
+    101, 96, 116, 2, 114, 97, 99, 64, 84, 18, 101, 54, 101, 97,
+    101, 102, 59, 10, 125, 10, 64, 109, 101, 100, 105, 97, 32, 40,
+    112, 32, 223, 3, 101, 114, 115, 45, 225, 3, 48, 0, 58, 97,
+    33, 0, 41, 32, 222, 224, 8, 230, 5, 49, 49, 49, 54, 49,
+    99, 224, 2, 230, 4, 49, 97, 50, 49, 50, 96, 247, 160, 233,
+    5, 51, 48, 51, 97, 52, 53, 224, 2, 233, 32, 115, 2, 98,
+    102, 48, 224, 1, 233, 5, 57, 102, 97, 100, 98, 97, 224, 2,
+    233, 3, 54, 99, 98, 50, 129, 44, 160, 233, 4, 49, 99, 51,
+    52, 53, 96, 199, 160, 233, 5, 53, 102, 100, 52, 57, 97, 224,
+    2, 233, 4, 102, 48, 98, 57, 52, 97, 11, 128, 233, 4, 102,
+    102, 56, 97, 56, 96, 49, 192, 233, 3, 50, 97, 51, 51, 65,
+    28, 0, 125, 32, 1, 14, 42, 32, 123, 32, 98, 111, 120, 45,
+    115, 105, 122, 105, 110, 103, 58, 32, 11, 4, 114, 100, 101, 114,
+    45, 32, 18, 7, 59, 32, 125, 10, 98, 111, 100, 121, 32, 226,
+    32, 140, 1, 103, 105, 32, 91, 32, 69, 0, 98, 32, 66, 4,
+    103, 114, 111, 117, 110, 32, 90, 3, 118, 97, 114, 40, 128, 253,
+    1, 41, 59, 34, 71, 33, 36, 192, 19, 64, 222, 3, 41, 59,
+    10, 102, 34, 91, 29, 58, 32, 49, 53, 112, 120, 47, 49, 46,
+    52, 53, 32, 115, 121, 115, 116, 101, 109, 45, 117, 105, 44, 32,
+    45, 97, 112, 112, 108, 101, 45, 128, 17, 31, 44, 32, 34, 83,
+    101, 103, 111, 101, 32, 85, 73, 34, 44, 32, 82, 111, 98, 111,
+    116, 111, 44, 10, 34, 76, 105, 98, 101, 114, 97, 116, 105, 111,
+    5, 110, 32, 83, 97, 110, 115, 32, 26, 0, 115, 32, 6, 4,
+    45, 115, 101, 114, 105, 97, 167, 4, 46, 115, 107, 105, 112, 32,
+    191, 2, 112, 111, 115, 34, 239, 0, 111, 32, 160, 6, 97, 98,
+    115, 111, 108, 117, 116, 33, 215, 1, 108, 101, 65, 46, 4, 45,
+    57, 57, 101, 109, 64, 200, 96, 42, 5, 58, 102, 111, 99, 117,
+    115, 32, 48, 128, 28, 1, 56, 112, 32, 227, 2, 116, 111, 112,
+    160, 9, 3, 112, 97, 100, 100, 97, 2, 5, 54, 112, 120, 32,
+    49, 48, 64, 18, 11, 122, 45, 105, 110, 100, 101, 120, 58, 32,
+    50, 59, 10, 224, 9, 248, 65, 229, 32, 248, 1, 125, 10, 67,
+    190, 7, 101, 114, 44, 32, 109, 97, 105, 110, 32, 93, 2, 109,
+    97, 120, 131, 136, 32, 250, 1, 49, 56, 96, 72, 225, 0, 64,
+    4, 32, 97, 117, 116, 111, 224, 2, 107, 2, 48, 32, 50, 96,
+    32, 192, 68, 32, 62, 11, 100, 105, 115, 112, 108, 97, 121, 58,
+    32, 102, 108, 101, 32, 25, 64, 5, 3, 45, 119, 114, 97, 32,
+    166, 64, 5, 2, 59, 32, 103, 64, 10, 0, 52, 64, 163, 32,
+    4, 2, 59, 10, 97, 35, 183, 2, 110, 45, 105, 33, 69, 0,
+    115, 33, 189, 2, 97, 115, 101, 66, 107, 224, 0, 97, 0, 45,
+    96, 223, 0, 49, 224, 3, 224, 33, 219, 2, 116, 116, 111, 34,
+    109, 32, 231, 96, 120, 0, 49, 32, 116, 65, 169, 66, 3, 34,
+    165, 0, 50, 64, 86, 224, 1, 177, 65, 74, 1, 116, 116, 34,
+    18, 3, 115, 112, 97, 99, 96, 179, 3, 45, 46, 48, 50, 129,
+    85, 1, 104, 50, 224, 5, 58, 0, 49, 96, 82, 224, 2, 58,
+    33, 120, 34, 216, 33, 183, 3, 109, 97, 108, 108, 32, 43, 226,
+    4, 36, 32, 25, 97, 62, 5, 35, 115, 116, 97, 116, 101, 97,
+    56, 64, 56, 0, 45, 129, 157, 129, 40, 96, 92, 1, 119, 101,
+    68, 154, 32, 176, 67, 192, 225, 6, 30, 97, 13, 0, 55, 225,
+    8, 8, 0, 99, 36, 210, 1, 101, 114, 224, 1, 93, 6, 58,
+    58, 98, 101, 102, 111, 114, 64, 101, 164, 240, 5, 58, 32, 34,
+    34, 59, 32, 161, 167, 0, 57, 64, 183, 0, 104, 160, 102, 96,
+    12, 163, 7, 4, 114, 97, 100, 105, 117, 32, 79, 2, 53, 48,
+    37, 226, 5, 2, 3, 99, 117, 114, 114, 32, 69, 0, 67, 64,
+    208, 96, 231, 67, 142, 224, 7, 225, 64, 19, 64, 226, 1, 32,
+    46, 67, 155, 224, 7, 29, 64, 19, 97, 0, 0, 46, 35, 168,
+    224, 7, 28, 32, 18, 128, 27, 66, 101, 66, 179, 224, 0, 247,
+    2, 103, 114, 105, 35, 221, 96, 247, 1, 49, 50, 225, 3, 111,
+    66, 179, 34, 80, 128, 20, 226, 1, 97, 1, 59, 10, 64, 49,
+    35, 146, 0, 109, 32, 63, 1, 116, 101, 68, 205, 2, 117, 109,
+    110, 32, 211, 6, 114, 101, 112, 101, 97, 116, 40, 65, 104, 3,
+    45, 102, 105, 116, 34, 191, 1, 105, 110, 34, 187, 2, 40, 51,
+    51, 32, 72, 5, 44, 32, 49, 102, 114, 41, 224, 1, 130, 68,
+    38, 227, 15, 1, 129, 43, 32, 128, 32, 127, 35, 127, 1, 105,
+    100, 160, 30, 66, 137, 36, 5, 225, 6, 74, 131, 90, 224, 0,
+    159, 1, 49, 51, 66, 202, 36, 34, 32, 200, 33, 252, 161, 144,
+    130, 59, 96, 120, 226, 8, 100, 32, 48, 226, 11, 24, 226, 12,
+    91, 3, 46, 98, 105, 103, 226, 6, 222, 97, 222, 224, 5, 62,
+    69, 80, 226, 14, 229, 0, 10, 64, 196, 0, 45, 194, 26, 2,
+    49, 46, 50, 37, 190, 96, 60, 32, 103, 1, 105, 97, 32, 7,
+    2, 110, 117, 109, 36, 143, 9, 99, 58, 32, 116, 97, 98, 117,
+    108, 97, 114, 64, 16, 0, 115, 132, 114, 1, 117, 98, 224, 11,
+    185, 224, 10, 167, 64, 248, 224, 1, 98, 1, 52, 53, 64, 119,
+    224, 27, 100, 7, 111, 118, 101, 114, 102, 108, 111, 119, 164, 31,
+    6, 97, 110, 121, 119, 104, 101, 114, 35, 253, 98, 83, 68, 76,
+    192, 85, 67, 33, 226, 7, 211, 99, 231, 225, 9, 212, 102, 37,
+    33, 182, 192, 92, 7, 58, 32, 104, 105, 100, 100, 101, 110, 226,
+    1, 104, 32, 76, 34, 103, 97, 178, 160, 104, 0, 105, 226, 3,
+    160, 4, 98, 108, 111, 99, 107, 227, 1, 78, 1, 49, 48, 35,
+    59, 195, 104, 230, 12, 65, 70, 235, 195, 8, 3, 114, 46, 102,
+    117, 36, 42, 64, 80, 224, 9, 40, 195, 20, 1, 115, 118, 65,
+    212, 224, 7, 112, 128, 23, 4, 112, 97, 116, 104, 46, 68, 107,
+    7, 102, 105, 108, 108, 58, 32, 110, 111, 69, 13, 4, 115, 116,
+    114, 111, 107, 33, 129, 224, 4, 111, 128, 20, 229, 0, 170, 7,
+    46, 53, 59, 10, 118, 101, 99, 116, 39, 234, 2, 101, 102, 102,
+    32, 8, 96, 60, 105, 67, 69, 53, 128, 45, 224, 0, 53, 66,
+    22, 1, 106, 111, 65, 13, 96, 161, 224, 4, 125, 0, 97, 224,
+    0, 125, 128, 111, 71, 186, 128, 223, 32, 107, 1, 101, 32, 128,
+    189, 192, 118, 97, 29, 193, 43, 0, 52, 165, 147, 1, 116, 100,
+    224, 7, 37, 97, 172, 192, 38, 0, 50, 99, 226, 32, 113, 32,
+    165, 71, 29, 197, 58, 70, 79, 36, 0, 96, 43, 32, 109, 3,
+    116, 111, 111, 108, 228, 4, 58, 230, 19, 81, 38, 34, 160, 57,
+    229, 11, 72, 168, 2, 230, 0, 59, 102, 80, 224, 0, 98, 3,
+    108, 97, 98, 101, 65, 114, 229, 15, 192, 226, 22, 254, 5, 125,
+    10, 105, 110, 112, 117, 41, 75, 96, 45, 0, 58, 42, 190, 34,
+    197, 1, 105, 116, 224, 0, 43, 224, 0, 15, 232, 15, 124, 164,
+    98, 228, 9, 129, 128, 95, 226, 6, 247, 99, 11, 228, 0, 127,
+    34, 198, 101, 241, 0, 10, 193, 106, 67, 125, 231, 4, 195, 97,
+    161, 224, 4, 218, 161, 165, 4, 46, 115, 99, 114, 111, 102, 215,
+    227, 0, 136, 40, 43, 128, 247, 33, 195, 2, 97, 98, 108, 70,
+    111, 160, 125, 32, 203, 3, 108, 97, 112, 115, 33, 7, 192, 9,
+    227, 0, 20, 128, 97, 225, 3, 41, 161, 193, 75, 203, 34, 10,
+    40, 225, 224, 7, 173, 0, 32, 73, 97, 0, 45, 97, 169, 34,
+    129, 66, 21, 32, 77, 0, 104, 33, 179, 100, 192, 32, 66, 1,
+    110, 111, 97, 219, 197, 124, 193, 183, 229, 14, 162, 228, 29, 209,
+    0, 116, 106, 14, 12, 116, 114, 58, 108, 97, 115, 116, 45, 99,
+    104, 105, 108, 100, 32, 158, 32, 162, 224, 11, 23, 0, 104, 224,
+    1, 250, 192, 124, 101, 212, 32, 240, 2, 102, 105, 114, 192, 39,
+    64, 223, 224, 3, 15, 32, 52, 224, 3, 217, 65, 110, 232, 1,
+    184, 129, 124, 162, 251, 160, 116, 64, 102, 229, 4, 204, 0, 53,
+    70, 11, 225, 2, 190, 0, 50, 104, 171, 228, 8, 204, 0, 10,
+    96, 102, 224, 1, 22, 6, 101, 108, 108, 105, 112, 115, 105, 128,
+    231, 73, 139, 128, 90, 226, 10, 173, 230, 9, 121, 226, 8, 227,
+    64, 66, 2, 32, 98, 117, 32, 245, 67, 155, 40, 250, 3, 58,
+    32, 117, 110, 45, 212, 34, 209, 2, 117, 114, 115, 64, 80, 0,
+    112, 36, 58, 168, 160, 224, 0, 42, 1, 58, 104, 64, 142, 224,
+    7, 116, 139, 74, 129, 21, 3, 100, 101, 99, 111, 139, 16, 64,
+    80, 33, 90, 137, 235, 1, 125, 10, 138, 217, 4, 45, 118, 105,
+    115, 105, 34, 116, 33, 84, 224, 0, 83, 224, 4, 24, 66, 169,
+    1, 117, 116, 140, 140, 33, 70, 226, 4, 9, 133, 20, 0, 10,
+    160, 31, 3, 45, 111, 102, 102, 32, 176, 161, 109, 227, 6, 64,
+    224, 0, 227, 0, 91, 66, 49, 36, 222, 2, 114, 116, 93, 192,
+    111, 2, 58, 97, 102, 32, 215, 233, 4, 102, 5, 32, 92, 50,
+    49, 57, 53, 41, 108, 0, 111, 71, 91, 0, 116, 36, 135, 1,
+    46, 51, 39, 69, 224, 5, 64, 2, 61, 97, 115, 36, 106, 65,
+    230, 224, 24, 74, 0, 49, 224, 3, 74, 0, 49, 224, 8, 72,
+    1, 100, 101, 224, 32, 73, 0, 51, 224, 8, 73, 3, 46, 112,
+    97, 105, 235, 4, 132, 233, 8, 109, 229, 4, 29, 42, 91, 1,
+    114, 116, 233, 41, 96, 75, 243, 233, 2, 96, 35, 226, 167, 174,
+    162, 179, 0, 56, 235, 5, 130, 96, 1, 196, 86, 0, 102, 46,
+    117, 226, 9, 37, 226, 2, 154, 226, 3, 136, 228, 0, 55, 65,
+    237, 44, 107, 164, 184, 70, 160, 224, 4, 62, 231, 0, 129, 206,
+    250, 227, 2, 64, 1, 53, 54, 32, 173, 78, 240, 236, 6, 230,
+    227, 5, 149, 234, 4, 117, 0, 45, 100, 145, 192, 20, 234, 2,
+    196, 225, 14, 40, 33, 9, 64, 3, 230, 1, 137, 224, 2, 52,
+    103, 51, 1, 44, 32, 192, 13, 111, 90, 228, 2, 103, 160, 83,
+    128, 74, 32, 73, 3, 32, 47, 32, 45, 129, 201, 170, 181, 234,
+    1, 104, 75, 30, 0, 49, 37, 0, 107, 144, 234, 9, 23, 162,
+    213, 230, 19, 210, 35, 235, 229, 4, 178, 230, 1, 184, 230, 10,
+    43, 99, 39, 65, 186, 226, 3, 87, 225, 14, 0, 162, 24, 0,
+    48, 130, 20, 237, 17, 20, 224, 9, 128, 3, 125, 10, 60, 47,
+    177, 119, 1, 60, 47, 178, 71, 69, 25, 32, 6, 50, 75, 33,
+    40, 2, 115, 61, 34, 78, 251, 209, 173, 0, 35, 102, 31, 4,
+    115, 34, 62, 84, 111, 36, 37, 0, 101, 114, 18, 128, 18, 2,
+    60, 47, 97, 178, 138, 1, 101, 114, 64, 8, 0, 49, 177, 253,
+    32, 8, 0, 60, 32, 33, 0, 110, 192, 77, 34, 106, 7, 34,
+    32, 105, 100, 61, 34, 97, 98, 36, 44, 1, 34, 62, 32, 127,
+    32, 29, 81, 254, 64, 36, 64, 24, 96, 186, 50, 89, 224, 2,
+    47, 39, 39, 50, 121, 64, 24, 0, 117, 32, 123, 35, 134, 0,
+    110, 72, 186, 1, 110, 103, 224, 0, 60, 96, 187, 96, 120, 66,
+    94, 32, 6, 2, 100, 105, 118, 192, 65, 97, 250, 82, 96, 224,
+    6, 19, 65, 11, 0, 101, 32, 128, 4, 104, 50, 62, 79, 112,
+    176, 41, 1, 115, 32, 32, 9, 0, 32, 41, 24, 2, 111, 110,
+    100, 32, 84, 0, 50, 224, 5, 53, 33, 245, 128, 187, 1, 111,
+    112, 32, 80, 2, 45, 60, 47, 32, 27, 0, 62, 96, 32, 160,
+    20, 68, 251, 64, 210, 64, 23, 224, 4, 57, 43, 204, 224, 0,
+    57, 64, 11, 160, 35, 224, 10, 41, 64, 153, 128, 148, 0, 76,
+    33, 6, 2, 110, 99, 121, 35, 49, 67, 84, 0, 110, 96, 142,
+    224, 12, 141, 2, 112, 53, 48, 224, 0, 141, 224, 13, 117, 3,
+    116, 97, 105, 108, 224, 0, 115, 224, 11, 32, 1, 119, 111, 39,
+    67, 224, 28, 149, 3, 72, 105, 116, 32, 97, 43, 224, 17, 143,
+    40, 72, 224, 22, 143, 32, 33, 33, 64, 224, 18, 143, 0, 103,
+    43, 119, 224, 28, 142, 5, 77, 101, 109, 111, 114, 121, 224, 17,
+    139, 2, 117, 115, 101, 32, 41, 224, 11, 140, 37, 50, 128, 34,
+    2, 109, 101, 109, 96, 11, 130, 100, 52, 233, 0, 101, 32, 12,
+    102, 16, 99, 197, 1, 61, 34, 128, 99, 2, 32, 111, 102, 98,
+    242, 2, 108, 105, 109, 32, 223, 0, 10, 96, 32, 4, 118, 97,
+    108, 117, 101, 35, 125, 2, 61, 34, 48, 160, 50, 128, 17, 3,
+    97, 120, 61, 34, 35, 98, 224, 3, 19, 41, 81, 64, 37, 2,
+    62, 60, 105, 32, 208, 64, 3, 225, 17, 29, 128, 97, 225, 19,
+    30, 1, 114, 115, 225, 1, 62, 225, 19, 29, 2, 67, 108, 105,
+    38, 175, 67, 133, 225, 14, 30, 0, 99, 128, 32, 225, 22, 174,
+    160, 37, 226, 2, 183, 224, 11, 37, 1, 110, 101, 226, 29, 65,
+    1, 83, 110, 42, 190, 2, 104, 111, 116, 224, 17, 149, 0, 115,
+    32, 33, 225, 22, 180, 64, 34, 96, 12, 137, 144, 225, 4, 188,
+    129, 155, 161, 188, 5, 80, 114, 111, 103, 114, 101, 33, 47, 225,
+    3, 159, 225, 17, 177, 225, 2, 215, 225, 34, 177, 64, 141, 225,
+    23, 30, 35, 98, 55, 26, 225, 5, 31, 160, 6, 205, 136, 225,
+    3, 42, 128, 87, 133, 109, 226, 2, 141, 4, 108, 101, 100, 98,
+    121, 192, 24, 1, 104, 34, 75, 100, 116, 100, 2, 61, 34, 45,
+    119, 168, 224, 2, 121, 102, 137, 97, 114, 224, 2, 75, 3, 104,
+    34, 62, 78, 229, 2, 179, 100, 225, 229, 12, 158, 0, 99, 45,
+    39, 229, 3, 158, 96, 125, 7, 62, 83, 101, 97, 114, 99, 104,
+    60, 134, 183, 96, 85, 96, 16, 32, 135, 56, 160, 224, 1, 13,
+    72, 109, 1, 99, 111, 38, 166, 33, 143, 36, 243, 5, 102, 102,
+    34, 10, 115, 112, 32, 188, 55, 3, 7, 99, 107, 61, 34, 102,
+    97, 108, 115, 99, 222, 128, 84, 225, 11, 89, 109, 26, 224, 3,
+    222, 33, 174, 129, 227, 2, 114, 101, 103, 33, 43, 225, 18, 19,
+    88, 126, 109, 60, 98, 148, 65, 1, 107, 145, 32, 6, 0, 114,
+    32, 106, 128, 4, 160, 16, 102, 234, 32, 14, 192, 7, 64, 54,
+    225, 1, 156, 161, 150, 224, 5, 153, 71, 137, 120, 173, 225, 10,
+    179, 225, 4, 248, 225, 6, 126, 3, 98, 117, 115, 121, 32, 155,
+    6, 67, 111, 109, 109, 97, 110, 100, 225, 15, 122, 0, 62, 32,
+    38, 3, 105, 101, 115, 116, 77, 128, 161, 122, 226, 10, 82, 225,
+    10, 28, 0, 10, 225, 22, 28, 160, 126, 225, 2, 25, 64, 17,
+    225, 4, 27, 33, 54, 4, 104, 32, 115, 99, 111, 65, 200, 40,
+    90, 224, 0, 171, 65, 46, 64, 39, 224, 4, 27, 0, 80, 231,
+    2, 38, 32, 30, 224, 8, 59, 1, 77, 101, 70, 177, 224, 10,
+    56, 0, 67, 44, 207, 90, 20, 32, 25, 225, 3, 139, 32, 64,
+    225, 18, 140, 225, 3, 139, 225, 39, 120, 0, 115, 45, 160, 32,
+    249, 0, 83, 32, 6, 42, 181, 225, 20, 125, 224, 0, 47, 163,
+    203, 225, 66, 127, 160, 133, 225, 2, 127, 64, 17, 225, 49, 127,
+    3, 84, 111, 111, 107, 225, 13, 121, 2, 87, 104, 101, 161, 121,
+    226, 32, 235, 225, 3, 94, 162, 252, 140, 39, 1, 62, 82, 78,
+    202, 2, 111, 110, 108, 40, 133, 5, 111, 110, 99, 101, 32, 97,
+    161, 244, 1, 46, 32, 37, 87, 37, 109, 1, 104, 101, 57, 17,
+    0, 114, 32, 36, 0, 115, 74, 48, 138, 35, 32, 22, 47, 255,
+    33, 129, 0, 47, 160, 9, 74, 26, 2, 46, 60, 47, 160, 82,
+    32, 98, 169, 163, 33, 71, 5, 105, 112, 116, 62, 10, 39, 39,
+    164, 83, 24, 5, 105, 99, 116, 39, 59, 10, 32, 94, 34, 255,
+    2, 36, 32, 61, 33, 37, 3, 32, 61, 62, 32, 60, 253, 48,
+    81, 7, 110, 116, 46, 103, 101, 116, 69, 108, 59, 67, 7, 110,
+    116, 66, 121, 73, 100, 40, 105, 51, 204, 160, 44, 3, 75, 69,
+    69, 80, 32, 47, 0, 54, 43, 0, 4, 83, 72, 79, 87, 78,
+    32, 11, 37, 203, 192, 29, 132, 23, 32, 19, 7, 110, 101, 119,
+    32, 77, 97, 112, 40, 32, 55, 36, 152, 43, 163, 32, 28, 32,
+    21, 52, 48, 32, 221, 2, 112, 115, 80, 128, 15, 1, 91, 93,
+    56, 112, 46, 9, 1, 66, 121, 32, 12, 6, 39, 98, 121, 116,
+    101, 115, 39, 128, 17, 3, 68, 111, 119, 110, 32, 19, 12, 116,
+    114, 117, 101, 59, 10, 10, 47, 42, 32, 78, 117, 109, 58, 98,
+    2, 115, 32, 97, 74, 54, 0, 111, 36, 237, 97, 10, 72, 37,
+    4, 109, 46, 32, 42, 47, 160, 127, 48, 255, 64, 102, 64, 203,
+    0, 77, 83, 223, 114, 129, 2, 40, 110, 41, 44, 42, 1, 76,
+    111, 93, 98, 0, 83, 32, 250, 6, 110, 103, 40, 39, 101, 110,
+    39, 224, 0, 210, 39, 32, 0, 114, 96, 157, 64, 54, 2, 110,
+    32, 60, 64, 208, 3, 48, 48, 32, 63, 64, 77, 32, 59, 0,
+    32, 49, 162, 64, 20, 1, 101, 54, 32, 18, 1, 40, 110, 44,
+    182, 2, 49, 101, 51, 64, 81, 15, 70, 105, 120, 101, 100, 40,
+    49, 41, 32, 43, 32, 39, 32, 107, 39, 10, 192, 39, 0, 57,
+    224, 1, 39, 0, 54, 224, 1, 39, 0, 50, 128, 39, 1, 77,
+    39, 32, 79, 160, 29, 0, 57, 224, 8, 29, 0, 71, 33, 148,
+    2, 102, 117, 110, 131, 117, 97, 15, 64, 128, 0, 123, 160, 168,
+    0, 117, 62, 44, 65, 92, 2, 91, 39, 66, 33, 38, 2, 39,
+    75, 105, 96, 6, 0, 77, 128, 6, 0, 71, 128, 6, 0, 84,
+    32, 6, 0, 93, 129, 116, 0, 105, 32, 42, 33, 153, 50, 108,
+    33, 45, 32, 114, 0, 62, 65, 170, 4, 50, 52, 32, 38, 38,
+    32, 26, 2, 60, 32, 52, 32, 88, 32, 177, 0, 47, 128, 21,
+    4, 59, 32, 105, 43, 43, 76, 166, 3, 114, 101, 116, 117, 57,
+    1, 1, 40, 105, 64, 39, 161, 13, 65, 11, 224, 3, 240, 0,
+    58, 225, 5, 93, 128, 187, 0, 39, 32, 5, 96, 161, 1, 91,
+    105, 32, 128, 0, 125, 160, 179, 36, 33, 0, 107, 65, 91, 32,
+    183, 33, 92, 0, 115, 97, 32, 0, 51, 32, 79, 224, 3, 64,
+    0, 115, 128, 64, 1, 110, 115, 97, 67, 128, 35, 129, 108, 0,
+    115, 225, 7, 109, 160, 29, 0, 52, 32, 29, 0, 49, 32, 134,
+    0, 48, 128, 57, 5, 92, 117, 48, 48, 98, 53, 224, 3, 62,
+    129, 131, 128, 62, 225, 2, 132, 160, 29, 0, 55, 224, 5, 62,
+    0, 109, 96, 57, 192, 46, 225, 2, 149, 161, 219, 0, 115, 225,
+    3, 149, 68, 168, 0, 40, 32, 177, 1, 123, 10, 65, 138, 96,
+    198, 174, 16, 224, 2, 210, 0, 115, 48, 46, 4, 10, 105, 102,
+    32, 40, 64, 111, 0, 54, 32, 102, 161, 85, 0, 115, 224, 0,
+    79, 192, 28, 0, 51, 50, 151, 224, 0, 30, 96, 65, 50, 229,
+    1, 111, 114, 32, 27, 0, 47, 96, 56, 96, 159, 1, 105, 110,
+    224, 2, 49, 3, 49, 55, 50, 56, 224, 17, 51, 128, 79, 64,
+    53, 4, 104, 32, 39, 10, 43, 224, 5, 30, 0, 37, 96, 30,
+    224, 8, 89, 224, 13, 73, 2, 56, 54, 52, 192, 74, 2, 100,
+    97, 121, 64, 179, 193, 211, 45, 183, 86, 108, 32, 254, 0, 120,
+    65, 213, 3, 40, 120, 32, 42, 66, 37, 225, 1, 55, 0, 120,
+    64, 166, 66, 63, 7, 120, 32, 62, 32, 46, 57, 57, 53, 33,
+    111, 0, 50, 33, 111, 161, 79, 0, 37, 32, 75, 67, 211, 0,
+    84, 51, 41, 100, 241, 85, 4, 1, 116, 104, 35, 152, 36, 244,
+    139, 0, 3, 32, 99, 104, 111, 36, 169, 3, 105, 115, 32, 101,
+    83, 105, 2, 116, 97, 107, 42, 120, 60, 22, 4, 32, 72, 84,
+    77, 76, 99, 240, 225, 0, 144, 83, 111, 0, 40, 48, 119, 97,
+    147, 65, 36, 73, 31, 44, 64, 3, 101, 32, 61, 61, 36, 85,
+    68, 236, 3, 110, 103, 39, 41, 64, 15, 2, 32, 36, 40, 85,
+    67, 64, 36, 1, 101, 46, 64, 55, 0, 67, 146, 101, 1, 32,
+    33, 32, 41, 32, 63, 224, 5, 20, 32, 18, 64, 243, 227, 1,
+    143, 49, 128, 32, 103, 0, 112, 50, 72, 227, 1, 147, 0, 112,
+    226, 0, 4, 2, 105, 110, 40, 33, 4, 162, 6, 162, 18, 64,
+    43, 161, 28, 32, 119, 1, 101, 46, 117, 63, 165, 89, 0, 67,
+    81, 21, 0, 46, 112, 17, 81, 57, 38, 90, 0, 61, 32, 77,
+    33, 31, 65, 30, 1, 101, 46, 103, 0, 3, 76, 105, 115, 116,
+    33, 85, 5, 103, 103, 108, 101, 40, 39, 89, 110, 35, 226, 0,
+    112, 33, 83, 1, 57, 53, 96, 78, 51, 247, 1, 65, 116, 32,
+    223, 51, 60, 32, 31, 235, 4, 78, 32, 40, 226, 2, 143, 0,
+    112, 64, 126, 0, 125, 97, 116, 0, 65, 45, 85, 1, 110, 101,
+    77, 97, 12, 119, 104, 97, 116, 32, 119, 97, 115, 44, 32, 100,
+    114, 97, 37, 110, 52, 231, 0, 111, 58, 153, 3, 32, 83, 86,
+    71, 225, 5, 97, 64, 48, 0, 40, 96, 88, 32, 43, 2, 119,
+    44, 32, 54, 235, 0, 97, 37, 125, 225, 1, 4, 1, 109, 111,
+    101, 206, 224, 0, 249, 0, 49, 50, 5, 1, 46, 46, 128, 49,
+    0, 41, 33, 153, 1, 116, 101, 65, 38, 0, 119, 34, 84, 0,
+    40, 102, 63, 0, 45, 34, 9, 197, 125, 34, 66, 68, 169, 34,
+    70, 0, 119, 32, 23, 160, 102, 4, 46, 108, 101, 110, 103, 33,
+    17, 32, 40, 32, 3, 1, 105, 41, 33, 67, 64, 68, 227, 3,
+    153, 192, 63, 70, 58, 0, 118, 96, 63, 64, 46, 0, 50, 32,
+    3, 0, 118, 32, 103, 96, 145, 0, 42, 128, 19, 1, 52, 41,
+    224, 11, 55, 38, 240, 51, 82, 96, 108, 0, 109, 38, 168, 2,
+    40, 118, 44, 64, 103, 64, 71, 0, 105, 34, 173, 1, 39, 76,
+    69, 167, 1, 39, 77, 34, 55, 3, 43, 32, 120, 40, 32, 25,
+    196, 226, 2, 121, 40, 118, 32, 79, 90, 80, 1, 40, 39, 70,
+    67, 163, 60, 52, 136, 129, 21, 56, 86, 32, 5, 66, 252, 224,
+    5, 202, 0, 63, 32, 113, 32, 67, 32, 87, 0, 43, 33, 9,
+    192, 77, 0, 104, 224, 0, 19, 34, 47, 0, 41, 35, 175, 224,
+    2, 22, 0, 90, 96, 130, 2, 39, 32, 125, 226, 4, 133, 1,
+    99, 104, 34, 83, 0, 40, 65, 133, 225, 1, 127, 69, 93, 20,
+    32, 39, 104, 116, 116, 112, 58, 47, 47, 119, 119, 119, 46, 119,
+    51, 46, 111, 114, 103, 47, 50, 38, 199, 0, 47, 58, 158, 231,
+    0, 234, 90, 170, 0, 61, 231, 1, 230, 0, 99, 32, 169, 1,
+    116, 101, 162, 143, 1, 78, 83, 37, 1, 38, 65, 64, 47, 32,
+    215, 32, 6, 226, 6, 95, 6, 118, 105, 101, 119, 66, 111, 120,
+    70, 101, 84, 230, 224, 6, 200, 224, 12, 50, 0, 112, 46, 14,
+    4, 101, 114, 118, 101, 65, 44, 146, 2, 99, 116, 82, 80, 203,
+    64, 62, 91, 234, 224, 13, 99, 98, 195, 142, 103, 64, 40, 71,
+    255, 231, 1, 168, 91, 178, 134, 255, 0, 97, 64, 28, 2, 108,
+    39, 93, 97, 186, 0, 99, 65, 181, 227, 3, 143, 224, 21, 223,
+    64, 69, 64, 83, 0, 112, 224, 6, 122, 99, 112, 32, 87, 0,
+    99, 160, 152, 2, 97, 112, 112, 54, 156, 35, 58, 225, 0, 227,
+    57, 164, 0, 125, 160, 28, 67, 49, 226, 0, 64, 224, 3, 127,
+    0, 108, 32, 21, 227, 10, 47, 64, 200, 64, 115, 64, 193, 2,
+    91, 48, 93, 224, 6, 122, 0, 100, 32, 118, 1, 108, 46, 99,
+    83, 192, 35, 0, 49, 224, 13, 35, 73, 136, 34, 15, 198, 78,
+    1, 118, 103, 229, 1, 149, 41, 86, 0, 67, 66, 27, 32, 128,
+    130, 35, 37, 234, 0, 44, 60, 167, 32, 49, 2, 36, 40, 39,
+    179, 49, 1, 39, 41, 192, 215, 192, 46, 32, 30, 101, 139, 49,
+    110, 139, 48, 36, 25, 244, 1, 106, 34, 205, 46, 11, 0, 119,
+    87, 62, 1, 121, 115, 90, 183, 75, 81, 40, 132, 224, 0, 33,
+    33, 108, 34, 227, 233, 1, 129, 181, 40, 65, 165, 2, 10, 91,
+    39, 64, 38, 65, 170, 239, 0, 7, 0, 39, 41, 241, 3, 91,
+    39, 107, 101, 38, 79, 72, 193, 64, 7, 96, 17, 201, 251, 0,
+    39, 146, 0, 32, 20, 32, 61, 164, 240, 2, 39, 79, 102, 96,
+    115, 113, 171, 128, 46, 51, 21, 96, 87, 205, 226, 0, 47, 64,
+    70, 1, 10, 91, 138, 95, 1, 39, 76, 74, 93, 37, 143, 33,
+    55, 224, 0, 46, 130, 120, 243, 0, 81, 128, 23, 1, 101, 118,
+    43, 7, 0, 101, 65, 89, 1, 39, 69, 160, 10, 96, 120, 4,
+    101, 120, 112, 105, 114, 160, 23, 160, 10, 96, 47, 0, 112, 57,
+    133, 1, 99, 121, 224, 0, 46, 35, 142, 2, 39, 93, 10, 40,
+    236, 227, 0, 156, 75, 255, 1, 115, 40, 227, 1, 152, 1, 116,
+    114, 102, 116, 0, 39, 40, 218, 36, 131, 0, 72, 32, 29, 37,
+    144, 0, 119, 66, 1, 91, 201, 2, 114, 32, 40, 128, 38, 0,
+    91, 33, 16, 34, 35, 4, 105, 116, 108, 101, 93, 65, 127, 161,
+    68, 224, 2, 71, 70, 28, 226, 13, 214, 1, 40, 39, 130, 206,
+    37, 122, 108, 154, 68, 9, 32, 63, 168, 48, 32, 88, 224, 1,
+    69, 0, 98, 224, 18, 68, 153, 127, 64, 72, 1, 98, 46, 71,
+    64, 107, 144, 128, 19, 96, 18, 231, 4, 23, 96, 169, 64, 22,
+    44, 168, 33, 17, 73, 224, 32, 244, 99, 5, 235, 2, 188, 203,
+    217, 39, 91, 32, 134, 37, 0, 0, 33, 224, 0, 28, 0, 58,
+    96, 17, 71, 117, 130, 34, 0, 10, 37, 46, 224, 0, 17, 161,
+    101, 35, 104, 204, 26, 32, 26, 32, 224, 66, 157, 76, 80, 34,
+    255, 32, 236, 3, 100, 97, 116, 97, 35, 33, 0, 46, 64, 54,
+    192, 33, 63, 208, 130, 220, 0, 98, 64, 38, 60, 41, 40, 66,
+    32, 20, 224, 12, 188, 1, 116, 114, 192, 44, 0, 116, 68, 187,
+    87, 159, 225, 0, 198, 0, 109, 40, 110, 2, 82, 111, 119, 137,
+    230, 225, 2, 201, 225, 16, 129, 0, 114, 132, 164, 97, 181, 0,
+    46, 33, 216, 6, 69, 97, 99, 104, 40, 40, 99, 198, 82, 224,
+    0, 68, 70, 116, 224, 14, 68, 102, 117, 1, 116, 100, 101, 243,
+    129, 209, 65, 191, 0, 33, 32, 64, 61, 104, 40, 39, 193, 219,
+    34, 63, 0, 39, 60, 100, 1, 100, 46, 96, 199, 65, 102, 0,
+    46, 65, 66, 122, 157, 224, 1, 210, 100, 39, 68, 171, 0, 46,
+    100, 11, 228, 0, 19, 3, 49, 48, 52, 44, 61, 104, 66, 47,
+    2, 114, 46, 99, 47, 50, 3, 115, 91, 53, 93, 192, 53, 160,
+    44, 96, 54, 67, 244, 77, 127, 230, 4, 123, 3, 102, 105, 108,
+    108, 225, 3, 20, 37, 121, 32, 126, 32, 42, 128, 74, 157, 170,
+    1, 40, 99, 34, 222, 39, 244, 96, 150, 137, 131, 0, 39, 64,
+    219, 0, 40, 57, 75, 2, 116, 121, 41, 64, 224, 128, 27, 64,
+    132, 128, 47, 0, 49, 32, 47, 77, 108, 0, 115, 65, 205, 107,
+    59, 160, 24, 0, 50, 32, 24, 141, 6, 1, 115, 46, 96, 7,
+    224, 2, 27, 0, 51, 96, 100, 100, 20, 96, 101, 67, 252, 64,
+    103, 64, 96, 170, 161, 32, 53, 68, 67, 135, 188, 35, 87, 75,
+    16, 192, 78, 96, 56, 224, 2, 78, 0, 52, 224, 0, 131, 68,
+    92, 64, 24, 161, 14, 101, 235, 32, 22, 0, 112, 36, 85, 224,
+    1, 46, 0, 54, 96, 125, 100, 75, 42, 236, 77, 33, 224, 6,
+    120, 96, 26, 224, 2, 95, 0, 55, 224, 0, 95, 164, 117, 224,
+    2, 27, 0, 56, 224, 1, 27, 132, 110, 224, 2, 27, 0, 57,
+    96, 104, 131, 19, 98, 167, 234, 1, 248, 131, 16, 225, 0, 141,
+    1, 119, 97, 98, 223, 36, 110, 148, 27, 36, 114, 102, 132, 110,
+    252, 3, 119, 101, 114, 67, 35, 47, 67, 63, 166, 46, 94, 40,
+    67, 184, 0, 97, 33, 98, 226, 4, 165, 73, 145, 1, 97, 91,
+    131, 124, 32, 124, 67, 94, 0, 98, 192, 14, 233, 3, 61, 171,
+    103, 32, 46, 235, 2, 103, 77, 119, 75, 254, 67, 239, 0, 45,
+    77, 99, 76, 2, 36, 131, 64, 8, 1, 45, 32, 35, 164, 206,
+    95, 228, 0, 11, 32, 39, 0, 100, 32, 30, 4, 100, 41, 32,
+    124, 124, 32, 141, 130, 54, 2, 60, 32, 98, 128, 8, 160, 69,
+    73, 183, 35, 247, 128, 124, 0, 102, 74, 211, 70, 97, 42, 100,
+    134, 166, 170, 107, 3, 40, 41, 93, 10, 43, 99, 0, 108, 48,
+    251, 44, 194, 32, 210, 130, 104, 225, 5, 0, 1, 46, 105, 36,
+    180, 0, 117, 62, 123, 0, 40, 65, 48, 41, 203, 64, 137, 0,
+    40, 97, 14, 225, 0, 28, 81, 184, 229, 3, 185, 2, 66, 111,
+    100, 52, 42, 130, 215, 0, 104, 99, 25, 96, 131, 0, 46, 39,
+    83, 1, 99, 101, 75, 232, 113, 11, 66, 51, 32, 29, 228, 1,
+    0, 39, 254, 196, 0, 99, 204, 99, 43, 0, 41, 228, 2, 94,
+    38, 5, 131, 82, 131, 237, 64, 118, 134, 32, 1, 105, 93, 140,
+    147, 128, 48, 96, 23, 1, 105, 110, 41, 74, 2, 116, 66, 101,
+    32, 93, 0, 101, 66, 95, 0, 111, 40, 89, 224, 4, 48, 33,
+    62, 67, 3, 163, 249, 175, 246, 224, 0, 33, 202, 135, 33, 20,
+    64, 163, 128, 13, 160, 90, 81, 158, 236, 4, 149, 0, 114, 39,
+    133, 0, 118, 98, 44, 230, 2, 165, 32, 60, 33, 238, 230, 12,
+    205, 131, 255, 205, 128, 0, 33, 229, 5, 158, 0, 41, 127, 204,
+    39, 142, 69, 117, 38, 165, 233, 9, 240, 65, 129, 39, 85, 229,
+    6, 213, 97, 0, 134, 2, 35, 93, 106, 51, 47, 166, 226, 2,
+    55, 0, 39, 33, 196, 35, 109, 94, 52, 101, 54, 0, 97, 224,
+    0, 13, 99, 40, 99, 64, 39, 11, 55, 92, 32, 92, 129, 176,
+    161, 4, 66, 177, 162, 57, 94, 83, 177, 235, 224, 2, 17, 0,
+    41, 80, 74, 32, 18, 224, 3, 53, 228, 1, 70, 32, 8, 224,
+    7, 47, 161, 193, 224, 4, 101, 0, 62, 162, 22, 224, 6, 137,
+    33, 65, 128, 10, 33, 68, 230, 2, 153, 32, 92, 65, 2, 0,
+    101, 37, 101, 46, 36, 96, 100, 147, 97, 112, 50, 33, 179, 103,
+    157, 45, 196, 236, 1, 10, 33, 116, 1, 40, 116, 63, 231, 96,
+    49, 228, 1, 8, 70, 21, 230, 14, 101, 128, 91, 70, 105, 0,
+    104, 134, 105, 0, 100, 198, 105, 160, 67, 46, 84, 230, 4, 105,
+    230, 2, 84, 69, 176, 163, 189, 33, 201, 0, 125, 74, 53, 1,
+    80, 108, 52, 94, 132, 136, 42, 42, 98, 4, 65, 32, 0, 101,
+    34, 253, 74, 54, 61, 79, 62, 42, 46, 83, 52, 13, 79, 231,
+    42, 64, 1, 101, 114, 71, 146, 33, 221, 37, 91, 2, 110, 103,
+    101, 52, 221, 238, 3, 105, 66, 78, 52, 109, 45, 73, 69, 181,
+    232, 0, 183, 195, 141, 52, 135, 227, 2, 139, 1, 59, 10, 32,
+    37, 231, 2, 109, 64, 125, 231, 8, 113, 68, 226, 227, 7, 37,
+    227, 2, 78, 67, 134, 67, 245, 64, 59, 227, 4, 183, 0, 106,
+    96, 70, 97, 184, 231, 0, 41, 0, 106, 96, 61, 225, 0, 117,
+    1, 33, 106, 78, 219, 111, 89, 227, 20, 111, 64, 165, 227, 4,
+    110, 1, 100, 101, 89, 172, 64, 122, 0, 45, 100, 215, 107, 128,
+    0, 87, 79, 141, 98, 23, 84, 230, 0, 100, 53, 144, 0, 115,
+    36, 168, 97, 44, 149, 62, 49, 152, 0, 107, 47, 253, 248, 0,
+    12, 225, 6, 57, 33, 228, 0, 40, 47, 247, 44, 112, 79, 209,
+    128, 34, 99, 145, 204, 43, 128, 17, 32, 143, 0, 48, 115, 217,
+    36, 197, 52, 16, 32, 44, 115, 41, 32, 13, 0, 45, 64, 12,
+    0, 41, 47, 59, 192, 41, 51, 31, 230, 4, 111, 1, 113, 117,
+    37, 47, 32, 228, 1, 40, 104, 48, 149, 69, 8, 44, 176, 64,
+    96, 84, 107, 3, 116, 111, 116, 97, 76, 250, 37, 10, 1, 115,
+    101, 49, 170, 116, 121, 234, 3, 225, 38, 224, 106, 218, 64, 59,
+    0, 41, 160, 46, 0, 43, 39, 180, 224, 5, 37, 77, 160, 224,
+    3, 39, 42, 79, 64, 77, 128, 40, 115, 0, 64, 14, 32, 183,
+    128, 64, 48, 21, 64, 132, 148, 169, 32, 216, 243, 0, 20, 0,
+    110, 113, 185, 160, 12, 224, 5, 197, 0, 108, 159, 234, 225, 0,
+    43, 226, 2, 102, 101, 90, 246, 2, 188, 129, 28, 32, 5, 37,
+    32, 96, 52, 33, 18, 1, 91, 93, 182, 210, 64, 160, 64, 43,
+    69, 75, 128, 29, 144, 71, 160, 195, 98, 62, 128, 11, 80, 214,
+    128, 91, 87, 87, 116, 238, 34, 70, 1, 48, 41, 64, 73, 101,
+    46, 64, 74, 38, 133, 0, 109, 33, 89, 64, 53, 0, 104, 41,
+    15, 128, 205, 32, 38, 224, 11, 27, 40, 111, 2, 41, 41, 10,
+    224, 9, 128, 224, 3, 78, 194, 112, 129, 3, 198, 215, 1, 116,
+    111, 79, 31, 96, 32, 167, 38, 224, 5, 113, 40, 103, 119, 179,
+    132, 176, 2, 112, 53, 48, 68, 146, 34, 119, 0, 40, 225, 6,
+    251, 2, 46, 53, 41, 232, 0, 162, 3, 39, 116, 97, 105, 109,
+    166, 3, 57, 57, 32, 37, 36, 82, 36, 175, 224, 12, 50, 1,
+    57, 57, 150, 40, 4, 44, 32, 57, 57, 46, 128, 42, 41, 142,
+    224, 14, 42, 32, 43, 224, 0, 95, 61, 205, 0, 115, 69, 55,
+    0, 39, 89, 198, 59, 176, 224, 2, 99, 64, 207, 0, 63, 64,
+    213, 36, 14, 117, 207, 233, 5, 33, 94, 7, 0, 40, 40, 88,
+    193, 225, 78, 150, 39, 180, 191, 20, 47, 79, 96, 15, 2, 108,
+    111, 97, 70, 52, 240, 1, 101, 107, 47, 74, 75, 47, 111, 38,
+    117, 35, 18, 242, 3, 217, 0, 108, 40, 78, 34, 124, 70, 33,
+    37, 251, 1, 97, 118, 84, 182, 0, 63, 32, 10, 224, 10, 42,
+    0, 115, 160, 42, 32, 154, 1, 45, 49, 111, 134, 191, 75, 37,
+    250, 191, 76, 51, 243, 64, 111, 33, 210, 129, 189, 96, 13, 34,
+    224, 33, 253, 84, 111, 224, 3, 50, 180, 122, 193, 22, 64, 23,
+    80, 19, 69, 205, 160, 194, 139, 91, 224, 0, 147, 0, 39, 128,
+    9, 64, 21, 40, 122, 33, 15, 32, 18, 62, 32, 103, 69, 0,
+    46, 55, 150, 32, 14, 2, 103, 111, 111, 140, 114, 0, 102, 33,
+    196, 46, 230, 144, 44, 96, 90, 0, 41, 148, 130, 79, 186, 110,
+    12, 1, 105, 103, 97, 119, 1, 40, 108, 66, 150, 224, 3, 101,
+    3, 119, 97, 114, 110, 224, 4, 99, 59, 223, 224, 12, 99, 1,
+    98, 97, 96, 96, 224, 1, 190, 59, 251, 84, 208, 192, 242, 32,
+    44, 203, 63, 149, 100, 98, 45, 199, 109, 129, 144, 76, 32, 96,
+    229, 65, 110, 147, 48, 112, 77, 224, 3, 127, 1, 110, 111, 64,
+    71, 0, 115, 34, 75, 0, 45, 113, 236, 89, 113, 43, 204, 69,
+    91, 65, 169, 119, 192, 2, 46, 97, 103, 160, 62, 2, 97, 103,
+    111, 128, 100, 236, 5, 104, 64, 176, 72, 115, 2, 32, 121, 101,
+    39, 169, 226, 3, 140, 0, 107, 32, 148, 5, 100, 46, 102, 114,
+    101, 101, 65, 0, 69, 79, 32, 115, 192, 14, 224, 1, 72, 224,
+    0, 34, 130, 41, 96, 154, 139, 228, 1, 117, 110, 33, 60, 43,
+    228, 103, 217, 135, 7, 0, 115, 133, 237, 147, 241, 226, 5, 196,
+    93, 117, 32, 77, 165, 216, 0, 100, 231, 2, 231, 49, 194, 85,
+    86, 100, 165, 101, 255, 0, 100, 32, 228, 145, 16, 96, 45, 224,
+    2, 13, 64, 54, 43, 99, 108, 219, 194, 232, 124, 75, 224, 0,
+    64, 32, 60, 0, 104, 81, 101, 102, 6, 96, 10, 64, 159, 32,
+    21, 3, 109, 105, 115, 115, 32, 159, 128, 23, 128, 12, 64, 75,
+    251, 0, 243, 141, 3, 0, 61, 160, 78, 129, 14, 224, 11, 76,
+    0, 47, 188, 188, 64, 134, 96, 28, 0, 43, 32, 8, 160, 92,
+    128, 53, 160, 23, 54, 37, 224, 8, 33, 195, 66, 252, 1, 59,
+    160, 9, 32, 227, 2, 110, 99, 97, 43, 191, 1, 112, 115, 43,
+    201, 107, 142, 0, 45, 86, 99, 225, 0, 176, 32, 24, 92, 83,
+    91, 227, 96, 36, 32, 24, 210, 250, 141, 217, 160, 72, 224, 3,
+    48, 130, 151, 128, 51, 225, 1, 83, 129, 175, 40, 239, 39, 208,
+    226, 1, 150, 4, 100, 46, 101, 114, 114, 36, 161, 66, 76, 224,
+    0, 12, 106, 96, 0, 49, 66, 23, 0, 32, 96, 16, 97, 215,
+    128, 10, 43, 59, 224, 0, 106, 32, 228, 32, 103, 238, 4, 68,
+    0, 45, 238, 3, 69, 238, 5, 67, 64, 46, 224, 1, 203, 129,
+    34, 185, 234, 32, 9, 128, 145, 192, 27, 193, 53, 153, 228, 64,
+    11, 227, 1, 121, 0, 103, 75, 73, 224, 1, 70, 206, 142, 96,
+    43, 160, 12, 224, 5, 76, 206, 148, 99, 46, 211, 27, 237, 0,
+    43, 93, 113, 32, 112, 115, 183, 192, 98, 62, 101, 83, 61, 131,
+    8, 1, 109, 46, 64, 14, 64, 198, 164, 209, 32, 43, 164, 208,
+    0, 109, 175, 191, 0, 63, 32, 9, 64, 36, 87, 185, 160, 18,
+    69, 205, 192, 78, 147, 249, 224, 3, 46, 193, 33, 224, 7, 54,
+    239, 10, 234, 224, 0, 25, 99, 208, 180, 69, 224, 0, 90, 0,
+    114, 117, 243, 192, 41, 32, 13, 128, 65, 54, 183, 0, 105, 37,
+    158, 224, 2, 40, 154, 151, 64, 44, 129, 245, 160, 15, 0, 46,
+    39, 127, 225, 1, 161, 160, 20, 98, 62, 224, 5, 38, 4, 98,
+    108, 111, 99, 107, 193, 101, 2, 119, 97, 105, 45, 15, 0, 103,
+    33, 101, 32, 165, 224, 5, 39, 88, 184, 128, 36, 42, 14, 64,
+    12, 203, 159, 104, 170, 128, 101, 0, 110, 36, 145, 192, 179, 163,
+    247, 1, 105, 110, 131, 241, 64, 7, 35, 235, 96, 65, 1, 47,
+    115, 34, 172, 128, 99, 224, 4, 43, 1, 111, 117, 38, 250, 64,
+    44, 96, 8, 224, 2, 45, 32, 15, 224, 1, 239, 1, 97, 98,
+    64, 14, 68, 233, 59, 128, 0, 115, 68, 136, 101, 141, 1, 117,
+    112, 130, 26, 69, 68, 5, 100, 46, 117, 112, 116, 105, 49, 200,
+    165, 168, 32, 104, 71, 77, 68, 150, 99, 11, 128, 10, 227, 1,
+    10, 64, 15, 66, 89, 67, 11, 96, 27, 32, 12, 64, 59, 39,
+    146, 35, 142, 36, 26, 96, 53, 128, 11, 224, 2, 54, 96, 16,
+    128, 53, 128, 27, 99, 65, 229, 2, 33, 118, 140, 69, 33, 229,
+    3, 28, 170, 134, 73, 203, 0, 83, 41, 117, 238, 5, 202, 0,
+    91, 64, 50, 0, 44, 102, 57, 35, 8, 45, 191, 39, 71, 66,
+    23, 55, 171, 99, 74, 131, 50, 0, 44, 227, 1, 14, 162, 245,
+    1, 44, 10, 145, 136, 56, 37, 36, 4, 0, 115, 106, 169, 0,
+    100, 112, 99, 142, 11, 203, 14, 69, 86, 174, 29, 105, 242, 146,
+    237, 144, 3, 0, 41, 238, 0, 121, 160, 25, 32, 129, 32, 46,
+    63, 139, 96, 11, 82, 102, 74, 102, 160, 98, 0, 32, 115, 197,
+    32, 203, 2, 46, 97, 100, 62, 191, 128, 72, 185, 245, 112, 136,
+    97, 212, 96, 42, 72, 111, 160, 8, 33, 8, 192, 37, 32, 16,
+    105, 242, 101, 78, 128, 215, 4, 59, 10, 79, 98, 106, 57, 143,
+    0, 46, 39, 222, 1, 105, 103, 39, 12, 0, 44, 32, 125, 129,
+    11, 98, 40, 38, 174, 225, 25, 18, 0, 10, 193, 18, 0, 32,
+    225, 4, 18, 100, 206, 0, 101, 93, 208, 43, 94, 100, 191, 56,
+    66, 32, 130, 133, 225, 165, 223, 64, 16, 69, 207, 0, 44, 33,
+    195, 2, 108, 108, 58, 128, 104, 243, 3, 196, 113, 243, 111, 153,
+    233, 6, 123, 131, 201, 148, 217, 65, 41, 116, 128, 64, 8, 198,
+    7, 67, 142, 230, 6, 7, 34, 41, 225, 1, 249, 114, 84, 33,
+    181, 161, 131, 64, 245, 0, 40, 35, 0, 129, 154, 65, 102, 2,
+    104, 97, 115, 129, 102, 225, 0, 167, 141, 174, 193, 123, 246, 1,
+    134, 231, 2, 162, 166, 33, 231, 12, 165, 236, 18, 86, 2, 98,
+    117, 115, 140, 53, 122, 194, 0, 91, 149, 56, 0, 99, 44, 59,
+    172, 103, 225, 3, 193, 0, 100, 224, 1, 45, 44, 99, 98, 42,
+    161, 112, 1, 110, 115, 140, 109, 247, 3, 230, 236, 3, 111, 64,
+    183, 73, 179, 160, 53, 45, 162, 64, 102, 67, 28, 130, 97, 0,
+    45, 51, 222, 0, 49, 47, 77, 252, 0, 201, 224, 4, 93, 37,
+    105, 0, 58, 232, 3, 99, 160, 22, 64, 50, 200, 86, 6, 48,
+    44, 10, 109, 101, 97, 110, 33, 244, 199, 254, 58, 0, 64, 85,
+    0, 50, 32, 152, 0, 47, 32, 21, 32, 25, 65, 246, 225, 3,
+    201, 96, 70, 33, 201, 143, 60, 79, 34, 115, 134, 244, 1, 141,
+    1, 98, 46, 78, 234, 2, 45, 32, 97, 96, 7, 79, 181, 130,
+    220, 96, 18, 128, 61, 32, 178, 80, 47, 56, 167, 0, 115, 89,
+    148, 96, 68, 211, 144, 0, 49, 44, 204, 225, 2, 89, 99, 163,
+    133, 147, 0, 99, 64, 80, 38, 123, 108, 64, 0, 99, 38, 184,
+    3, 97, 110, 41, 44, 83, 184, 32, 126, 0, 99, 160, 89, 0,
+    93, 68, 97, 128, 92, 76, 116, 101, 6, 64, 8, 161, 126, 0,
+    97, 35, 21, 0, 117, 65, 121, 32, 84, 205, 233, 96, 95, 96,
+    83, 1, 117, 115, 159, 242, 0, 48, 64, 86, 133, 39, 69, 37,
+    33, 0, 64, 20, 64, 191, 197, 225, 0, 103, 58, 135, 230, 1,
+    60, 64, 96, 134, 58, 128, 108, 143, 255, 168, 23, 2, 110, 111,
+    116, 35, 162, 1, 112, 116, 69, 7, 160, 139, 254, 0, 88, 38,
+    16, 77, 23, 146, 6, 75, 121, 138, 184, 51, 193, 0, 114, 237,
+    1, 42, 224, 3, 83, 160, 158, 226, 5, 196, 82, 98, 237, 3,
+    44, 65, 243, 45, 6, 67, 100, 47, 95, 42, 58, 0, 117, 34,
+    50, 35, 162, 64, 17, 96, 12, 96, 21, 194, 250, 75, 192, 96,
+    25, 192, 16, 0, 10, 43, 173, 64, 59, 83, 71, 1, 108, 108,
+    246, 0, 55, 67, 177, 234, 0, 112, 97, 22, 138, 35, 134, 71,
+    161, 34, 138, 93, 234, 7, 247, 47, 119, 175, 187, 128, 20, 81,
+    116, 141, 224, 1, 59, 10, 230, 3, 2, 64, 107, 227, 9, 143,
+    245, 0, 218, 0, 97, 121, 132, 238, 0, 5, 75, 152, 32, 201,
+    0, 33, 224, 3, 17, 0, 107, 225, 0, 146, 0, 116, 156, 104,
+    238, 0, 36, 237, 6, 108, 64, 76, 115, 76, 177, 163, 192, 66,
+    0, 32, 173, 78, 65, 139, 33, 42, 0, 110, 180, 147, 77, 90,
+    96, 81, 237, 5, 91, 224, 4, 93, 205, 77, 160, 90, 77, 51,
+    70, 250, 109, 68, 65, 1, 100, 243, 0, 100, 65, 185, 5, 97,
+    115, 121, 110, 99, 32, 240, 1, 216, 65, 229, 198, 128, 72, 97,
+    32, 39, 65, 77, 166, 119, 244, 0, 16, 142, 120, 64, 40, 2,
+    116, 114, 121, 225, 0, 237, 83, 39, 0, 97, 96, 53, 2, 102,
+    101, 116, 51, 3, 96, 168, 4, 117, 115, 46, 106, 115, 60, 1,
+    70, 31, 0, 99, 51, 25, 37, 215, 34, 90, 2, 45, 115, 116,
+    36, 91, 0, 39, 34, 220, 38, 60, 0, 97, 37, 190, 1, 65,
+    98, 35, 59, 0, 83, 96, 12, 97, 199, 40, 56, 1, 40, 56,
+    66, 96, 101, 168, 96, 125, 0, 114, 33, 84, 40, 190, 0, 104,
+    90, 86, 69, 7, 0, 69, 75, 10, 2, 40, 114, 46, 128, 101,
+    99, 13, 66, 169, 128, 129, 0, 114, 117, 23, 37, 150, 151, 79,
+    0, 40, 192, 21, 64, 139, 96, 21, 0, 125, 32, 141, 32, 164,
+    0, 32, 52, 146, 64, 198, 225, 4, 170, 73, 227, 2, 97, 110,
+    115, 55, 238, 144, 39, 0, 83, 120, 151, 1, 40, 101, 35, 232,
+    1, 115, 115, 45, 244, 68, 74, 0, 101, 198, 34, 68, 40, 0,
+    50, 99, 8, 225, 14, 154, 97, 127, 34, 103, 129, 78, 0, 50,
+    97, 78, 92, 42, 39, 187, 0, 84, 160, 233, 147, 151, 64, 33,
+    99, 79, 190, 2, 128, 81, 217, 135, 0, 111, 34, 1, 1, 112,
+    117, 124, 125, 70, 62, 33, 199, 97, 172, 10, 59, 10, 60, 47,
+    115, 99, 114, 105, 112, 116, 62, 32, 9, 84, 27, 64, 7, 5,
+    104, 116, 109, 108, 62, 10,
 };
 #endif
 /* ---- end program/page.c --------------------------------------------- */
@@ -49432,17 +49521,19 @@ static const char *const page_pieces[] = {
  * written as JSON has them; what is left to escape is done here, and < as
  * well, so that nobody takes the answer for something to be rendered.
  *
- * floor 8 - uses: base clock buf shard option instance world measure slow info
- *   names page
+ * floor 8 - uses: base clock buf lzf shard option instance world measure slow
+ *    info names page
  */
 #if !defined(KVNS_NO_PAGE) && !defined(KVNS_NO_HTTP)
 enum { STATUS_SLOW = 16 };      /* slow commands shown */
 
 /* Write the page.  False: no memory. */
 static bool status_page(struct buf *b) {
-    for (size_t i = 0; i < ROWS(page_pieces); i++)
-        buf_put_str(b, str_c(page_pieces[i]));
-    return !b->failed;
+    char *to = buf_room(b, PAGE_BYTES);
+
+    if (to == NULL) return false;
+    b->n += lzf_unpack(page_packed, sizeof page_packed, to, PAGE_BYTES);
+    return true;
 }
 
 static void status__name(struct buf *b, struct str label) {
@@ -49617,8 +49708,8 @@ static bool status_json(struct names *m, struct lane *l, struct buf *b) {
  *
  * KVNS_NO_HTTP leaves all of it out, KVNS_NO_PAGE the status page.
  *
- * floor 8 - uses: base clock buf http options instance client names
- *   metrics status
+ * floor 8 - uses: base clock buf http options instance client names metrics
+ *    status
  */
 #if !defined(KVNS_NO_HTTP)
 enum {
@@ -51481,23 +51572,39 @@ static bool listen__host(struct kvns *k, struct loop *l, struct str spec,
     return true;
 }
 
+/* Find the number of a group of /etc/group, which is read here because
+ * getgrnam costs a static program 4 kB.  False: there is none. */
+static bool listen__group(struct str name, int64_t *gid) {
+    FILE *f = fopen("/etc/group", "r");
+    bool found = false, begins = true;
+    char line[1024];
+
+    if (f == NULL) return false;
+    while (!found && fgets(line, sizeof line, f) != NULL) {
+        struct str rest = str_c(line);
+        bool is_it = begins && str_eq(str_take(&rest, ':'), name);
+
+        begins = strchr(line, '\n') != NULL;
+        str_take(&rest, ':');           /* the password */
+        found = is_it && num_parse_int(str_take(&rest, ':'), gid);
+    }
+    fclose(f);
+    return found;
+}
+
 /* Give the socket at path to a group, by name or number.  False: said why. */
 static bool listen__chown(const char *path, struct str group) {
-    char name[64];
-    struct group *g;
     int64_t gid;
 
-    snprintf(name, sizeof name, "%.*s", (int)group.n, group.p);
-    g = getgrnam(name);
-    if (g != NULL) gid = (int64_t)g->gr_gid;
-    else if (!num_parse_int(group, &gid) || gid < 0) {
-        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%s'\n",
-                name);
+    if (!listen__group(group, &gid) && !num_parse_int(group, &gid)) gid = -1;
+    if (gid < 0 || gid > UINT32_MAX) {
+        fprintf(stderr, "kvns: unixsocketgroup: there is no group '%.*s'\n",
+                (int)group.n, group.p);
         return false;
     }
     if (chown(path, (uid_t)-1, (gid_t)gid) == 0) return true;
-    fprintf(stderr, "kvns: cannot give %s to the group '%s': %s\n", path,
-            name, strerror(errno));
+    fprintf(stderr, "kvns: cannot give %s to the group '%.*s': %s\n", path,
+            (int)group.n, group.p, strerror(errno));
     return false;
 }
 
@@ -51747,8 +51854,7 @@ static void instances_free(struct kvns *k) {
  * writes to the lanes of clients but they themselves.
  *
  * floor 8 - uses: base clock buf log shard reply options option instance
- *    world saver loader client measure watch admit exec loop listen
- *    instances
+ *    world saver loader client measure watch admit exec loop listen instances
  */
 enum {
     EMBED_BATCH = 32,           /* requests that share a turn and the clock */
