@@ -1,5 +1,6 @@
 """What is accounted for, and what is resident: after any work."""
 
+import os
 import random
 import time
 
@@ -239,7 +240,8 @@ def test_memory_returns_after_a_mass_removal(fresh_server, binary,
         # of 104 sizes, in each shard
         pages = 2 * (104 << 16) * shards
         wait_emptied(c, 1.15, pages)
-        if bare and shards == 1:
+        # POSIX has no way to give part of a page back
+        if bare and shards == 1 and "plain" not in os.path.basename(binary):
             rss = number(c, b"used_memory_rss")
             assert rss <= 1.15 * number(c, b"used_memory") + 20e6
         c.send(b"".join(encode("DEBUG", "DIGEST-VALUE", k) for k in names))
