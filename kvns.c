@@ -27113,15 +27113,8 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     atomic_init(&s->ended, false);
     s->sn = snapshot_begin(&k->ks, SAVER_MOST);
     if (s->sn == NULL) goto refused;
-    pthread_mutex_lock(&k->lock);
-    k->saver = s;
-    if (asker == -1) k->persist.again = false;  /* this one is as good */
-    k->persist.saving = true;
-    k->persist.save_keys = saver__keys(k);
-    k->persist.began_ms = clock_wall_us() / 1000;
-    k->persist.dirty_begun = instance_dirty(k);
-    pthread_mutex_unlock(&k->lock);
-    s->threaded = thread;       /* before the thread looks at it */
+    /* before anybody else looks at it: the thread, and saver_turn */
+    s->threaded = thread;
     if (thread && pthread_create(&s->thread, NULL, saver__thread, s) != 0)
         s->threaded = false;
     if (!s->threaded && asker != -1) {
@@ -27130,6 +27123,14 @@ static bool saver__begin(struct kvns *k, bool driven, int asker) {
     } else if (!s->threaded) {
         saver__open(s);
     }
+    pthread_mutex_lock(&k->lock);
+    k->saver = s;
+    if (asker == -1) k->persist.again = false;  /* this one is as good */
+    k->persist.saving = true;
+    k->persist.save_keys = saver__keys(k);
+    k->persist.began_ms = clock_wall_us() / 1000;
+    k->persist.dirty_begun = instance_dirty(k);
+    pthread_mutex_unlock(&k->lock);
     return true;
 refused:
     saver__free(s);
