@@ -166,6 +166,10 @@ def test_a_reader_that_stops(fresh_server, tmp_path):
         time.sleep(0.01)
     assert b"already in progress" in raw_error(s, "BGSAVE")
     second.send(encode("SYNC"))
+    # it waits for its snapshot, no client any more: before others ask
+    address = "%s:%d" % second.sock.getsockname()
+    while any(c["addr"] == address for c in r.client_list()):
+        assert time.monotonic() < limit
     while True:
         r.ping()
         with s.raw() as c:
