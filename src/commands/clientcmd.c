@@ -38,10 +38,7 @@ static void clients__flags(const struct client *c, char out[16]) {
 
 /* Bytes of memory a client takes, without what MULTI has collected. */
 static size_t clients__memory(const struct client *c) {
-    size_t used;
-
-    return sizeof *c + c->in.cap + resp_held_apart(&c->resp, &used) +
-           c->out.cap +
+    return sizeof *c + c->in.cap + resp_apart_cap(&c->resp) + c->out.cap +
            (c->waiting == NULL ? 0 : c->waiting->bytes) +
            (c->held == NULL ? 0 : c->held->bytes);
 }
@@ -50,9 +47,8 @@ static size_t clients__memory(const struct client *c) {
 static void clients__line(struct buf *b, const struct client *c,
                           int64_t now_ms) {
     char flags[16];
-    size_t pending = client_pending(c), apart;
-    size_t cap = c->in.cap + resp_held_apart(&c->resp, &apart);
-    size_t in = c->in.n + apart;
+    size_t pending = client_pending(c), in = c->in.n + resp_apart_n(&c->resp);
+    size_t cap = c->in.cap + resp_apart_cap(&c->resp);
 
     clients__flags(c, flags);
     buf_printf(b, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld "

@@ -33,7 +33,7 @@ struct info_sums {
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
-    size_t used, in = c->in.cap + resp_held_apart(&c->resp, &used);
+    size_t in = c->in.cap + resp_apart_cap(&c->resp);
 
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;

@@ -562,7 +562,6 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     struct resp_args out = { .room = l->next_arg,
                              .cap = net__arg_room(l) };
     const char *why = NULL;
-    size_t apart;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
     if (took == 0) return 0;
@@ -579,8 +578,8 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->next_arg += out.argc;
-    resp_held_apart(&c->resp, &apart);
-    if (net__take(l, c, out.argv, out.argc, (size_t)took + apart) ||
+    if (net__take(l, c, out.argv, out.argc,
+                  (size_t)took + resp_apart_n(&c->resp)) ||
         out.held || net__batch_full(l)) {
         net_run(l);
         net__authority(l, c);
@@ -688,11 +687,9 @@ static size_t net__receive(struct loop *l, struct client *c, char *p,
 /* May a client that has kept input keep so much more? */
 static bool net__may_keep(struct loop *l, struct client *c, size_t more) {
     uint64_t most = l->k->opt.client_query_buffer_limit;
-    size_t apart;
+    size_t has = c->in.n + resp_apart_n(&c->resp);
 
-    resp_held_apart(&c->resp, &apart);
-    if (most == 0 || c->in.n + apart + size_max(more, NET_ROOM) <= most)
-        return true;
+    if (most == 0 || has + size_max(more, NET_ROOM) <= most) return true;
     log_line(&l->k->log, KLOG_WARNING,
              "closing %s: its input passed the query buffer limit", c->addr);
     client_cut(c);

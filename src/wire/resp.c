@@ -554,9 +554,12 @@ static bool resp_came(struct resp *r, size_t n) {
     return r->apart->n == r->apart_n + 2;
 }
 
-/* Bytes of memory and, in *used, how many of these came for what is read
- * apart. */
-static size_t resp_held_apart(const struct resp *r, size_t *used) {
-    *used = r->apart == NULL ? 0 : r->apart->n;
+/* How many bytes have come of what is read apart. */
+static inline size_t resp_apart_n(const struct resp *r) {
+    return r->apart == NULL ? 0 : r->apart->n;
+}
+
+/* How many there is memory for. */
+static inline size_t resp_apart_cap(const struct resp *r) {
     return r->apart == NULL ? 0 : r->apart->cap;
 }

@@ -392,7 +392,7 @@ static void test_resp_promises_cost_nothing(void) {
 static void test_resp_apart(void) {
     static const struct resp_limits lim = { 16, 1 << 30, 65536, false };
     static const char head[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3000000\r\nabc";
-    size_t n = sizeof head - 1, len = 3000000, came = 3, room, used;
+    size_t n = sizeof head - 1, len = 3000000, came = 3, room;
     struct str argv[4];
     struct resp_args a = { .room = argv, .cap = 4 };
     struct resp r = { 0 };
@@ -411,8 +411,8 @@ static void test_resp_apart(void) {
         CHECK(resp_reads_apart(&r));
         to = resp_room(&r, &room);
         CHECK(to != NULL && came + room <= len + 2);
-        CHECK(resp_held_apart(&r, &used) <= size_max(2 * came, 1 << 20));
-        CHECK_INT(used, came);
+        CHECK(resp_apart_cap(&r) <= size_max(2 * came, 1 << 20));
+        CHECK_INT(resp_apart_n(&r), came);
         room = size_min(room, 50000);
         memset(to, 'x', room);
         if (came + room == len + 2) memcpy(to + room - 2, "\r\n", 2);
