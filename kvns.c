@@ -21888,10 +21888,13 @@ static bool resp_came(struct resp *r, size_t n) {
     return r->apart->n == r->apart_n + 2;
 }
 
-/* Bytes of memory and, in *used, how many of these came for what is read
- * apart. */
-static size_t resp_held_apart(const struct resp *r, size_t *used) {
-    *used = r->apart == NULL ? 0 : r->apart->n;
+/* How many bytes have come of what is read apart. */
+static inline size_t resp_apart_n(const struct resp *r) {
+    return r->apart == NULL ? 0 : r->apart->n;
+}
+
+/* How many there is memory for. */
+static inline size_t resp_apart_cap(const struct resp *r) {
     return r->apart == NULL ? 0 : r->apart->cap;
 }
 /* ---- end wire/resp.c ------------------------------------------------ */
@@ -42157,10 +42160,7 @@ static void clients__flags(const struct client *c, char out[16]) {
 
 /* Bytes of memory a client takes, without what MULTI has collected. */
 static size_t clients__memory(const struct client *c) {
-    size_t used;
-
-    return sizeof *c + c->in.cap + resp_held_apart(&c->resp, &used) +
-           c->out.cap +
+    return sizeof *c + c->in.cap + resp_apart_cap(&c->resp) + c->out.cap +
            (c->waiting == NULL ? 0 : c->waiting->bytes) +
            (c->held == NULL ? 0 : c->held->bytes);
 }
@@ -42169,9 +42169,8 @@ static size_t clients__memory(const struct client *c) {
 static void clients__line(struct buf *b, const struct client *c,
                           int64_t now_ms) {
     char flags[16];
-    size_t pending = client_pending(c), apart;
-    size_t cap = c->in.cap + resp_held_apart(&c->resp, &apart);
-    size_t in = c->in.n + apart;
+    size_t pending = client_pending(c), in = c->in.n + resp_apart_n(&c->resp);
+    size_t cap = c->in.cap + resp_apart_cap(&c->resp);
 
     clients__flags(c, flags);
     buf_printf(b, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld "
@@ -44374,7 +44373,7 @@ struct info_sums {
 };
 
 static void info__add_client(struct info_sums *s, const struct client *c) {
-    size_t used, in = c->in.cap + resp_held_apart(&c->resp, &used);
+    size_t in = c->in.cap + resp_apart_cap(&c->resp);
 
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;
@@ -47814,9 +47813,11 @@ static bool rows_join(struct kvns *k, char why[ROWS_WHY]) {
 /* Can the commands be called as these options want?  False: why says what is
  * wrong. */
 static COLD bool rows_check(const struct options *o, char why[ROWS_WHY]) {
-    struct kvns *k = calloc(1, sizeof *k);
+    struct kvns *k;
     bool ok;
 
+    if (o->renames.n == 0) return true;
+    k = calloc(1, sizeof *k);
     if (k == NULL) base_no_memory();
     k->opt.renames = o->renames;
     ok = rows_join(k, why);
@@ -50740,7 +50741,6 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     struct resp_args out = { .room = l->next_arg,
                              .cap = net__arg_room(l) };
     const char *why = NULL;
-    size_t apart;
     ptrdiff_t took = resp_parse(&c->resp, p, n, &l->limits, &out, &why);
 
     if (took == 0) return 0;
@@ -50757,8 +50757,8 @@ static COLD ptrdiff_t net__take_odd(struct loop *l, struct client *c,
     }
     if (out.argc == 0) return took;
     if (!out.held) l->next_arg += out.argc;
-    resp_held_apart(&c->resp, &apart);
-    if (net__take(l, c, out.argv, out.argc, (size_t)took + apart) ||
+    if (net__take(l, c, out.argv, out.argc,
+                  (size_t)took + resp_apart_n(&c->resp)) ||
         out.held || net__batch_full(l)) {
         net_run(l);
         net__authority(l, c);
@@ -50866,11 +50866,9 @@ static size_t net__receive(struct loop *l, struct client *c, char *p,
 /* May a client that has kept input keep so much more? */
 static bool net__may_keep(struct loop *l, struct client *c, size_t more) {
     uint64_t most = l->k->opt.client_query_buffer_limit;
-    size_t apart;
+    size_t has = c->in.n + resp_apart_n(&c->resp);
 
-    resp_held_apart(&c->resp, &apart);
-    if (most == 0 || c->in.n + apart + size_max(more, NET_ROOM) <= most)
-        return true;
+    if (most == 0 || has + size_max(more, NET_ROOM) <= most) return true;
     log_line(&l->k->log, KLOG_WARNING,
              "closing %s: its input passed the query buffer limit", c->addr);
     client_cut(c);
