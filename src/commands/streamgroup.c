@@ -49,8 +49,12 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
-    key_noted(&x->w, x->argv[1], true);
-    if (!arg_open_or_reply(x, 1, KIND_STREAM, &g->ed)) return false;
+    edit_open(&x->w, x->argv[1], &g->ed);
+    edit_noted(&g->ed);
+    if (!kind_or_reply(x, g->ed.e, KIND_STREAM)) {
+        edit_cancel(&g->ed);
+        return false;
+    }
     if (g->ed.e == NULL) return true;
     g->s = streams_of(g->ed.e);
     g->g = readers_group(&g->s->groups, x->argv[2]);

@@ -296,8 +296,8 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
 static bool streamread__open_or_reply(struct call *x,
                                       const struct streamread *q, size_t i,
                                       struct streamgroup *g) {
-    if (!x->again) key_noted(&x->w, x->argv[q->first + i], true);
     edit_open(&x->w, x->argv[q->first + i], &g->ed);
+    if (!x->again) edit_noted(&g->ed);
     if (g->ed.e == NULL || entry_kind(g->ed.e) != KIND_STREAM) {
         edit_cancel(&g->ed);
         reply_error(x->r, "UNBLOCKED the stream key no longer exists");

@@ -703,23 +703,36 @@ static inline struct entry *key_peek(struct work *w, struct str key) {
     return key_peek_in(w, key, w->db);
 }
 
-/* The same, counted as a hit or a miss, but not as a use of the key; `tells`:
- * those who want to hear of misses do. */
-static COLD struct entry *key_noted(struct work *w, struct str key,
-                                    bool tells) {
-    struct entry *e = key_peek(w, key);
-    struct keyref ref;
-
-    if (w->quiet) return e;
-    key_ref(w, key, &ref);
-    if (e != NULL) {
-        ref.shard->hits++;
-        ref.space->tally.hits++;
+/* Count a look at a key as a hit or a miss, not as a use of it; `tells`: those
+ * who want to hear of misses do. */
+static COLD void door__look(struct work *w, const struct keyref *ref,
+                            bool found, bool tells) {
+    if (w->quiet) return;
+    if (found) {
+        ref->shard->hits++;
+        ref->space->tally.hits++;
     } else if (tells) {
-        door__miss(w, &ref);
+        door__miss(w, ref);
     } else {
-        ref.shard->misses++;
-        if (ref.space != NULL) ref.space->tally.misses++;
+        ref->shard->misses++;
+        if (ref->space != NULL) ref->space->tally.misses++;
     }
+}
+
+/* Find a key without using it, but counted as looked at. */
+static inline struct entry *key_noted(struct work *w, struct str key,
+                                      bool tells) {
+    const struct keyref *ref;
+    struct keyref room;
+    struct table_at at;
+    struct entry *e = door__find(w, key, w->db, &room, &ref, &at);
+
+    if (e != NULL && entry_is_dead(e, w->now)) e = NULL;
+    door__look(w, ref, e != NULL, tells);
     return e;
+}
+
+/* To open a key, which has just been done, counts as looking at it. */
+static inline void edit_noted(const struct edit *ed) {
+    door__look(ed->w, &ed->ref, ed->e != NULL, true);
 }
