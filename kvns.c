@@ -17048,25 +17048,38 @@ static inline struct entry *key_peek(struct work *w, struct str key) {
     return key_peek_in(w, key, w->db);
 }
 
-/* The same, counted as a hit or a miss, but not as a use of the key; `tells`:
- * those who want to hear of misses do. */
-static COLD struct entry *key_noted(struct work *w, struct str key,
-                                    bool tells) {
-    struct entry *e = key_peek(w, key);
-    struct keyref ref;
-
-    if (w->quiet) return e;
-    key_ref(w, key, &ref);
-    if (e != NULL) {
-        ref.shard->hits++;
-        ref.space->tally.hits++;
+/* Count a look at a key as a hit or a miss, not as a use of it; `tells`: those
+ * who want to hear of misses do. */
+static COLD void door__look(struct work *w, const struct keyref *ref,
+                            bool found, bool tells) {
+    if (w->quiet) return;
+    if (found) {
+        ref->shard->hits++;
+        ref->space->tally.hits++;
     } else if (tells) {
-        door__miss(w, &ref);
+        door__miss(w, ref);
     } else {
-        ref.shard->misses++;
-        if (ref.space != NULL) ref.space->tally.misses++;
+        ref->shard->misses++;
+        if (ref->space != NULL) ref->space->tally.misses++;
     }
+}
+
+/* Find a key without using it, but counted as looked at. */
+static inline struct entry *key_noted(struct work *w, struct str key,
+                                      bool tells) {
+    const struct keyref *ref;
+    struct keyref room;
+    struct table_at at;
+    struct entry *e = door__find(w, key, w->db, &room, &ref, &at);
+
+    if (e != NULL && entry_is_dead(e, w->now)) e = NULL;
+    door__look(w, ref, e != NULL, tells);
     return e;
+}
+
+/* To open a key, which has just been done, counts as looking at it. */
+static inline void edit_noted(const struct edit *ed) {
+    door__look(ed->w, &ed->ref, ed->e != NULL, true);
 }
 /* ---- end keyspace/door.c -------------------------------------------- */
 /* values under other keys */
@@ -39645,8 +39658,12 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
-    key_noted(&x->w, x->argv[1], true);
-    if (!arg_open_or_reply(x, 1, KIND_STREAM, &g->ed)) return false;
+    edit_open(&x->w, x->argv[1], &g->ed);
+    edit_noted(&g->ed);
+    if (!kind_or_reply(x, g->ed.e, KIND_STREAM)) {
+        edit_cancel(&g->ed);
+        return false;
+    }
     if (g->ed.e == NULL) return true;
     g->s = streams_of(g->ed.e);
     g->g = readers_group(&g->s->groups, x->argv[2]);
@@ -40581,8 +40598,8 @@ static bool streamread__deliver(struct call *x, struct streamgroup *g,
 static bool streamread__open_or_reply(struct call *x,
                                       const struct streamread *q, size_t i,
                                       struct streamgroup *g) {
-    if (!x->again) key_noted(&x->w, x->argv[q->first + i], true);
     edit_open(&x->w, x->argv[q->first + i], &g->ed);
+    if (!x->again) edit_noted(&g->ed);
     if (g->ed.e == NULL || entry_kind(g->ed.e) != KIND_STREAM) {
         edit_cancel(&g->ed);
         reply_error(x->r, "UNBLOCKED the stream key no longer exists");
