@@ -15,8 +15,7 @@ struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     uint64_t nreads, nwrites;   /* calls of the system */
     struct lane_sample rate;
-    size_t blocked, waiting;    /* of all; of those the client may see */
-    size_t tracking;
+    size_t blocked, tracking;
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t seen_in, seen_out; /* bytes of the clients counted */
     uint64_t hits, misses, expired, fields_expired, evicted;
@@ -37,7 +36,7 @@ static void info__add_client(struct info_sums *s, const struct client *c) {
 
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;
-    s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
+    s->blocked += client_is_blocked(c);
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
     s->in_max = size_max(s->in_max, in);
@@ -83,7 +82,6 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->expired = sum.tally.expired;
     s->fields_expired = 0;      /* not known by namespace */
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
-    s->blocked = s->waiting;
     s->commands = sum.tally.commands;
     s->accepted = s->clients;
     s->net_in = s->seen_in;
@@ -123,7 +121,6 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         s->errors += l->errors;
         s->accepted += l->accepted;
         s->refused += l->refused;
-        s->blocked += l->nblocked;
         s->rate.commands += rate.commands;
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;

@@ -494,7 +494,6 @@ static COLD void exec_release(struct lane *l) {
     for (; c != NULL; c = next) {
         next = c->next_held;
         c->flags &= ~(uint32_t)CLIENT_PAUSED;
-        atomic_fetch_sub(&l->nblocked, 1);
         exec__held(l, c);
     }
 }

@@ -26,15 +26,6 @@ static const struct {
     { METRIC_SPACE_COMMANDS, offsetof(struct name, tally.commands) },
 };
 
-/* Clients that wait for data or are held back, on all lanes. */
-static uint64_t metrics__blocked(struct kvns *k) {
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < k->nlanes; i++)
-        n += atomic_load(&k->lanes[i].nblocked);
-    return n;
-}
-
 static void metrics__namespaces(const struct names *m, struct buf *b) {
     for (size_t i = 0; i < ROWS(metrics_by_name); i++) {
         enum metric metric = metrics_by_name[i].metric;
@@ -192,7 +183,7 @@ static void metrics__keys(const struct kvns *k, const struct info_sums *s,
 static void metrics__clients(struct kvns *k, const struct info_sums *s,
                              struct buf *b) {
     metric_one(b, METRIC_CLIENTS, atomic_load(&k->nclients));
-    metric_one(b, METRIC_BLOCKED, metrics__blocked(k));
+    metric_one(b, METRIC_BLOCKED, s->blocked);
     metric_one(b, METRIC_MAX_CLIENTS, (uint64_t)k->opt.max_clients);
     metric_one(b, METRIC_ACCEPTED, s->accepted);
     metric_one(b, METRIC_REFUSED, s->refused);

@@ -110,7 +110,6 @@ static void client_hold(struct client *c, struct saved_call *s) {
     else l->held_last->next_held = c;
     l->held_last = c;
     l->held_until = l->k->pause_until;
-    atomic_fetch_add(&l->nblocked, 1);
 }
 
 /* Take a client out of those held back; its command stays. */
@@ -122,7 +121,13 @@ static void client_let_go(struct client *c) {
     *p = c->next_held;
     if (l->held_last == c) l->held_last = last;
     c->flags &= ~(uint32_t)CLIENT_PAUSED;
-    atomic_fetch_sub(&l->nblocked, 1);
+}
+
+/* Does a client wait for data, or for the end of a pause?  Who was cut off
+ * does not, though its lane may still have to bury it. */
+static bool client_is_blocked(const struct client *c) {
+    return c->state != CLIENT_GONE &&
+           (c->waiting != NULL || (c->flags & CLIENT_PAUSED) != 0);
 }
 
 /* Free a client that watches, waits and subscribes to nothing any more, and

@@ -391,8 +391,6 @@ struct lane {
     uint64_t commands, net_in, net_out, errors;
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
-    atomic_uint_fast32_t nblocked;  /* wait for data, or are held back; any
-                                       thread reads */
     atomic_uint_fast32_t clients_now;
 };
 

@@ -157,7 +157,6 @@ static bool client_wait(struct call *x, size_t first, size_t n, size_t step,
                         l->clock.mono_us + (int64_t)(seconds * 1e6) + 1;
     if (c->wait_until != 0) timers__add(l, c);
     c->state = CLIENT_BLOCKED;
-    atomic_fetch_add(&l->nblocked, 1);
     return true;
 }
 
@@ -170,7 +169,6 @@ static void client_unwait(struct client *c, bool locked) {
     free(c->waiting);
     c->waiting = NULL;
     if (c->wait_until != 0) timers__remove(l, c);
-    atomic_fetch_sub(&l->nblocked, 1);
     if (c->state == CLIENT_BLOCKED) c->state = CLIENT_OPEN;
 }
 

@@ -378,6 +378,26 @@ def test_kill(raw):
     assert other.call("LPOP", "l") == bulk(b"x")
 
 
+def test_who_is_killed_does_not_wait_any_more(raw):
+    """INFO knows at once, whichever loop has yet to bury the client."""
+    other = raw()
+    for _ in range(10):
+        crowd = [raw() for _ in range(8)]
+        ids = [c.call("CLIENT", "ID")[1] for c in crowd]
+        for c in crowd:
+            c.send(encode("BLPOP", "l", 0))
+        blocked(other, 8)
+        other.send(b"".join(encode("CLIENT", "KILL", "ID", i) for i in ids)
+                   + encode("INFO", "clients"))
+        *killed, (_, info) = other.read_many(9)
+        assert killed == [(":", 1)] * 8
+        assert b"blocked_clients:0\r\n" in info
+        assert b"clients_in_timeout_table:0\r\n" in info
+        assert b"connected_clients:1\r\n" in info
+        for c in crowd:
+            c.expect_closed()
+
+
 def test_times_end_in_their_order(raw):
     """Forty time limits, joined in any order, and some served before."""
     clients = [raw() for _ in range(40)]
@@ -476,7 +496,6 @@ class Crowd:
             waits = {int(line.split()[0][3:]) for line in lines.splitlines()
                      if "b" in line.split(" flags=")[1].split()[0]}
             self.collect()
-            # who is killed by one loop is buried by another
             if ("blocked_clients:%d\r\n" % len(waits) in info and
                     all(c.id in waits for c in self.waiting.values())):
                 return
