@@ -5,9 +5,13 @@
 
     quiet     nobody else is there
     del       DEL of a set of n members
+    unlink    UNLINK of one
+    hash      DEL of a hash of n fields
+    zset      DEL of a sorted set of n members
     over      SET over a set of n members
     pexpire   a set of n members expires
     flush     FLUSHALL of n keys
+    async     FLUSHALL ASYNC of n keys
     expire    n keys expire within one second
     lapse     the same, and nobody is there: what it costs without the GETs
     fields    n fields of one hash expire at one moment
@@ -21,13 +25,20 @@ The waits are those of GETs of a further client (prober.c): the median, the
 99.9th percentile and the longest, in milliseconds.  A busy machine adds its
 own; compare with "quiet" and repeat, or let the server and the prober go
 before everything else: --realtime, which needs the right to do so.
+
+A turn of the loop is what a client may have to wait for.  The last two columns
+are the CPU of the longest one, in milliseconds, and how many took more than
+half of one (turns.c): there a busy machine does not show.
 """
 
 import argparse
+import mmap
 import os
 import resource
 import socket
+import struct
 import subprocess
+import tempfile
 import time
 
 from common import cpu_ns, hurry, pipe, save, start, table
@@ -36,6 +47,34 @@ from harness.server import build
 
 
 REALTIME = False
+
+
+class Turns:
+    """What the turns of the server's loop took, as turns.c counts them."""
+
+    def __init__(self):
+        self.file = tempfile.NamedTemporaryFile(prefix="kvns-turns-")
+        self.file.truncate((3 + 1001) * 8)
+        self.map = mmap.mmap(self.file.fileno(), 0)
+
+    def start(self, label):
+        os.environ.update(LD_PRELOAD=build("turns.so"),
+                          TURNS_FILE=self.file.name)
+        try:
+            return start(label)
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["TURNS_FILE"]
+
+    def clear(self):
+        self.map[:] = bytes(len(self.map))
+
+    def result(self):
+        """Of the longest the milliseconds, and how many took over half."""
+        n, _, longest, *ended = struct.unpack("=1004Q", self.map)
+        return [longest / 1e6, sum(ended[50:]), n]
+
+
+TURNS = Turns()
 
 
 class Probe:
@@ -66,6 +105,7 @@ def read_all(raw, request):
 
 def during(server, act, seconds=0):
     """Probe while act runs, and for a moment before and behind."""
+    TURNS.clear()
     probe = Probe(server, 0.6 + (seconds or 8))
     time.sleep(0.3)
     begun = time.monotonic()
@@ -86,51 +126,62 @@ def fill_set(server, n):
                           for i in range(0, n, 500)))
 
 
-def delete(server, n):
-    fill_set(server, n)
-    with Raw(server.address) as raw:
-        return during(server, lambda: raw.call("DEL", "s") and None, 2)
+def fill_hash(server, n):
+    pipe(server.address, (["HSET", "s"] + [
+        x for j in range(i, min(i + 500, n)) for x in ("f:%08d" % j, j)]
+        for i in range(0, n, 500)))
 
 
-def overwrite(server, n):
-    fill_set(server, n)
-    with Raw(server.address) as raw:
-        return during(server, lambda: raw.call("SET", "s", "x") and None, 2)
+def fill_zset(server, n):
+    pipe(server.address, (["ZADD", "s"] + [
+        x for j in range(i, min(i + 500, n)) for x in (j, "m:%08d" % j)]
+        for i in range(0, n, 500)))
 
 
-def expire_large(server, n):
-    fill_set(server, n)
-    with Raw(server.address) as raw:
-        return during(server,
-                      lambda: raw.call("PEXPIRE", "s", "100") and None, 2)
+def gone(fill, command):
+    """The work of taking away what was filled in."""
+    def work(server, n):
+        fill(server, n)
+        with Raw(server.address) as raw:
+            return during(server, lambda: raw.call(*command) and None, 2)
+    return work
 
 
-def flush(server, n):
+def fill_keys(server, n):
     pipe(server.address, (["SET", "key:%08d" % i, "x"] for i in range(n)))
-    with Raw(server.address) as raw:
-        return during(server, lambda: raw.call("FLUSHALL", "ASYNC") and None,
-                      2)
 
 
 def expire(server, n, probed=True):
-    """All gone when, CPU for it, that for the GETs of the prober included."""
+    """All gone when, and CPU for it; what the prober's GETs take of that is
+    what they go on taking when all are gone."""
     at = int(time.time() * 1000) + 3000 + n // 33
     pipe(server.address, (["SET", "key:%08d" % i, "x" * 32, "PXAT",
                            at + i * 1000 // n] for i in range(n)))
+    at /= 1000
+
+    def until(when):
+        time.sleep(max(0, when - time.time()))
+        return time.time(), cpu_ns(server.pid) / 1e9
+
     with Raw(server.address) as raw:
-        time.sleep(max(0, at / 1000 - time.time() - 0.5))
+        time.sleep(max(0, at - time.time() - 0.5))
         left = raw.call("DBSIZE")[1]
-        used = cpu_ns(server.pid)
+        TURNS.clear()
 
         def act():
-            gone = None
-            while time.time() < at / 1000 + 6:
-                if gone is None and raw.call("DBSIZE")[1] == 0:
-                    gone = time.time() - at / 1000 - 1
+            gone, begun = None, until(at - 0.1)
+            while time.time() < at + 4 and gone is None:
+                if raw.call("DBSIZE")[1] == 0:
+                    gone = time.time() - at - 1
                 time.sleep(0.02 if probed else 0.2)
-            spent = (cpu_ns(server.pid) - used) / 1e9
-            return "%d keys; gone %s s after the second; %.2f s CPU" % (
-                left, "%.2f" % gone if gone is not None else "> 5", spent)
+            over, end = until(at + 3), until(at + 6)
+            spent = over[1] - begun[1]
+            others = (end[1] - over[1]) / (end[0] - over[0]) * (
+                over[0] - begun[0])
+            return "%d keys; gone %s s after the second; %.2f s CPU, " \
+                "%.2f without the GETs" % (
+                    left, "%.2f" % gone if gone is not None else "> 3",
+                    spent, spent - others)
         return during(server, act, 6.5) if probed else ([0] * 4, act())
 
 
@@ -182,7 +233,7 @@ def spread(server, n):
 
 
 def keys(server, n):
-    pipe(server.address, (["SET", "key:%08d" % i, "x"] for i in range(n)))
+    fill_keys(server, n)
     with Raw(server.address, timeout=60) as raw:
         return during(server, lambda: read_all(raw, encode("KEYS", "*")), 3)
 
@@ -242,9 +293,15 @@ def idle(server, n):
     return with_crowd(server, 9900, b"")
 
 
-WORKS = {"quiet": quiet, "del": delete, "over": overwrite,
-         "pexpire": expire_large, "flush": flush, "expire": expire,
-         "lapse": lapse,
+WORKS = {"quiet": quiet, "del": gone(fill_set, ["DEL", "s"]),
+         "unlink": gone(fill_set, ["UNLINK", "s"]),
+         "hash": gone(fill_hash, ["DEL", "s"]),
+         "zset": gone(fill_zset, ["DEL", "s"]),
+         "over": gone(fill_set, ["SET", "s", "x"]),
+         "pexpire": gone(fill_set, ["PEXPIRE", "s", "100"]),
+         "flush": gone(fill_keys, ["FLUSHALL"]),
+         "async": gone(fill_keys, ["FLUSHALL", "ASYNC"]),
+         "expire": expire, "lapse": lapse,
          "fields": fields, "spread": spread,
          "keys": keys, "random": random, "alone": nobody,
          "blocked": blocked, "idle": idle}
@@ -259,22 +316,26 @@ def main():
     args = p.parse_args()
     global REALTIME
     REALTIME = args.realtime
-    rows = [["work", "server", "GETs", "median", "99.9 %", "longest", ""]]
+    rows = [["work", "server", "GETs", "median", "99.9 %", "longest", "turn",
+             "> 0.5", ""]]
     found = []
     for name in args.only.split(","):
         for label in args.servers.split(","):
-            server = start(label)
+            server = TURNS.start(label)
             if server is None:
                 continue
             try:
                 waits, note = WORKS[name](server, args.n)
+                turn, long_turns, _ = TURNS.result()
             finally:
                 server.kill()
                 server.discard()
             found.append({"work": name, "server": label, "waits": waits,
+                          "turn_cpu_ms": turn, "long_turns": long_turns,
                           "note": note})
             rows.append([name, label, str(waits[0])]
-                        + ["%.2f" % x for x in waits[1:]] + [note])
+                        + ["%.2f" % x for x in waits[1:] + [turn]]
+                        + [str(long_turns), note])
             print(" ".join(rows[-1]), flush=True)
     print()
     table(rows)
