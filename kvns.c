@@ -26169,8 +26169,6 @@ struct lane {
     uint64_t commands, net_in, net_out, errors;
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
-    atomic_uint_fast32_t nblocked;  /* wait for data, or are held back; any
-                                       thread reads */
     atomic_uint_fast32_t clients_now;
 };
 
@@ -28178,7 +28176,6 @@ static void client_hold(struct client *c, struct saved_call *s) {
     else l->held_last->next_held = c;
     l->held_last = c;
     l->held_until = l->k->pause_until;
-    atomic_fetch_add(&l->nblocked, 1);
 }
 
 /* Take a client out of those held back; its command stays. */
@@ -28190,7 +28187,13 @@ static void client_let_go(struct client *c) {
     *p = c->next_held;
     if (l->held_last == c) l->held_last = last;
     c->flags &= ~(uint32_t)CLIENT_PAUSED;
-    atomic_fetch_sub(&l->nblocked, 1);
+}
+
+/* Does a client wait for data, or for the end of a pause?  Who was cut off
+ * does not, though its lane may still have to bury it. */
+static bool client_is_blocked(const struct client *c) {
+    return c->state != CLIENT_GONE &&
+           (c->waiting != NULL || (c->flags & CLIENT_PAUSED) != 0);
 }
 
 /* Free a client that watches, waits and subscribes to nothing any more, and
@@ -31129,7 +31132,6 @@ static bool client_wait(struct call *x, size_t first, size_t n, size_t step,
                         l->clock.mono_us + (int64_t)(seconds * 1e6) + 1;
     if (c->wait_until != 0) timers__add(l, c);
     c->state = CLIENT_BLOCKED;
-    atomic_fetch_add(&l->nblocked, 1);
     return true;
 }
 
@@ -31142,7 +31144,6 @@ static void client_unwait(struct client *c, bool locked) {
     free(c->waiting);
     c->waiting = NULL;
     if (c->wait_until != 0) timers__remove(l, c);
-    atomic_fetch_sub(&l->nblocked, 1);
     if (c->state == CLIENT_BLOCKED) c->state = CLIENT_OPEN;
 }
 
@@ -44535,8 +44536,7 @@ struct info_sums {
     uint64_t commands, net_in, net_out, errors, accepted, refused;
     uint64_t nreads, nwrites;   /* calls of the system */
     struct lane_sample rate;
-    size_t blocked, waiting;    /* of all; of those the client may see */
-    size_t tracking;
+    size_t blocked, tracking;
     size_t timed, pubsub, clients, in_max, out_max, client_bytes;
     uint64_t seen_in, seen_out; /* bytes of the clients counted */
     uint64_t hits, misses, expired, fields_expired, evicted;
@@ -44557,7 +44557,7 @@ static void info__add_client(struct info_sums *s, const struct client *c) {
 
     s->clients++;
     s->tracking += (c->flags & CLIENT_TRACKING) != 0;
-    s->waiting += c->waiting != NULL && c->state == CLIENT_BLOCKED;
+    s->blocked += client_is_blocked(c);
     s->timed += c->waiting != NULL && c->wait_until != 0;
     s->pubsub += client_class(c) == OPTION_CLASS_PUBSUB;
     s->in_max = size_max(s->in_max, in);
@@ -44603,7 +44603,6 @@ static void info__sum_bound(const struct call *x, struct info_sums *s) {
     s->expired = sum.tally.expired;
     s->fields_expired = 0;      /* not known by namespace */
     s->evicted = sum.tally.evicted + sum.tally.ear_evicted;
-    s->blocked = s->waiting;
     s->commands = sum.tally.commands;
     s->accepted = s->clients;
     s->net_in = s->seen_in;
@@ -44643,7 +44642,6 @@ static void info_sum_all(struct kvns *k, const struct client *who,
         s->errors += l->errors;
         s->accepted += l->accepted;
         s->refused += l->refused;
-        s->blocked += l->nblocked;
         s->rate.commands += rate.commands;
         s->rate.net_in += rate.net_in;
         s->rate.net_out += rate.net_out;
@@ -47612,7 +47610,6 @@ static COLD void exec_release(struct lane *l) {
     for (; c != NULL; c = next) {
         next = c->next_held;
         c->flags &= ~(uint32_t)CLIENT_PAUSED;
-        atomic_fetch_sub(&l->nblocked, 1);
         exec__held(l, c);
     }
 }
@@ -48804,15 +48801,6 @@ static const struct {
     { METRIC_SPACE_COMMANDS, offsetof(struct name, tally.commands) },
 };
 
-/* Clients that wait for data or are held back, on all lanes. */
-static uint64_t metrics__blocked(struct kvns *k) {
-    uint64_t n = 0;
-
-    for (uint32_t i = 0; i < k->nlanes; i++)
-        n += atomic_load(&k->lanes[i].nblocked);
-    return n;
-}
-
 static void metrics__namespaces(const struct names *m, struct buf *b) {
     for (size_t i = 0; i < ROWS(metrics_by_name); i++) {
         enum metric metric = metrics_by_name[i].metric;
@@ -48970,7 +48958,7 @@ static void metrics__keys(const struct kvns *k, const struct info_sums *s,
 static void metrics__clients(struct kvns *k, const struct info_sums *s,
                              struct buf *b) {
     metric_one(b, METRIC_CLIENTS, atomic_load(&k->nclients));
-    metric_one(b, METRIC_BLOCKED, metrics__blocked(k));
+    metric_one(b, METRIC_BLOCKED, s->blocked);
     metric_one(b, METRIC_MAX_CLIENTS, (uint64_t)k->opt.max_clients);
     metric_one(b, METRIC_ACCEPTED, s->accepted);
     metric_one(b, METRIC_REFUSED, s->refused);
