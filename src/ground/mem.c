@@ -31,6 +31,12 @@
  * `used` counts what blocks really take, rounding included: the difference of
  * `used` before and after an operation is what the operation cost.
  *
+ * What is made of many blocks can go from one arena's owner to another's as it
+ * is (mem_hand): its bytes are the other's at once, its blocks stay where they
+ * are, as guests.  When the other gives one back, it pushes it onto a list of
+ * the block's home, as Mimalloc does (Leijen, MSR-TR-2019-18), and the home
+ * puts it into its page when its turn comes (mem_take_back).
+ *
  * mem_try may be refused.  mem_new may not: it draws on a spare page that
  * mem_refill keeps ready between commands.  An arena is used by one thread at
  * a time.  KVNS_MALLOC hands every block to malloc, for ASan and valgrind.
@@ -79,6 +85,7 @@ struct mem_page {
 _Static_assert(sizeof(struct mem_page) <= MEM_HEAD, "the header fits");
 
 struct mem_chunk {
+    struct mem *home;           /* whose it is */
     struct mem_chunk *next, *prev;
     struct mem_chunk *next_idle, *prev_idle;    /* if it has empty pages */
     char *base;
@@ -92,7 +99,14 @@ struct mem {
     size_t used;                /* bytes of live blocks, as rounded */
     size_t held;                /* bytes obtained from the system */
     size_t kept;                /* of `used`: for a snapshot alone, as their
-                                   owners count */
+                                   owners count; modulo, where these went from
+                                   one arena to another */
+    size_t away;                /* bytes of its blocks that are others' to use
+                                   less those of others that are its own to
+                                   use; modulo SIZE_MAX + 1 */
+    bool guests;                /* there may be blocks of others */
+    _Atomic(void *) back;       /* its blocks that others gave back, linked */
+    void *taken;                /* these, on their way into their pages */
     uint64_t moves;             /* counts up when items of tables may have
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
@@ -235,6 +249,7 @@ static bool mem__more(struct mem *m) {
         return false;
     }
     c->pages = c->idle = (uint32_t)n;
+    c->home = m;
     c->prev = NULL;
     c->next = m->chunks;
     if (m->chunks != NULL) m->chunks->prev = c;
@@ -328,9 +343,14 @@ static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     mem__link(&m->dirty, page);
 }
 
-/* Are there pages to be given back? */
-static inline bool mem_has_work(const struct mem *m) {
+static inline bool mem__has_pages(const struct mem *m) {
     return m->dirty_pages > mem__keep(m);
+}
+
+/* Are there pages to be given back, or blocks to be taken back? */
+static inline bool mem_has_work(const struct mem *m) {
+    return mem__has_pages(m) || m->taken != NULL ||
+           atomic_load_explicit(&m->back, memory_order_relaxed) != NULL;
 }
 
 /* Could the arena do without the chunk? */
@@ -359,7 +379,7 @@ static COLD void mem__tidy(struct mem *m) {
 static uint32_t mem_step(struct mem *m) {
     uint32_t n = 0;
 
-    for (; n < MEM_STEP_PAGES && mem_has_work(m); n++) {
+    for (; n < MEM_STEP_PAGES && mem__has_pages(m); n++) {
         struct mem_page *page = m->dirty;
         struct mem_chunk *c = page->chunk;
 
@@ -369,7 +389,7 @@ static uint32_t mem_step(struct mem *m) {
 #endif
         if (c->dirty == 0 && mem__is_spare(m, c)) mem__less(m, c);
     }
-    if (n > 0 && !mem_has_work(m)) mem__tidy(m);
+    if (n > 0 && !mem__has_pages(m)) mem__tidy(m);
     return n;
 }
 
@@ -481,6 +501,37 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     mem__bin_in(m, page, class);
 }
 
+/* Is a block of a page another arena's?  What the page's header says of that
+ * holds as long as there is a block in it. */
+static inline bool mem__is_guest(const struct mem *m, void *p) {
+    return UNLIKELY(m->guests) && mem__page(p)->chunk->home != m;
+}
+
+/* Give a guest's block, of n bytes as rounded, back to its home. */
+static COLD void mem__send_home(struct mem *m, void *p, size_t n) {
+    struct mem *home = mem__page(p)->chunk->home;
+    void *next = atomic_load_explicit(&home->back, memory_order_relaxed);
+
+    m->used -= n;
+    m->away += n;
+    do {
+        memcpy(p, &next, sizeof p);
+    } while (!atomic_compare_exchange_weak_explicit(
+        &home->back, &next, p, memory_order_release, memory_order_relaxed));
+}
+
+/* What is made of n bytes of blocks is another's to use, as it is.  Nobody
+ * uses either arena meanwhile. */
+static void mem_hand(struct mem *from, struct mem *to, size_t n) {
+    from->used -= n;
+    from->away += n;
+    from->moves++;
+    to->used += n;
+    to->away -= n;
+    to->moves++;
+    to->guests = true;
+}
+
 static void *mem__large(struct mem *m, size_t n) {
     void *p = MEM_REFUSED() ? NULL : malloc(n);
 
@@ -525,13 +576,26 @@ static inline void mem_drop(struct mem *m, void *p, size_t n) {
     free(p);
 #else
     if (LIKELY(n <= MEM_SMALL)) {
-        mem__small_drop(m, p, n);
+        if (mem__is_guest(m, p)) mem__send_home(m, p, mem_size(n));
+        else mem__small_drop(m, p, n);
         return;
     }
     m->used -= mem_size(n);
     m->held -= mem_size(n);
     free(p);
 #endif
+}
+
+/* The same of a block that is certainly this arena's own. */
+static inline void mem_drop_own(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (LIKELY(n <= MEM_SMALL)) {
+        VERIFY(mem__page(p)->chunk->home == m);
+        mem__small_drop(m, p, n);
+        return;
+    }
+#endif
+    mem_drop(m, p, n);
 }
 
 /* Make a block of `old` bytes one of n, its contents kept.  NULL when that is
@@ -704,6 +768,11 @@ static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     unsigned n = (unsigned)(bytes / MEM_LINE);
     struct mem_page *page = mem__page(p);
 
+    if (mem__is_guest(m, p)) {
+        memcpy((char *)p + sizeof p, &bytes, sizeof bytes);
+        mem__send_home(m, p, bytes);
+        return;
+    }
     VERIFY(page->class == MEM_CLASSES && page->live >= n);
     mem__run_out(m, page);
     mem__mark_lines(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
@@ -715,6 +784,32 @@ static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     }
     mem__touch(m, page, 0, MEM_LINES);
     mem__drop_page(m, page);
+}
+
+/* Put blocks that others gave back into their pages, at most so many; returns
+ * how many. */
+static size_t mem_take_back(struct mem *m, size_t most) {
+    size_t i = 0, n;
+
+    for (; i < most; i++) {
+        char *p = m->taken;
+        struct mem_page *page;
+
+        if (p == NULL &&
+            atomic_load_explicit(&m->back, memory_order_relaxed) != NULL)
+            p = atomic_exchange_explicit(&m->back, NULL, memory_order_acquire);
+        if (p == NULL) break;
+        memcpy(&m->taken, p, sizeof m->taken);
+        page = mem__page(p);
+        n = page->size;
+        if (page->class == MEM_CLASSES)
+            memcpy(&n, p + sizeof(void *), sizeof n);
+        m->used += n;
+        m->away -= n;
+        if (page->class == MEM_CLASSES) mem__run_drop(m, p, n);
+        else mem__small_drop(m, p, n);
+    }
+    return i;
 }
 
 /* A block of n bytes, n a multiple of 64, aligned to a cache line of 64; or
@@ -751,7 +846,14 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     free(p);
 }
 
-/* Bytes in use, or in memory in pages with something in use. */
+/* Bytes of an arena's own blocks, whose ever they are to use.  Modulo, since
+ * large ones, which are libc's, are wherever they are used. */
+static inline size_t mem_own(const struct mem *m) {
+    return m->used + m->away;
+}
+
+/* Bytes in use, or in memory in pages with something in use; of an arena's own
+ * blocks, modulo like them. */
 static inline size_t mem_active(const struct mem *m) {
     size_t idle = m->idle_pages + (size_t)(m->spare != NULL);
 
@@ -848,8 +950,8 @@ static size_t mem_survey(struct mem *m) {
     return pages * MEM_PAGE + gain;
 }
 
-/* Is the block in a page, or a part of one, that is to be emptied?  Then it
- * helps to put a copy of it elsewhere. */
+/* Is the block in a page, or a part of one, that is to be emptied, or a guest?
+ * Then it helps to put a copy of it elsewhere. */
 static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
@@ -858,6 +960,7 @@ static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
     const struct mem_page *page;
 
     if (n > MEM_SMALL) return false;
+    if (mem__is_guest(m, p)) return true;
     page = mem__page(p);
     return page->bin < m->sparse[page->class] || page->doomed ||
            (page->cut != 0 &&
@@ -871,6 +974,7 @@ static inline bool mem_lines_sparse(const struct mem *m, void *p, size_t n) {
     if (n > MEM_LINES_SMALL && n <= MEM_LINES_MOST) {
         const struct mem_page *page = mem__page(p);
 
+        if (mem__is_guest(m, p)) return true;
         return page->bin < m->sparse[MEM_CLASSES] || page->doomed;
     }
 #endif
@@ -883,7 +987,8 @@ static void mem_leave(struct mem *m, void *p, size_t n) {
     struct mem_page *page = mem__page(p);
     unsigned class = page->class;
 
-    if (page->cut != 0 && (size_t)((char *)p - (char *)page) >= page->cut) {
+    if (!mem__is_guest(m, p) && page->cut != 0 &&
+        (size_t)((char *)p - (char *)page) >= page->cut) {
         m->used -= page->size;
         memcpy(p, &page->parked, sizeof p);
         page->parked = p;
@@ -1098,10 +1203,11 @@ static inline bool mem_refill(struct mem *m) {
 /* An arena that holds nothing. */
 static void mem_init(struct mem *m) {
     memset(m, 0, sizeof *m);
+    atomic_init(&m->back, NULL);
 }
 
 /* Give everything back, live blocks of pages included; large blocks must have
- * been dropped before. */
+ * been dropped before, and what of it others had the use of. */
 static void mem_fini(struct mem *m) {
     struct mem_chunk *c, *next;
 

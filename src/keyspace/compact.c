@@ -12,6 +12,11 @@
  * second place in its skip list.  Nothing holds on to one between commands.
  * While a snapshot is taken nothing is moved.
  *
+ * Guests, blocks of another shard's pages that came with a collection, cannot
+ * be moved by the shard whose pages they are in.  When it has pages that it
+ * cannot empty, and guests elsewhere, it says so (keyspace.strays), and shards
+ * that have guests make copies of theirs at home.
+ *
  * Large collections are gone through a segment at a time before it is the turn
  * of the next key.
  * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
@@ -37,30 +42,42 @@ static size_t compact__apart(size_t a, size_t b) {
     return a > b ? a - b : b - a;
 }
 
-/* Begin a pass, if it is worth it; called once a second. */
-static void compact_look(struct shard *s) {
+/* Would a pass give enough back?  What was found is remembered. */
+static bool compact__pays(struct shard *s) {
     size_t slack = size_min(COMPACT_SLACK, COMPACT_ALL / s->ks->nshards);
-    size_t gain, active = mem_active(&s->mem);
     struct mem *m = &s->mem;
+    size_t gain, used = mem_own(m), active = mem_active(m);
+    size_t waste = active - used;
 
-    if (s->compacting || s->walk != NULL) return;
-    if (s->lazy != NULL || s->gone != NULL) return;     /* more is to go */
-    if (active < m->used + m->used / 16 + slack) {
+    if (used > SIZE_MAX / 2) used = 0;  /* of libc's less than none */
+    if (waste > SIZE_MAX / 2 || waste < used / 16 + slack) {
         s->compact_rest = 0;
-        return;
+        return false;
     }
     /* as when it was last found not to be */
-    if (compact__apart(m->used, s->compact_saw_used) +
+    if (compact__apart(used, s->compact_saw_used) +
         compact__apart(active, s->compact_saw_active) < slack / 4)
-        return;
-    s->compact_saw_used = m->used;
+        return false;
+    s->compact_saw_used = used;
     s->compact_saw_active = active;
     gain = mem_survey(m);
     /* much has gone since then */
-    if (m->used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
-    if (gain < m->used / 32 + slack / 2) return;
+    if (used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
+    if (gain < used / 32 + slack / 2) return false;
     /* what the last pass could not give back, another will not */
-    if (gain < s->compact_rest + s->compact_rest / 4) return;
+    return gain >= s->compact_rest + s->compact_rest / 4;
+}
+
+/* Begin a pass, if it is worth it; called once a second. */
+static void compact_look(struct shard *s) {
+    unsigned strays = atomic_load_explicit(&s->ks->strays,
+                                           memory_order_relaxed);
+
+    if (s->compacting || s->walk != NULL) return;
+    if (s->lazy != NULL || s->gone != NULL) return;     /* more is to go */
+    if (!(s->mem.guests && s->compact_strays != strays) && !compact__pays(s))
+        return;
+    s->compact_strays = strays;
     s->compacting = true;
     s->compact_kind = 0;
     s->compact_space = s->compact_seg = s->compact_line = 0;
@@ -157,9 +174,14 @@ static void *compact__entry(void *ctx, void *p) {
 
 /* The pass is over: is another one worth it? */
 static void compact__end(struct shard *s) {
+    size_t own = mem_own(&s->mem), away = own - s->mem.used;
+
     s->compacting = false;
     s->compact_rest = mem_survey(&s->mem);
-    s->compact_used = s->mem.used;
+    s->compact_used = own > SIZE_MAX / 2 ? 0 : own;
+    if (away <= SIZE_MAX / 2 &&
+        s->compact_rest > COMPACT_SLACK / 2 + s->compact_used / 16)
+        atomic_fetch_add_explicit(&s->ks->strays, 1, memory_order_relaxed);
 }
 
 /* Go on through the keys.  Where they change meanwhile, one may be met twice,

@@ -4,17 +4,21 @@
  * adopts what hangs on the old one, which is left then.  What a snapshot has
  * still to save of it belongs to the object and moves along.
  *
- * A shard's memory is its own.  So COPY, and a move into another shard, make
- * the value anew: small ones are bytes, long strings are shared by count,
- * lists and streams are copied node by node, the tables of other collections
- * item by item, and a sorted set's skip list is built again.
+ * COPY makes the value anew: small ones are bytes, long strings are shared by
+ * count, lists and streams are copied node by node, the tables of other
+ * collections item by item, and a sorted set's skip list is built again.  So
+ * does a move into another shard, so that what is a shard's lies in its memory;
+ * but a collection above COPY_SMALL bytes goes there by its pointer as well,
+ * and its blocks are guests there (see mem).
  *
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
  * floor 3 - uses: base mem rand table item quick skip stream entry shard big
- *    due door
+ *    due walk door
  */
+enum { COPY_SMALL = 32768 };    /* bytes of it, its entry aside */
+
 struct copy__to {
     struct mem *m;
     struct table *t;
@@ -144,6 +148,30 @@ static bool copy_put(struct edit *ed, const struct entry *e) {
     return false;
 }
 
+/* Give the value and the deadline of e, of another shard, whose key costs
+ * `cost`, to the open key in place of what it had: by pointer where that is a
+ * large collection (*whole; e is to be left at once, as when it is adopted),
+ * else as a copy.  False: no memory, nothing changed. */
+static bool copy__hand(struct edit *ed, struct shard *from,
+                       const struct entry *e, size_t cost, bool *whole) {
+    size_t own = cost - mem_size(entry_size(e));
+    struct shard *s = ed->ref.shard;
+    enum shape shape = entry_shape(e);
+
+    *whole = shape_is_big(shape) && shape != SHAPE_BLOB && own > COPY_SMALL;
+    if (!*whole) {
+        if (!copy_put(ed, e)) return false;
+        ed->e->used = e->used;
+        ed->e->hits = e->hits;
+        return true;
+    }
+    if (!edit_adopt(ed, e, cost - own)) return false;
+    ed->existed = false;
+    mem_hand(&from->mem, &s->mem, own);
+    walk_hand(from, s, entry_object(e));
+    return true;
+}
+
 /* Move the value of a key that is there to another key, with its deadline, in
  * place of what that one had.  The events are told in this order: `left` of
  * the one, `came` of the other.  False: no memory, nothing changed. */
@@ -153,7 +181,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     struct edit src, dst;
     struct entry *e;
     size_t cost;
-    bool ok;
+    bool ok, whole = true;
 
     edit_open_in(w, from, from_db, &src);
     e = src.e;
@@ -165,11 +193,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
         ok = edit_adopt(&dst, e, cost);
         dst.existed = false;
     } else {
-        ok = copy_put(&dst, e);
-        if (ok) {
-            dst.e->used = e->used;
-            dst.e->hits = e->hits;
-        }
+        ok = copy__hand(&dst, src.ref.shard, e, cost, &whole);
     }
     if (!ok) {
         edit_cancel(&dst);
@@ -178,7 +202,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     edit_commit(&dst, EVENT_GENERIC, NULL);
     edit_open_in(w, from, from_db, &src);
     KVNS_ASSERT(src.e == e);
-    if (dst.ref.shard == src.ref.shard) edit_leave(&src, cost);
+    if (whole) edit_leave(&src, cost);
     else edit_drop(&src);
     edit_counts(&src, 0);       /* both are one change */
     edit_commit(&src, EVENT_GENERIC, left);

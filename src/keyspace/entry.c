@@ -246,7 +246,7 @@ static inline struct entry *entry_try(struct mem *m, struct str key,
 
 /* Give the block back; what it points to is not looked at. */
 static inline void entry_drop(struct mem *m, struct entry *e) {
-    if (e != NULL) mem_drop(m, e, entry_size(e));
+    if (e != NULL) mem_drop_own(m, e, entry_size(e));
 }
 
 /* A blob of n bytes, with room for cap, or NULL; the bytes are unset. */

@@ -195,6 +195,7 @@ struct shard {
     size_t compact_saw_used, compact_saw_active;    /* when last surveyed */
     size_t compact_rest;        /* bytes the last one could not give back */
     size_t compact_used;        /* bytes in use when it ended */
+    unsigned compact_strays;    /* the keyspace's when it began */
 };
 
 /* What the keyspace needs to know of the options. */
@@ -227,6 +228,8 @@ struct keyspace {
     struct tenant *tenant_slots[TENANT_SLOTS];
     pthread_mutex_t tenants_lock;   /* a leaf; of what tenants sum up */
     struct snapshot *snapshot;  /* being taken, or NULL */
+    atomic_uint strays;         /* counts up when pages cannot be emptied, since
+                                   their blocks are guests elsewhere */
     atomic_uint lowered;        /* counts up when a limit may be lower: what is
                                    beyond is evicted, see shard_shed */
 };

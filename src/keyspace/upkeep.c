@@ -254,6 +254,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
+    mem_take_back(&s->mem, budget);
     mem_step(&s->mem);
     return shard_has_work(s);
 }
@@ -312,11 +313,10 @@ static bool db_flush(struct shard *s, struct db *db) {
     return ok;
 }
 
-/* Free all that a shard holds, at the end of a keyspace. */
-static void shard_fini(struct shard *s) {
-    uint32_t n = s->ks->opt.databases;
-
-    for (uint32_t d = 0; d < n; d++) {
+/* Drop all keys of a shard and free what they hold, at the end of a keyspace;
+ * of all shards before the memory of any of them goes. */
+static void shard_empty(struct shard *s) {
+    for (uint32_t d = 0; d < s->ks->opt.databases; d++) {
         db_flush(s, s->dbs[d]);
         KVNS_ASSERT(s->dbs[d]->keys == 0);
     }
@@ -324,6 +324,12 @@ static void shard_fini(struct shard *s) {
          budget = SIZE_MAX)
         upkeep__free(s, &budget);
     KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
+}
+
+/* Free an empty shard. */
+static void shard_fini(struct shard *s) {
+    uint32_t n = s->ks->opt.databases;
+
     wheel_free(s->wheel);
     mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
     for (uint32_t d = 0; d < n; d++) free(s->dbs[d]);

@@ -34,6 +34,9 @@
  * entries are due is freed, and thereby kept, as fast as the writer takes
  * them; one that was detached before is none of the snapshot's business.
  *
+ * A collection that goes to another shard as it is takes its aside along, and
+ * the file with it, if that is streamed just then (walk_hand).
+ *
  * All of that is bounded: the walk stops while WALK_QUEUE bytes wait for the
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
@@ -60,6 +63,8 @@ struct walk_chunk {
 struct walk_aside {
     struct walk_aside *next;
     struct big *big;            /* all but a list, or NULL */
+    const struct big *list;     /* the list that it was, which may be gone: its
+                                   nodes do without it; or NULL */
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
@@ -137,12 +142,11 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
 /* Count what lists and streams keep for the snapshot alone. */
 static void walk__count_lists(struct shard *s) {
     struct snapshot *sn = s->ks->snapshot;
-    size_t now = s->mem.kept, was = s->walk->lists;
+    size_t more = s->mem.kept - s->walk->lists;
 
-    if (now == was) return;
-    s->walk->lists = now;
-    if (now < was) atomic_fetch_sub(&sn->held, was - now);
-    else if (atomic_fetch_add(&sn->held, now - was) > sn->most)
+    if (more == 0) return;
+    s->walk->lists += more;
+    if (atomic_fetch_add(&sn->held, more) > sn->most && more <= SIZE_MAX / 2)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
@@ -337,6 +341,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
 
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
+        a->list = b;
     } else if (a->shape == SHAPE_STREAM) {
         stream_rdb_freeze(&((struct big_stream *)b)->s, &a->flow);
         a->big = b;
@@ -611,6 +616,81 @@ static bool walk_step(struct shard *s, size_t budget) {
     return true;
 }
 
+/* The first aside streams: the file belongs to another shard from now on, for
+ * the rest of it.  What has been written goes there first; and the other's own
+ * records wait. */
+static COLD void walk__hand_file(struct shard *from, struct shard *to) {
+    struct walk *f = from->walk, *t = to->walk;
+    struct snapshot *sn = from->ks->snapshot;
+
+    walk__give(from, true, NULL);
+    pthread_mutex_lock(&sn->lock);
+    sn->streaming = to;
+    pthread_mutex_unlock(&sn->lock);
+    KVNS_ASSERT(t->side.n == 0);
+    t->side = t->out;
+    t->side_db = t->out_db;
+    memset(&t->out, 0, sizeof t->out);
+    t->out_db = -1;
+    t->blocked = false;
+    walk__move(from, &f->side);
+    f->out_db = f->side_db;
+    f->side_db = -1;
+}
+
+/* Put an aside that was another shard's into the row: one that has begun is
+ * the first. */
+static COLD void walk__take_aside(struct shard *s, struct walk_aside *a) {
+    struct walk *w = s->walk;
+
+    if (w->done) {
+        struct snapshot *sn = s->ks->snapshot;
+
+        pthread_mutex_lock(&sn->lock);
+        sn->shards_left++;      /* and the other's is one of them */
+        pthread_mutex_unlock(&sn->lock);
+        w->done = false;
+        w->keys = 0;
+    }
+    if (a->begun || w->first == NULL) {
+        a->next = w->first;
+        w->first = a;
+        if (a->next == NULL) w->last = a;
+    } else {
+        a->next = NULL;
+        w->last->next = a;
+        w->last = a;
+    }
+}
+
+/* A large collection goes from one shard to another as it is; both are locked.
+ * What a snapshot has still to save of it goes along. */
+static COLD void walk_hand(struct shard *from, struct shard *to,
+                           const struct big *b) {
+    struct walk_aside *a, *next, *last = NULL;
+    struct snapshot *sn = from->ks->snapshot;
+    struct walk *w = from->walk;
+
+    if (w == NULL || w->first == NULL) return;
+    walk__count_lists(from);    /* it is the other that takes it off again */
+    if (atomic_load(&sn->failed)) {
+        if (!w->discard) walk__discard(from);
+        if (!to->walk->discard) walk__discard(to);
+    }
+    for (a = w->first; a != NULL; a = next) {
+        next = a->next;
+        if (a->big != b && a->list != b) {
+            last = a;
+            continue;
+        }
+        if (last == NULL) w->first = next;
+        else last->next = next;
+        if (a->begun && !w->discard) walk__hand_file(from, to);
+        walk__take_aside(to, a);
+    }
+    w->last = last;
+}
+
 /* A namespace's index was hashed anew: its walk begins again.  What is saved
  * already carries the mark. */
 static void walk_rehashed(struct shard *s, const struct space *sp) {
@@ -648,6 +728,7 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
             return NULL;
         }
         w->out_db = w->side_db = -1;
+        w->lists = ks->shards[i].mem.kept;
         ks->shards[i].walk = w;
     }
     pthread_mutex_init(&sn->lock, NULL);

@@ -101,6 +101,8 @@ static void instances_free(struct kvns *k) {
     }
     labels_free(k);
     for (uint32_t i = 0; i < k->ks.nshards; i++)
+        shard_empty(k->ks.shards + i);
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
         shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {
         next = t->next;

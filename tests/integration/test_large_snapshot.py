@@ -125,12 +125,9 @@ def change(pipe, kind, n):
         pipe.zpopmin("big", 500)
 
 
-def acts(config_name):
-    one_shard = config_name == "classic"
+def acts():
     yield "change", change
-    # across shards a large value is copied, which takes its time
-    if one_shard:
-        yield "rename", lambda pipe, kind, n: pipe.rename("big", "other")
+    yield "rename", lambda pipe, kind, n: pipe.rename("big", "other")
     yield "swap", lambda pipe, kind, n: pipe.swapdb(0, 1)
     yield "expire", lambda pipe, kind, n: pipe.pexpire("big", 1)
     yield "delete", lambda pipe, kind, n: pipe.delete("big")
@@ -201,10 +198,10 @@ def check_with_redis(path, want):
         theirs.kill()
 
 
-def run(fresh_server, path, config_name, kind, n, names=None):
+def run(fresh_server, path, kind, n, names=None):
     s, r = start(fresh_server, path)
     waits = {}
-    for name, act in acts(config_name):
+    for name, act in acts():
         if names is not None and name not in names:
             continue
         if not r.exists("big") or name == "change":
@@ -221,19 +218,19 @@ def run(fresh_server, path, config_name, kind, n, names=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_while_it_goes(fresh_server, tmp_path, config_name, kind):
+def test_while_it_goes(fresh_server, tmp_path, kind):
     # how long is for the long test to say: this one's build checks itself
     n = 3000 if kind in ("list", "zset", "stream") else 8000
-    run(fresh_server, tmp_path / "x.rdb", config_name, kind, n)
+    run(fresh_server, tmp_path / "x.rdb", kind, n)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_million(fresh_server, tmp_path, config_name, kind):
+def test_a_million(fresh_server, tmp_path, kind):
     """Ten million, and how long anybody waits: tests/bench/persist.py."""
     # a stream of a million takes minutes to be filled and told of
     n = 300000 if kind == "stream" else 1000000
-    waits = run(fresh_server, tmp_path / "x.rdb", config_name, kind, n,
+    waits = run(fresh_server, tmp_path / "x.rdb", kind, n,
                 ("change", "rename", "swap", "flush"))
     assert max(waits.values()) < 2

@@ -200,6 +200,73 @@ static void test_mem_trims_pages_of_few_blocks(void) {
     free(t);
 }
 
+/* Blocks that go from arena to arena, are given back wherever they are, and
+ * copied home: each is what it was, and all accounts are right. */
+static void test_mem_guests(void) {
+    enum { N = 6000, ARENAS = 3, ROUNDS = 40 };
+    struct mem_test *t = calloc(1, sizeof *t);  /* blocks; its arena is not */
+    struct mem m[ARENAS];
+    unsigned char *where = calloc(N, 1);
+    size_t sum = 0;
+
+    CHECK(t != NULL && where != NULL);
+    for (int a = 0; a < ARENAS; a++) mem_init(m + a);
+    for (int round = 0; round < ROUNDS; round++) {
+        int from = round % ARENAS, to = (from + 1 + round % 2) % ARENAS;
+        size_t n = 0;
+
+        for (size_t i = 0; i < N; i++) {
+            struct mem *at = m + where[i];
+            bool lines = i % 3 == 0;
+
+            if (t->p[i] == NULL && unit_rand() % 2 == 0) {
+                where[i] = (unsigned char)(unit_rand() % ARENAS);
+                at = m + where[i];
+                t->n[i] = lines ? (mem_test_size() * 2 + 63) / 64 * 64 :
+                                  mem_test_size();
+                t->p[i] = lines ? mem_lines_try(at, t->n[i]) :
+                                  mem_try(at, t->n[i]);
+                CHECK(t->p[i] != NULL);
+                memset(t->p[i], (int)(i % 251), t->n[i]);
+            } else if (t->p[i] != NULL && unit_rand() % 4 == 0) {
+                for (size_t j = 0; j < t->n[i]; j++)
+                    CHECK_INT((unsigned char)t->p[i][j], i % 251);
+                if (lines) mem_lines_drop(at, t->p[i], t->n[i]);
+                else mem_drop(at, t->p[i], t->n[i]);
+                t->p[i] = NULL;
+            }
+            if (t->p[i] != NULL && where[i] == from) {
+                n += lines ? mem_lines_size(t->n[i]) : mem_size(t->n[i]);
+                where[i] = (unsigned char)to;
+            }
+        }
+        mem_hand(m + from, m + to, n);
+        CHECK_INT(m[from].used, 0);
+        for (int a = 0; a < ARENAS; a++) mem_take_back(m + a, unit_rand() % N);
+    }
+    for (size_t i = 0; i < N; i++) {
+        struct mem *at = m + where[i];
+
+        if (t->p[i] == NULL) continue;
+        if (i % 3 == 0) mem_lines_drop(at, t->p[i], t->n[i]);
+        else mem_drop(at, t->p[i], t->n[i]);
+    }
+    for (int a = 0; a < ARENAS; a++) {
+        CHECK_INT(m[a].used, 0);
+        while (mem_take_back(m + a, 100) > 0) {}
+        for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_begin(m + a, c);
+        for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_end(m + a, c);
+#if !defined(KVNS_MALLOC)
+        CHECK_INT(mem_active(m + a) - mem_own(m + a), 0);
+#endif
+        sum += mem_own(m + a);
+    }
+    CHECK_INT(sum, 0);
+    for (int a = 0; a < ARENAS; a++) mem_fini(m + a);
+    free(where);
+    free(t);
+}
+
 #define TESTS_MEM                                                              \
     T(test_mem_sparse_pages) T(test_mem_goes_back_in_steps)                    \
-    T(test_mem_trims_pages_of_few_blocks)
+    T(test_mem_trims_pages_of_few_blocks) T(test_mem_guests)

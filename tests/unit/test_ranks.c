@@ -31,6 +31,7 @@ static struct ranks_model *ranks_model_new(uint32_t entries) {
 }
 
 static void ranks_model_free(struct ranks_model *t) {
+    shard_empty(&t->shard);
     shard_fini(&t->shard);
     free(t);
 }

@@ -33,6 +33,7 @@ static struct upkeep_model *upkeep_model_new(void) {
 }
 
 static void upkeep_model_free(struct upkeep_model *t) {
+    shard_empty(&t->shard);
     shard_fini(&t->shard);
     free(t);
 }
