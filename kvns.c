@@ -561,6 +561,12 @@ void kvns_free(struct kvns *k);
  * `used` counts what blocks really take, rounding included: the difference of
  * `used` before and after an operation is what the operation cost.
  *
+ * What is made of many blocks can go from one arena's owner to another's as it
+ * is (mem_hand): its bytes are the other's at once, its blocks stay where they
+ * are, as guests.  When the other gives one back, it pushes it onto a list of
+ * the block's home, as Mimalloc does (Leijen, MSR-TR-2019-18), and the home
+ * puts it into its page when its turn comes (mem_take_back).
+ *
  * mem_try may be refused.  mem_new may not: it draws on a spare page that
  * mem_refill keeps ready between commands.  An arena is used by one thread at
  * a time.  KVNS_MALLOC hands every block to malloc, for ASan and valgrind.
@@ -609,6 +615,7 @@ struct mem_page {
 _Static_assert(sizeof(struct mem_page) <= MEM_HEAD, "the header fits");
 
 struct mem_chunk {
+    struct mem *home;           /* whose it is */
     struct mem_chunk *next, *prev;
     struct mem_chunk *next_idle, *prev_idle;    /* if it has empty pages */
     char *base;
@@ -622,7 +629,14 @@ struct mem {
     size_t used;                /* bytes of live blocks, as rounded */
     size_t held;                /* bytes obtained from the system */
     size_t kept;                /* of `used`: for a snapshot alone, as their
-                                   owners count */
+                                   owners count; modulo, where these went from
+                                   one arena to another */
+    size_t away;                /* bytes of its blocks that are others' to use
+                                   less those of others that are its own to
+                                   use; modulo SIZE_MAX + 1 */
+    bool guests;                /* there may be blocks of others */
+    _Atomic(void *) back;       /* its blocks that others gave back, linked */
+    void *taken;                /* these, on their way into their pages */
     uint64_t moves;             /* counts up when items of tables may have
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
@@ -765,6 +779,7 @@ static bool mem__more(struct mem *m) {
         return false;
     }
     c->pages = c->idle = (uint32_t)n;
+    c->home = m;
     c->prev = NULL;
     c->next = m->chunks;
     if (m->chunks != NULL) m->chunks->prev = c;
@@ -858,9 +873,14 @@ static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     mem__link(&m->dirty, page);
 }
 
-/* Are there pages to be given back? */
-static inline bool mem_has_work(const struct mem *m) {
+static inline bool mem__has_pages(const struct mem *m) {
     return m->dirty_pages > mem__keep(m);
+}
+
+/* Are there pages to be given back, or blocks to be taken back? */
+static inline bool mem_has_work(const struct mem *m) {
+    return mem__has_pages(m) || m->taken != NULL ||
+           atomic_load_explicit(&m->back, memory_order_relaxed) != NULL;
 }
 
 /* Could the arena do without the chunk? */
@@ -889,7 +909,7 @@ static COLD void mem__tidy(struct mem *m) {
 static uint32_t mem_step(struct mem *m) {
     uint32_t n = 0;
 
-    for (; n < MEM_STEP_PAGES && mem_has_work(m); n++) {
+    for (; n < MEM_STEP_PAGES && mem__has_pages(m); n++) {
         struct mem_page *page = m->dirty;
         struct mem_chunk *c = page->chunk;
 
@@ -899,7 +919,7 @@ static uint32_t mem_step(struct mem *m) {
 #endif
         if (c->dirty == 0 && mem__is_spare(m, c)) mem__less(m, c);
     }
-    if (n > 0 && !mem_has_work(m)) mem__tidy(m);
+    if (n > 0 && !mem__has_pages(m)) mem__tidy(m);
     return n;
 }
 
@@ -1011,6 +1031,37 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     mem__bin_in(m, page, class);
 }
 
+/* Is a block of a page another arena's?  What the page's header says of that
+ * holds as long as there is a block in it. */
+static inline bool mem__is_guest(const struct mem *m, void *p) {
+    return UNLIKELY(m->guests) && mem__page(p)->chunk->home != m;
+}
+
+/* Give a guest's block, of n bytes as rounded, back to its home. */
+static COLD void mem__send_home(struct mem *m, void *p, size_t n) {
+    struct mem *home = mem__page(p)->chunk->home;
+    void *next = atomic_load_explicit(&home->back, memory_order_relaxed);
+
+    m->used -= n;
+    m->away += n;
+    do {
+        memcpy(p, &next, sizeof p);
+    } while (!atomic_compare_exchange_weak_explicit(
+        &home->back, &next, p, memory_order_release, memory_order_relaxed));
+}
+
+/* What is made of n bytes of blocks is another's to use, as it is.  Nobody
+ * uses either arena meanwhile. */
+static void mem_hand(struct mem *from, struct mem *to, size_t n) {
+    from->used -= n;
+    from->away += n;
+    from->moves++;
+    to->used += n;
+    to->away -= n;
+    to->moves++;
+    to->guests = true;
+}
+
 static void *mem__large(struct mem *m, size_t n) {
     void *p = MEM_REFUSED() ? NULL : malloc(n);
 
@@ -1055,13 +1106,26 @@ static inline void mem_drop(struct mem *m, void *p, size_t n) {
     free(p);
 #else
     if (LIKELY(n <= MEM_SMALL)) {
-        mem__small_drop(m, p, n);
+        if (mem__is_guest(m, p)) mem__send_home(m, p, mem_size(n));
+        else mem__small_drop(m, p, n);
         return;
     }
     m->used -= mem_size(n);
     m->held -= mem_size(n);
     free(p);
 #endif
+}
+
+/* The same of a block that is certainly this arena's own. */
+static inline void mem_drop_own(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (LIKELY(n <= MEM_SMALL)) {
+        VERIFY(mem__page(p)->chunk->home == m);
+        mem__small_drop(m, p, n);
+        return;
+    }
+#endif
+    mem_drop(m, p, n);
 }
 
 /* Make a block of `old` bytes one of n, its contents kept.  NULL when that is
@@ -1234,6 +1298,11 @@ static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     unsigned n = (unsigned)(bytes / MEM_LINE);
     struct mem_page *page = mem__page(p);
 
+    if (mem__is_guest(m, p)) {
+        memcpy((char *)p + sizeof p, &bytes, sizeof bytes);
+        mem__send_home(m, p, bytes);
+        return;
+    }
     VERIFY(page->class == MEM_CLASSES && page->live >= n);
     mem__run_out(m, page);
     mem__mark_lines(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
@@ -1245,6 +1314,32 @@ static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     }
     mem__touch(m, page, 0, MEM_LINES);
     mem__drop_page(m, page);
+}
+
+/* Put blocks that others gave back into their pages, at most so many; returns
+ * how many. */
+static size_t mem_take_back(struct mem *m, size_t most) {
+    size_t i = 0, n;
+
+    for (; i < most; i++) {
+        char *p = m->taken;
+        struct mem_page *page;
+
+        if (p == NULL &&
+            atomic_load_explicit(&m->back, memory_order_relaxed) != NULL)
+            p = atomic_exchange_explicit(&m->back, NULL, memory_order_acquire);
+        if (p == NULL) break;
+        memcpy(&m->taken, p, sizeof m->taken);
+        page = mem__page(p);
+        n = page->size;
+        if (page->class == MEM_CLASSES)
+            memcpy(&n, p + sizeof(void *), sizeof n);
+        m->used += n;
+        m->away -= n;
+        if (page->class == MEM_CLASSES) mem__run_drop(m, p, n);
+        else mem__small_drop(m, p, n);
+    }
+    return i;
 }
 
 /* A block of n bytes, n a multiple of 64, aligned to a cache line of 64; or
@@ -1281,7 +1376,14 @@ static void mem_lines_drop(struct mem *m, void *p, size_t n) {
     free(p);
 }
 
-/* Bytes in use, or in memory in pages with something in use. */
+/* Bytes of an arena's own blocks, whose ever they are to use.  Modulo, since
+ * large ones, which are libc's, are wherever they are used. */
+static inline size_t mem_own(const struct mem *m) {
+    return m->used + m->away;
+}
+
+/* Bytes in use, or in memory in pages with something in use; of an arena's own
+ * blocks, modulo like them. */
 static inline size_t mem_active(const struct mem *m) {
     size_t idle = m->idle_pages + (size_t)(m->spare != NULL);
 
@@ -1378,8 +1480,8 @@ static size_t mem_survey(struct mem *m) {
     return pages * MEM_PAGE + gain;
 }
 
-/* Is the block in a page, or a part of one, that is to be emptied?  Then it
- * helps to put a copy of it elsewhere. */
+/* Is the block in a page, or a part of one, that is to be emptied, or a guest?
+ * Then it helps to put a copy of it elsewhere. */
 static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
 #if defined(KVNS_MALLOC)
     (void)m, (void)p, (void)n;
@@ -1388,6 +1490,7 @@ static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
     const struct mem_page *page;
 
     if (n > MEM_SMALL) return false;
+    if (mem__is_guest(m, p)) return true;
     page = mem__page(p);
     return page->bin < m->sparse[page->class] || page->doomed ||
            (page->cut != 0 &&
@@ -1401,6 +1504,7 @@ static inline bool mem_lines_sparse(const struct mem *m, void *p, size_t n) {
     if (n > MEM_LINES_SMALL && n <= MEM_LINES_MOST) {
         const struct mem_page *page = mem__page(p);
 
+        if (mem__is_guest(m, p)) return true;
         return page->bin < m->sparse[MEM_CLASSES] || page->doomed;
     }
 #endif
@@ -1413,7 +1517,8 @@ static void mem_leave(struct mem *m, void *p, size_t n) {
     struct mem_page *page = mem__page(p);
     unsigned class = page->class;
 
-    if (page->cut != 0 && (size_t)((char *)p - (char *)page) >= page->cut) {
+    if (!mem__is_guest(m, p) && page->cut != 0 &&
+        (size_t)((char *)p - (char *)page) >= page->cut) {
         m->used -= page->size;
         memcpy(p, &page->parked, sizeof p);
         page->parked = p;
@@ -1628,10 +1733,11 @@ static inline bool mem_refill(struct mem *m) {
 /* An arena that holds nothing. */
 static void mem_init(struct mem *m) {
     memset(m, 0, sizeof *m);
+    atomic_init(&m->back, NULL);
 }
 
 /* Give everything back, live blocks of pages included; large blocks must have
- * been dropped before. */
+ * been dropped before, and what of it others had the use of. */
 static void mem_fini(struct mem *m) {
     struct mem_chunk *c, *next;
 
@@ -13132,7 +13238,7 @@ static inline struct entry *entry_try(struct mem *m, struct str key,
 
 /* Give the block back; what it points to is not looked at. */
 static inline void entry_drop(struct mem *m, struct entry *e) {
-    if (e != NULL) mem_drop(m, e, entry_size(e));
+    if (e != NULL) mem_drop_own(m, e, entry_size(e));
 }
 
 /* A blob of n bytes, with room for cap, or NULL; the bytes are unset. */
@@ -13426,6 +13532,7 @@ struct shard {
     size_t compact_saw_used, compact_saw_active;    /* when last surveyed */
     size_t compact_rest;        /* bytes the last one could not give back */
     size_t compact_used;        /* bytes in use when it ended */
+    unsigned compact_strays;    /* the keyspace's when it began */
 };
 
 /* What the keyspace needs to know of the options. */
@@ -13458,6 +13565,8 @@ struct keyspace {
     struct tenant *tenant_slots[TENANT_SLOTS];
     pthread_mutex_t tenants_lock;   /* a leaf; of what tenants sum up */
     struct snapshot *snapshot;  /* being taken, or NULL */
+    atomic_uint strays;         /* counts up when pages cannot be emptied, since
+                                   their blocks are guests elsewhere */
     atomic_uint lowered;        /* counts up when a limit may be lower: what is
                                    beyond is evicted, see shard_shed */
 };
@@ -15489,6 +15598,9 @@ static void save_payload(struct buf *out, const struct entry *e,
  * entries are due is freed, and thereby kept, as fast as the writer takes
  * them; one that was detached before is none of the snapshot's business.
  *
+ * A collection that goes to another shard as it is takes its aside along, and
+ * the file with it, if that is streamed just then (walk_hand).
+ *
  * All of that is bounded: the walk stops while WALK_QUEUE bytes wait for the
  * disk, and past `most` bytes of what had to be kept meanwhile the snapshot
  * fails, and the world does not wait.
@@ -15515,6 +15627,8 @@ struct walk_chunk {
 struct walk_aside {
     struct walk_aside *next;
     struct big *big;            /* all but a list, or NULL */
+    const struct big *list;     /* the list that it was, which may be gone: its
+                                   nodes do without it; or NULL */
     struct blob *blob;          /* held string, or NULL */
     struct buf head;            /* record up to and including the count */
     struct buf kept;            /* elements that changed before their turn */
@@ -15592,12 +15706,11 @@ static void walk__count(struct shard *s, size_t was, const struct buf *b) {
 /* Count what lists and streams keep for the snapshot alone. */
 static void walk__count_lists(struct shard *s) {
     struct snapshot *sn = s->ks->snapshot;
-    size_t now = s->mem.kept, was = s->walk->lists;
+    size_t more = s->mem.kept - s->walk->lists;
 
-    if (now == was) return;
-    s->walk->lists = now;
-    if (now < was) atomic_fetch_sub(&sn->held, was - now);
-    else if (atomic_fetch_add(&sn->held, now - was) > sn->most)
+    if (more == 0) return;
+    s->walk->lists += more;
+    if (atomic_fetch_add(&sn->held, more) > sn->most && more <= SIZE_MAX / 2)
         snapshot_fail(sn, "the disk is slower than the writes");
 }
 
@@ -15792,6 +15905,7 @@ static COLD void walk__begin_aside(struct shard *s, struct space *sp,
 
         quick_freeze(q, &a->frozen);
         a->count = q->nodes;
+        a->list = b;
     } else if (a->shape == SHAPE_STREAM) {
         stream_rdb_freeze(&((struct big_stream *)b)->s, &a->flow);
         a->big = b;
@@ -16066,6 +16180,81 @@ static bool walk_step(struct shard *s, size_t budget) {
     return true;
 }
 
+/* The first aside streams: the file belongs to another shard from now on, for
+ * the rest of it.  What has been written goes there first; and the other's own
+ * records wait. */
+static COLD void walk__hand_file(struct shard *from, struct shard *to) {
+    struct walk *f = from->walk, *t = to->walk;
+    struct snapshot *sn = from->ks->snapshot;
+
+    walk__give(from, true, NULL);
+    pthread_mutex_lock(&sn->lock);
+    sn->streaming = to;
+    pthread_mutex_unlock(&sn->lock);
+    KVNS_ASSERT(t->side.n == 0);
+    t->side = t->out;
+    t->side_db = t->out_db;
+    memset(&t->out, 0, sizeof t->out);
+    t->out_db = -1;
+    t->blocked = false;
+    walk__move(from, &f->side);
+    f->out_db = f->side_db;
+    f->side_db = -1;
+}
+
+/* Put an aside that was another shard's into the row: one that has begun is
+ * the first. */
+static COLD void walk__take_aside(struct shard *s, struct walk_aside *a) {
+    struct walk *w = s->walk;
+
+    if (w->done) {
+        struct snapshot *sn = s->ks->snapshot;
+
+        pthread_mutex_lock(&sn->lock);
+        sn->shards_left++;      /* and the other's is one of them */
+        pthread_mutex_unlock(&sn->lock);
+        w->done = false;
+        w->keys = 0;
+    }
+    if (a->begun || w->first == NULL) {
+        a->next = w->first;
+        w->first = a;
+        if (a->next == NULL) w->last = a;
+    } else {
+        a->next = NULL;
+        w->last->next = a;
+        w->last = a;
+    }
+}
+
+/* A large collection goes from one shard to another as it is; both are locked.
+ * What a snapshot has still to save of it goes along. */
+static COLD void walk_hand(struct shard *from, struct shard *to,
+                           const struct big *b) {
+    struct walk_aside *a, *next, *last = NULL;
+    struct snapshot *sn = from->ks->snapshot;
+    struct walk *w = from->walk;
+
+    if (w == NULL || w->first == NULL) return;
+    walk__count_lists(from);    /* it is the other that takes it off again */
+    if (atomic_load(&sn->failed)) {
+        if (!w->discard) walk__discard(from);
+        if (!to->walk->discard) walk__discard(to);
+    }
+    for (a = w->first; a != NULL; a = next) {
+        next = a->next;
+        if (a->big != b && a->list != b) {
+            last = a;
+            continue;
+        }
+        if (last == NULL) w->first = next;
+        else last->next = next;
+        if (a->begun && !w->discard) walk__hand_file(from, to);
+        walk__take_aside(to, a);
+    }
+    w->last = last;
+}
+
 /* A namespace's index was hashed anew: its walk begins again.  What is saved
  * already carries the mark. */
 static void walk_rehashed(struct shard *s, const struct space *sp) {
@@ -16103,6 +16292,7 @@ static struct snapshot *snapshot_begin(struct keyspace *ks, size_t most) {
             return NULL;
         }
         w->out_db = w->side_db = -1;
+        w->lists = ks->shards[i].mem.kept;
         ks->shards[i].walk = w;
     }
     pthread_mutex_init(&sn->lock, NULL);
@@ -17090,17 +17280,21 @@ static inline void edit_noted(const struct edit *ed) {
  * adopts what hangs on the old one, which is left then.  What a snapshot has
  * still to save of it belongs to the object and moves along.
  *
- * A shard's memory is its own.  So COPY, and a move into another shard, make
- * the value anew: small ones are bytes, long strings are shared by count,
- * lists and streams are copied node by node, the tables of other collections
- * item by item, and a sorted set's skip list is built again.
+ * COPY makes the value anew: small ones are bytes, long strings are shared by
+ * count, lists and streams are copied node by node, the tables of other
+ * collections item by item, and a sorted set's skip list is built again.  So
+ * does a move into another shard, so that what is a shard's lies in its memory;
+ * but a collection above COPY_SMALL bytes goes there by its pointer as well,
+ * and its blocks are guests there (see mem).
  *
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
  * floor 3 - uses: base mem rand table item quick skip stream entry shard big
- *    due door
+ *    due walk door
  */
+enum { COPY_SMALL = 32768 };    /* bytes of it, its entry aside */
+
 struct copy__to {
     struct mem *m;
     struct table *t;
@@ -17230,6 +17424,30 @@ static bool copy_put(struct edit *ed, const struct entry *e) {
     return false;
 }
 
+/* Give the value and the deadline of e, of another shard, whose key costs
+ * `cost`, to the open key in place of what it had: by pointer where that is a
+ * large collection (*whole; e is to be left at once, as when it is adopted),
+ * else as a copy.  False: no memory, nothing changed. */
+static bool copy__hand(struct edit *ed, struct shard *from,
+                       const struct entry *e, size_t cost, bool *whole) {
+    size_t own = cost - mem_size(entry_size(e));
+    struct shard *s = ed->ref.shard;
+    enum shape shape = entry_shape(e);
+
+    *whole = shape_is_big(shape) && shape != SHAPE_BLOB && own > COPY_SMALL;
+    if (!*whole) {
+        if (!copy_put(ed, e)) return false;
+        ed->e->used = e->used;
+        ed->e->hits = e->hits;
+        return true;
+    }
+    if (!edit_adopt(ed, e, cost - own)) return false;
+    ed->existed = false;
+    mem_hand(&from->mem, &s->mem, own);
+    walk_hand(from, s, entry_object(e));
+    return true;
+}
+
 /* Move the value of a key that is there to another key, with its deadline, in
  * place of what that one had.  The events are told in this order: `left` of
  * the one, `came` of the other.  False: no memory, nothing changed. */
@@ -17239,7 +17457,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     struct edit src, dst;
     struct entry *e;
     size_t cost;
-    bool ok;
+    bool ok, whole = true;
 
     edit_open_in(w, from, from_db, &src);
     e = src.e;
@@ -17251,11 +17469,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
         ok = edit_adopt(&dst, e, cost);
         dst.existed = false;
     } else {
-        ok = copy_put(&dst, e);
-        if (ok) {
-            dst.e->used = e->used;
-            dst.e->hits = e->hits;
-        }
+        ok = copy__hand(&dst, src.ref.shard, e, cost, &whole);
     }
     if (!ok) {
         edit_cancel(&dst);
@@ -17264,7 +17478,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
     edit_commit(&dst, EVENT_GENERIC, NULL);
     edit_open_in(w, from, from_db, &src);
     KVNS_ASSERT(src.e == e);
-    if (dst.ref.shard == src.ref.shard) edit_leave(&src, cost);
+    if (whole) edit_leave(&src, cost);
     else edit_drop(&src);
     edit_counts(&src, 0);       /* both are one change */
     edit_commit(&src, EVENT_GENERIC, left);
@@ -20645,6 +20859,11 @@ static enum load_did load_dues(struct work *w, struct str value,
  * second place in its skip list.  Nothing holds on to one between commands.
  * While a snapshot is taken nothing is moved.
  *
+ * Guests, blocks of another shard's pages that came with a collection, cannot
+ * be moved by the shard whose pages they are in.  When it has pages that it
+ * cannot empty, and guests elsewhere, it says so (keyspace.strays), and shards
+ * that have guests make copies of theirs at home.
+ *
  * Large collections are gone through a segment at a time before it is the turn
  * of the next key.
  * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
@@ -20670,30 +20889,42 @@ static size_t compact__apart(size_t a, size_t b) {
     return a > b ? a - b : b - a;
 }
 
-/* Begin a pass, if it is worth it; called once a second. */
-static void compact_look(struct shard *s) {
+/* Would a pass give enough back?  What was found is remembered. */
+static bool compact__pays(struct shard *s) {
     size_t slack = size_min(COMPACT_SLACK, COMPACT_ALL / s->ks->nshards);
-    size_t gain, active = mem_active(&s->mem);
     struct mem *m = &s->mem;
+    size_t gain, used = mem_own(m), active = mem_active(m);
+    size_t waste = active - used;
 
-    if (s->compacting || s->walk != NULL) return;
-    if (s->lazy != NULL || s->gone != NULL) return;     /* more is to go */
-    if (active < m->used + m->used / 16 + slack) {
+    if (used > SIZE_MAX / 2) used = 0;  /* of libc's less than none */
+    if (waste > SIZE_MAX / 2 || waste < used / 16 + slack) {
         s->compact_rest = 0;
-        return;
+        return false;
     }
     /* as when it was last found not to be */
-    if (compact__apart(m->used, s->compact_saw_used) +
+    if (compact__apart(used, s->compact_saw_used) +
         compact__apart(active, s->compact_saw_active) < slack / 4)
-        return;
-    s->compact_saw_used = m->used;
+        return false;
+    s->compact_saw_used = used;
     s->compact_saw_active = active;
     gain = mem_survey(m);
     /* much has gone since then */
-    if (m->used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
-    if (gain < m->used / 32 + slack / 2) return;
+    if (used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
+    if (gain < used / 32 + slack / 2) return false;
     /* what the last pass could not give back, another will not */
-    if (gain < s->compact_rest + s->compact_rest / 4) return;
+    return gain >= s->compact_rest + s->compact_rest / 4;
+}
+
+/* Begin a pass, if it is worth it; called once a second. */
+static void compact_look(struct shard *s) {
+    unsigned strays = atomic_load_explicit(&s->ks->strays,
+                                           memory_order_relaxed);
+
+    if (s->compacting || s->walk != NULL) return;
+    if (s->lazy != NULL || s->gone != NULL) return;     /* more is to go */
+    if (!(s->mem.guests && s->compact_strays != strays) && !compact__pays(s))
+        return;
+    s->compact_strays = strays;
     s->compacting = true;
     s->compact_kind = 0;
     s->compact_space = s->compact_seg = s->compact_line = 0;
@@ -20790,9 +21021,14 @@ static void *compact__entry(void *ctx, void *p) {
 
 /* The pass is over: is another one worth it? */
 static void compact__end(struct shard *s) {
+    size_t own = mem_own(&s->mem), away = own - s->mem.used;
+
     s->compacting = false;
     s->compact_rest = mem_survey(&s->mem);
-    s->compact_used = s->mem.used;
+    s->compact_used = own > SIZE_MAX / 2 ? 0 : own;
+    if (away <= SIZE_MAX / 2 &&
+        s->compact_rest > COMPACT_SLACK / 2 + s->compact_used / 16)
+        atomic_fetch_add_explicit(&s->ks->strays, 1, memory_order_relaxed);
 }
 
 /* Go on through the keys.  Where they change meanwhile, one may be met twice,
@@ -21101,6 +21337,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     }
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
+    mem_take_back(&s->mem, budget);
     mem_step(&s->mem);
     return shard_has_work(s);
 }
@@ -21159,11 +21396,10 @@ static bool db_flush(struct shard *s, struct db *db) {
     return ok;
 }
 
-/* Free all that a shard holds, at the end of a keyspace. */
-static void shard_fini(struct shard *s) {
-    uint32_t n = s->ks->opt.databases;
-
-    for (uint32_t d = 0; d < n; d++) {
+/* Drop all keys of a shard and free what they hold, at the end of a keyspace;
+ * of all shards before the memory of any of them goes. */
+static void shard_empty(struct shard *s) {
+    for (uint32_t d = 0; d < s->ks->opt.databases; d++) {
         db_flush(s, s->dbs[d]);
         KVNS_ASSERT(s->dbs[d]->keys == 0);
     }
@@ -21171,6 +21407,12 @@ static void shard_fini(struct shard *s) {
          budget = SIZE_MAX)
         upkeep__free(s, &budget);
     KVNS_ASSERT(s->space_bytes == 0 && s->lazy_bytes == 0);
+}
+
+/* Free an empty shard. */
+static void shard_fini(struct shard *s) {
+    uint32_t n = s->ks->opt.databases;
+
     wheel_free(s->wheel);
     mem_drop(&s->mem, s->by_id, s->ids_cap * sizeof *s->by_id);
     for (uint32_t d = 0; d < n; d++) free(s->dbs[d]);
@@ -51984,6 +52226,8 @@ static void instances_free(struct kvns *k) {
         pthread_mutex_destroy(&l->turn);
     }
     labels_free(k);
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        shard_empty(k->ks.shards + i);
     for (uint32_t i = 0; i < k->ks.nshards; i++)
         shard_fini(k->ks.shards + i);
     for (struct tenant *t = k->ks.tenants, *next; t != NULL; t = next) {
