@@ -211,6 +211,9 @@ def test_debug(debugger):
     assert c.call("DEBUG", "OBJECT", "none") == ("-", b"ERR no such key")
     c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "0")
     c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+    for wrong in [["x"], ["-1"], ["1", "many", "x"], ["1", "many", "-1"]]:
+        assert c.call("DEBUG", "POPULATE", *wrong) == (
+            "-", b"ERR value is out of range, must be positive")
     c.ok("DEBUG", "POPULATE", "100", "many", "10")
     assert c.call("STRLEN", "many:99") == (":", 10)
     assert c.call("DBSIZE") == (":", 101)
@@ -231,6 +234,21 @@ def test_debug(debugger):
     assert c.call("DEBUG", "PROTOCOL", "true") == ("#", True)
     assert c.call("DEBUG", "PROTOCOL", "double") == (",", b"3.141")
     assert c.call("DEBUG", "PROTOCOL", "null") == ("_", None)
+
+
+def test_memory(raw):
+    c = raw()
+    c.call("RPUSH", "l", *(["x" * 40] * 1000))
+    used = c.call("MEMORY", "USAGE", "l")[1]
+    assert 40000 < used < 60000
+    c.ok("MEMORY", "PURGE")
+    assert c.call("MEMORY", "USAGE", "l") == (":", used)
+    assert plain(c.call("MEMORY", "DOCTOR")) != b""
+    said = plain(c.call("MEMORY", "STATS"))
+    stats = dict(zip(said[::2], said[1::2]))
+    assert stats[b"keys.count"] == 1
+    # a key takes a slot of the index as well
+    assert used - 8 <= stats[b"dataset.bytes"] <= stats[b"total.allocated"]
 
 
 def test_debug_digest(debugger):
