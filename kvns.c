@@ -46033,7 +46033,7 @@ static enum outcome digest_some(struct call *x) {
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base mem buf log table entry shard save door bytes reply
+ * floor 6 - uses: base mem num buf log table entry shard save door bytes reply
  *    options instance saver loader arg help key snapshot info digest
  */
 
@@ -46207,9 +46207,10 @@ static enum outcome debug__populate(struct call *x) {
     int64_t n, size = 0;
     bool ok = true;
 
-    if (!arg_int_or_reply(x, 2, &n)) return FAILED;
-    if (x->argc > 4 && !arg_int_or_reply(x, 4, &size)) return FAILED;
-    if (n < 0 || size < 0 || (uint64_t)size > x->k->opt.max_resp_bulk_len)
+    if (!num_parse_int(x->argv[2], &n) || n < 0 ||
+        (x->argc > 4 && (!num_parse_int(x->argv[4], &size) || size < 0)))
+        return reply_err(x, ERR_POSITIVE);
+    if ((uint64_t)size > x->k->opt.max_resp_bulk_len)
         return reply_err(x, ERR_RANGE);
     for (int64_t i = 0; i < n && ok; i++) {
         struct edit ed;
