@@ -120,7 +120,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
     enum outcome what = run(x);
 
     x->lane->room_batches = 0;  /* it may have taken any amount */
-    ns = measure_alone(x->lane, st, begun);
+    ns = measure_alone(x->lane, st, begun);     /* INFO counts not itself */
     if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
 }
@@ -144,7 +144,6 @@ static INLINE enum outcome exec__run(struct call *x) {
     } else {
         what = exec__timed(x, st, exec__locked);
     }
-    if (MEASURE) st->calls++;   /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
     if (UNLIKELY(x->w.news)) settle_call(x);
     return what;
@@ -174,7 +173,6 @@ static COLD enum outcome exec__run_tracking(struct call *x) {
     if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
         return exec__run(x);
     what = exec__timed(x, st, exec__noting);
-    st->calls++;
     if (what == FAILED) call_failed(x->lane, st, x->r, false);
     if (x->w.news) settle_call(x);
     track_limit(x->lane);
@@ -470,7 +468,9 @@ static COLD void exec__held(struct lane *l, struct client *c) {
     if (c->state == CLIENT_BLOCKED) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
+        measure_open(l);
         exec_one(l, c, s->row, s->argc, s->argv, NULL, &r);
+        measure_close(l);
         if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
             reply_cut(&r, 0);
         reply_close(&r);

@@ -301,8 +301,8 @@ static COLD void settle_call(struct call *x) {
     uint64_t set[CALL_SHARDS / 64];
 
     x->w.news = false;
-    x->lane->timed_ns = 0;
     memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
     call_shards(&x->w, x->row, x->argc, x->argv, set);
     settle_set(x->lane, set);
+    if (x->lane->nshared == 0) measure_open(x->lane);
 }

@@ -63,7 +63,6 @@ static void tx__run(struct call *x) {
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
             call_failed(x->lane, st, x->r, false);
-        st->calls++;
         x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);

@@ -313,8 +313,8 @@ static inline uint32_t entry_hits(uint8_t byte) {
 /* The stored byte after `ticks` without use: halved each half_life ticks.  By
  * the hit-ratio bench a time in which what is popular changes twice gains 0.5
  * points over counts that never age, and costs nothing where nothing changes;
- * six times as long gains nothing.  How quickly a cache changes we do not know:
- * the default, an hour, is for what changes within the day. */
+ * three times as long gains nothing.  How quickly a cache changes we do not
+ * know: the default, an hour, is for what changes within the day. */
 static inline uint8_t entry_aged(uint8_t byte, uint32_t ticks,
                                  uint32_t half_life) {
     uint32_t n;

@@ -152,7 +152,6 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
                         size_t n, struct reply *r) {
     struct lane *l = c->lane;
     bool ok = true;
-    int64_t begun;
 
     world_enter(l);
     clock_read(&l->clock);
@@ -160,9 +159,9 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
     if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
-    begun = measure_open(l);
+    measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
-    measure_close(l, begun);
+    measure_close(l);
     l->roomy = false;
     c->proto = r->proto;
     world_leave(l);

@@ -271,7 +271,6 @@ static void net__send_first(struct loop *l, size_t n) {
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
-    lane->timed_ns = 0;
     for (size_t i = 0; i < n; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
@@ -443,8 +442,11 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
     if (l->nranges > 0 &&
         (q->row == NULL || watched ||
          (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
-         reply_mark(&l->lane->reply) > NET_KEEP_OUT))
+         reply_mark(&l->lane->reply) > NET_KEEP_OUT)) {
+        measure_close(l->lane);
         net__send_ranges(l);
+        measure_open(l->lane);
+    }
     at = reply_mark(&l->lane->reply);
     l->ranges[l->nranges++] = (struct net_range){ q->c, at, at };
     l->lane->reply.proto = q->c->proto;
@@ -457,10 +459,9 @@ static void net__carry(struct loop *l) {
     const struct net_request *end = l->next;
     const struct client *last = NULL;
     struct call x;
-    int64_t begun;
 
     if (l->next == l->batch) return;
-    begun = measure_open(lane);
+    measure_open(lane);
     admit_look_ahead(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
@@ -485,7 +486,7 @@ static void net__carry(struct loop *l) {
     }
     lane->current = NULL;
     net__close_range(l);
-    measure_close(lane, begun);
+    measure_close(lane);
     lane->roomy = false;
     l->next = l->batch;
     l->next_arg = l->args;

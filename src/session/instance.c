@@ -376,9 +376,7 @@ struct lane {
     uint32_t nshared;           /* commands that do so far */
     uint32_t runs, share;       /* of shared: how many, how many may be */
     struct command_stat *sharing;   /* the last of shared; NULL: none */
-    int64_t alone_ns;           /* of the batch: timed by themselves */
-    int64_t timed_ns;           /* when a command timed by itself has ended
-                                   just now; 0: something came after it */
+    int64_t since_ns;           /* monotonic: what they share begins then */
     bool roomy;                 /* the batch needs no look for memory, */
     uint32_t room_batches;      /* nor do so many behind it, */
     int64_t room_until;         /* before that, monotonic us, */

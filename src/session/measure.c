@@ -1,11 +1,11 @@
 /* ==== measure - what commands took, how many, how they failed ==============
  *
  * Each lane counts for itself, by row.  A command whose row is neither FAST nor
- * SHORT is timed alone, from the end of the one before if that was, too.  The
- * others share the time of the batch they came in, less what
- * the others took, in equal parts: two looks at the clock for up to 32
- * commands.  So counts are exact, and the durations of FAST commands are
- * means over their batch; OBSERVE_ALONE has them timed singly as well.
+ * SHORT is timed alone.  Those between two such, or of a whole batch, share
+ * its time in equal parts and are counted when it is shared out: two looks at
+ * the clock for up to NET_BATCH commands, and little for each.  So counts are
+ * exact, and the durations of FAST commands are means over their batch;
+ * OBSERVE_ALONE has them timed singly as well.
  *
  * Durations go into classes an eighth wide, from which percentiles are read.
  * At each round bound a class is parted in two, so that the numbers below the
@@ -84,43 +84,20 @@ static COLD bool measure__begin_hist(struct command_stat *st) {
 
 static inline void measure__note(struct command_stat *st, uint32_t times,
                                  uint64_t ns, uint32_t class, bool track) {
+    st->calls += times;
     st->ns += ns * times;
     if (track && (LIKELY(st->hist != NULL) || measure__begin_hist(st)))
         st->hist[class] += times;
 }
 
-/* A command that is to be timed alone begins: returns when. */
-static inline int64_t measure_begin(const struct lane *l) {
-    if (!MEASURE) return 0;
-    return l->timed_ns != 0 ? l->timed_ns : clock_mono_ns();
-}
-
-/* It is over; returns how long it took. */
-static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
-                                    int64_t begun) {
-    int64_t ns;
-
-    if (!MEASURE) return 0;
-    l->timed_ns = clock_mono_ns();
-    ns = l->timed_ns - begun;
-    l->alone_ns += ns;
-    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
-                  l->k->opt.latency_tracking);
-    return ns;
-}
-
-/* A batch begins: returns when. */
-static inline int64_t measure_open(struct lane *l) {
+/* A batch begins, or goes on after what is not to be counted. */
+static inline void measure_open(struct lane *l) {
     unsigned seen = atomic_load_explicit(&l->k->observed,
                                          memory_order_relaxed);
 
-    if (!MEASURE) return 0;
-    l->nshared = l->runs = 0;
-    l->sharing = NULL;
-    l->timed_ns = 0;
+    if (!MEASURE) return;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
-    l->alone_ns = 0;
-    return clock_mono_ns();
+    l->since_ns = clock_mono_ns();
 }
 
 /* A run of commands of one row begins.  False: no more can share. */
@@ -137,22 +114,20 @@ static INLINE bool measure_share(struct lane *l, struct command_stat *st) {
     if (!MEASURE) return true;
     if (UNLIKELY(st != l->sharing) && !measure__begin_run(l, st)) return false;
     l->nshared++;
-    l->timed_ns = 0;
     return true;
 }
 
-/* The batch that began then is over: its time is shared out. */
-static inline void measure_close(struct lane *l, int64_t begun) {
+/* Whoever shares the time until now gets a part, and is counted. */
+static inline void measure_close(struct lane *l) {
     bool track = l->k->opt.latency_tracking;
-    int64_t left;
     uint64_t each;
     uint32_t class;
+    int64_t since;
 
-    if (!MEASURE) return;
-    l->sharing = NULL;
-    if (l->nshared == 0) return;
-    left = clock_mono_ns() - begun - l->alone_ns;
-    each = left < 0 ? 0 : (uint64_t)left / l->nshared;
+    if (!MEASURE || l->nshared == 0) return;
+    since = l->since_ns;
+    l->since_ns = clock_mono_ns();
+    each = (uint64_t)(l->since_ns - since) / l->nshared;
     class = measure_class(each);
     for (uint32_t i = 0; i < l->runs; i++) {
         uint32_t end = i + 1 < l->runs ? l->shared[i + 1].from : l->nshared;
@@ -161,6 +136,26 @@ static inline void measure_close(struct lane *l, int64_t begun) {
                       track);
     }
     l->nshared = l->runs = 0;
+    l->sharing = NULL;
+}
+
+/* A command that is timed alone begins: returns when. */
+static inline int64_t measure_begin(struct lane *l) {
+    measure_close(l);
+    return l->since_ns;
+}
+
+/* It is over; returns how long it took. */
+static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
+                                    int64_t begun) {
+    int64_t ns;
+
+    if (!MEASURE) return 0;
+    l->since_ns = clock_mono_ns();
+    ns = l->since_ns - begun;
+    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
+                  l->k->opt.latency_tracking);
+    return ns;
 }
 
 /* A turn of the loop took so long. */

@@ -202,6 +202,24 @@ def test_commandstats(raw):
     assert got["cmdstat_exec"].startswith("calls=1,")
 
 
+def test_what_came_in_one_batch_is_counted_for_info_behind_it(raw):
+    c = raw()
+    c.ok("SET", "k", "v")
+    c.ok("CONFIG", "RESETSTAT")
+    c.send(b"".join(encode("GET", "k") for _ in range(20)) +
+           encode("RPUSH", "l", *range(500)) + encode("LRANGE", "l", 0, -1) +
+           encode("INFO", "commandstats") + encode("GET", "k") +
+           encode("INFO", "commandstats"))
+    got = [dict(line.split(":", 1) for line in reply.decode().splitlines()
+                if ":" in line)
+           for _, reply in c.read_many(25)[22::2]]
+    assert [info["cmdstat_get"].split(",")[0] for info in got] == [
+        "calls=20", "calls=21"]
+    assert "cmdstat_info" not in got[0]
+    assert got[1]["cmdstat_info"].startswith("calls=1,")
+    assert got[1]["cmdstat_lrange"].startswith("calls=1,")
+
+
 def test_time_is_counted(raw):
     c = raw()
     c.call("CONFIG", "RESETSTAT")
