@@ -13,7 +13,7 @@ TARGETS = sorted(os.path.basename(path)[:-2]
                  for path in glob.glob(os.path.join(FUZZ, "fuzz_*.c")))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("target", TARGETS)
 def test_corpus(target):
     built = subprocess.run(
