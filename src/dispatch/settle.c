@@ -5,8 +5,8 @@
  * with when no lock is held.  A client that waited has its command run again,
  * under the locks it needs itself; that may note more.
  *
- * floor 7 - uses: base clock buf entry shard door reply instance client slow
- *    pubsub track waiters call
+ * floor 7 - uses: base clock buf entry shard door reply instance client
+ *    measure slow pubsub track waiters call
  */
 
 /* Publish one event, in the scopes of those who may hear of the key. */
