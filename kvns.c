@@ -13305,8 +13305,8 @@ static inline uint32_t entry_hits(uint8_t byte) {
 /* The stored byte after `ticks` without use: halved each half_life ticks.  By
  * the hit-ratio bench a time in which what is popular changes twice gains 0.5
  * points over counts that never age, and costs nothing where nothing changes;
- * six times as long gains nothing.  How quickly a cache changes we do not know:
- * the default, an hour, is for what changes within the day. */
+ * three times as long gains nothing.  How quickly a cache changes we do not
+ * know: the default, an hour, is for what changes within the day. */
 static inline uint8_t entry_aged(uint8_t byte, uint32_t ticks,
                                  uint32_t half_life) {
     uint32_t n;
@@ -26396,9 +26396,7 @@ struct lane {
     uint32_t nshared;           /* commands that do so far */
     uint32_t runs, share;       /* of shared: how many, how many may be */
     struct command_stat *sharing;   /* the last of shared; NULL: none */
-    int64_t alone_ns;           /* of the batch: timed by themselves */
-    int64_t timed_ns;           /* when a command timed by itself has ended
-                                   just now; 0: something came after it */
+    int64_t since_ns;           /* monotonic: what they share begins then */
     bool roomy;                 /* the batch needs no look for memory, */
     uint32_t room_batches;      /* nor do so many behind it, */
     int64_t room_until;         /* before that, monotonic us, */
@@ -28803,11 +28801,11 @@ static void asking_done(struct lane *l) {
 /* ==== measure - what commands took, how many, how they failed ==============
  *
  * Each lane counts for itself, by row.  A command whose row is neither FAST nor
- * SHORT is timed alone, from the end of the one before if that was, too.  The
- * others share the time of the batch they came in, less what
- * the others took, in equal parts: two looks at the clock for up to 32
- * commands.  So counts are exact, and the durations of FAST commands are
- * means over their batch; OBSERVE_ALONE has them timed singly as well.
+ * SHORT is timed alone.  Those between two such, or of a whole batch, share
+ * its time in equal parts and are counted when it is shared out: two looks at
+ * the clock for up to NET_BATCH commands, and little for each.  So counts are
+ * exact, and the durations of FAST commands are means over their batch;
+ * OBSERVE_ALONE has them timed singly as well.
  *
  * Durations go into classes an eighth wide, from which percentiles are read.
  * At each round bound a class is parted in two, so that the numbers below the
@@ -28886,43 +28884,20 @@ static COLD bool measure__begin_hist(struct command_stat *st) {
 
 static inline void measure__note(struct command_stat *st, uint32_t times,
                                  uint64_t ns, uint32_t class, bool track) {
+    st->calls += times;
     st->ns += ns * times;
     if (track && (LIKELY(st->hist != NULL) || measure__begin_hist(st)))
         st->hist[class] += times;
 }
 
-/* A command that is to be timed alone begins: returns when. */
-static inline int64_t measure_begin(const struct lane *l) {
-    if (!MEASURE) return 0;
-    return l->timed_ns != 0 ? l->timed_ns : clock_mono_ns();
-}
-
-/* It is over; returns how long it took. */
-static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
-                                    int64_t begun) {
-    int64_t ns;
-
-    if (!MEASURE) return 0;
-    l->timed_ns = clock_mono_ns();
-    ns = l->timed_ns - begun;
-    l->alone_ns += ns;
-    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
-                  l->k->opt.latency_tracking);
-    return ns;
-}
-
-/* A batch begins: returns when. */
-static inline int64_t measure_open(struct lane *l) {
+/* A batch begins, or goes on after what is not to be counted. */
+static inline void measure_open(struct lane *l) {
     unsigned seen = atomic_load_explicit(&l->k->observed,
                                          memory_order_relaxed);
 
-    if (!MEASURE) return 0;
-    l->nshared = l->runs = 0;
-    l->sharing = NULL;
-    l->timed_ns = 0;
+    if (!MEASURE) return;
     l->share = (seen & OBSERVE_ALONE) != 0 ? 0 : LANE_SHARED;
-    l->alone_ns = 0;
-    return clock_mono_ns();
+    l->since_ns = clock_mono_ns();
 }
 
 /* A run of commands of one row begins.  False: no more can share. */
@@ -28939,22 +28914,20 @@ static INLINE bool measure_share(struct lane *l, struct command_stat *st) {
     if (!MEASURE) return true;
     if (UNLIKELY(st != l->sharing) && !measure__begin_run(l, st)) return false;
     l->nshared++;
-    l->timed_ns = 0;
     return true;
 }
 
-/* The batch that began then is over: its time is shared out. */
-static inline void measure_close(struct lane *l, int64_t begun) {
+/* Whoever shares the time until now gets a part, and is counted. */
+static inline void measure_close(struct lane *l) {
     bool track = l->k->opt.latency_tracking;
-    int64_t left;
     uint64_t each;
     uint32_t class;
+    int64_t since;
 
-    if (!MEASURE) return;
-    l->sharing = NULL;
-    if (l->nshared == 0) return;
-    left = clock_mono_ns() - begun - l->alone_ns;
-    each = left < 0 ? 0 : (uint64_t)left / l->nshared;
+    if (!MEASURE || l->nshared == 0) return;
+    since = l->since_ns;
+    l->since_ns = clock_mono_ns();
+    each = (uint64_t)(l->since_ns - since) / l->nshared;
     class = measure_class(each);
     for (uint32_t i = 0; i < l->runs; i++) {
         uint32_t end = i + 1 < l->runs ? l->shared[i + 1].from : l->nshared;
@@ -28963,6 +28936,26 @@ static inline void measure_close(struct lane *l, int64_t begun) {
                       track);
     }
     l->nshared = l->runs = 0;
+    l->sharing = NULL;
+}
+
+/* A command that is timed alone begins: returns when. */
+static inline int64_t measure_begin(struct lane *l) {
+    measure_close(l);
+    return l->since_ns;
+}
+
+/* It is over; returns how long it took. */
+static inline int64_t measure_alone(struct lane *l, struct command_stat *st,
+                                    int64_t begun) {
+    int64_t ns;
+
+    if (!MEASURE) return 0;
+    l->since_ns = clock_mono_ns();
+    ns = l->since_ns - begun;
+    measure__note(st, 1, (uint64_t)ns, measure_class((uint64_t)ns),
+                  l->k->opt.latency_tracking);
+    return ns;
 }
 
 /* A turn of the loop took so long. */
@@ -46860,8 +46853,8 @@ static inline void call_own(struct call *x) {
  * with when no lock is held.  A client that waited has its command run again,
  * under the locks it needs itself; that may note more.
  *
- * floor 7 - uses: base clock buf entry shard door reply instance client slow
- *    pubsub track waiters call
+ * floor 7 - uses: base clock buf entry shard door reply instance client
+ *    measure slow pubsub track waiters call
  */
 
 /* Publish one event, in the scopes of those who may hear of the key. */
@@ -47156,10 +47149,10 @@ static COLD void settle_call(struct call *x) {
     uint64_t set[CALL_SHARDS / 64];
 
     x->w.news = false;
-    x->lane->timed_ns = 0;
     memset(set, (x->row->flags & ALL_LANES) != 0 ? 255 : 0, sizeof set);
     call_shards(&x->w, x->row, x->argc, x->argv, set);
     settle_set(x->lane, set);
+    if (x->lane->nshared == 0) measure_open(x->lane);
 }
 /* ---- end dispatch/settle.c ------------------------------------------ */
 /* is there memory, or can it be made */
@@ -47479,7 +47472,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
     enum outcome what = run(x);
 
     x->lane->room_batches = 0;  /* it may have taken any amount */
-    ns = measure_alone(x->lane, st, begun);
+    ns = measure_alone(x->lane, st, begun);     /* INFO counts not itself */
     if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
 }
@@ -47503,7 +47496,6 @@ static INLINE enum outcome exec__run(struct call *x) {
     } else {
         what = exec__timed(x, st, exec__locked);
     }
-    if (MEASURE) st->calls++;   /* INFO does not count itself */
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
     if (UNLIKELY(x->w.news)) settle_call(x);
     return what;
@@ -47533,7 +47525,6 @@ static COLD enum outcome exec__run_tracking(struct call *x) {
     if ((x->row->flags & READONLY) == 0 || (x->row->flags & ALL_LANES) != 0)
         return exec__run(x);
     what = exec__timed(x, st, exec__noting);
-    st->calls++;
     if (what == FAILED) call_failed(x->lane, st, x->r, false);
     if (x->w.news) settle_call(x);
     track_limit(x->lane);
@@ -47829,7 +47820,9 @@ static COLD void exec__held(struct lane *l, struct client *c) {
     if (c->state == CLIENT_BLOCKED) {
         c->state = CLIENT_OPEN;
         reply_open(&r, &out, c->proto, SIZE_MAX);
+        measure_open(l);
         exec_one(l, c, s->row, s->argc, s->argv, NULL, &r);
+        measure_close(l);
         if (c->waiting == NULL && !exec_is_wanted(c, s->row, &r, 0))
             reply_cut(&r, 0);
         reply_close(&r);
@@ -47938,7 +47931,6 @@ static void tx__run(struct call *x) {
         st = exec__stats(&y);
         if (exec__timed(&y, st, s->row->run) == FAILED)
             call_failed(x->lane, st, x->r, false);
-        st->calls++;
         x->lane->commands++;
         if (y.w.who != 0) exec__note(&y);
         if (watched) monitor_feed(&y);
@@ -50861,7 +50853,6 @@ static void net__send_first(struct loop *l, size_t n) {
     struct reply_ref *ref = lane->reply.ref, *last = ref + lane->reply.refs;
 
     reply_sync(&lane->reply);
-    lane->timed_ns = 0;
     for (size_t i = 0; i < n; i++) {
         struct net_range *r = l->ranges + i;
         struct client *c = r->c;
@@ -51033,8 +51024,11 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
     if (l->nranges > 0 &&
         (q->row == NULL || watched ||
          (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
-         reply_mark(&l->lane->reply) > NET_KEEP_OUT))
+         reply_mark(&l->lane->reply) > NET_KEEP_OUT)) {
+        measure_close(l->lane);
         net__send_ranges(l);
+        measure_open(l->lane);
+    }
     at = reply_mark(&l->lane->reply);
     l->ranges[l->nranges++] = (struct net_range){ q->c, at, at };
     l->lane->reply.proto = q->c->proto;
@@ -51047,10 +51041,9 @@ static void net__carry(struct loop *l) {
     const struct net_request *end = l->next;
     const struct client *last = NULL;
     struct call x;
-    int64_t begun;
 
     if (l->next == l->batch) return;
-    begun = measure_open(lane);
+    measure_open(lane);
     admit_look_ahead(lane, l->bytes);
     net__look_ahead(l);
     for (struct net_request *q = l->batch; q < end; q++) {
@@ -51075,7 +51068,7 @@ static void net__carry(struct loop *l) {
     }
     lane->current = NULL;
     net__close_range(l);
-    measure_close(lane, begun);
+    measure_close(lane);
     lane->roomy = false;
     l->next = l->batch;
     l->next_arg = l->args;
@@ -52409,7 +52402,6 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
                         size_t n, struct reply *r) {
     struct lane *l = c->lane;
     bool ok = true;
-    int64_t begun;
 
     world_enter(l);
     clock_read(&l->clock);
@@ -52417,9 +52409,9 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
                                                     EMBED_SAMPLE_US)
         measure_sample(l);
     if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
-    begun = measure_open(l);
+    measure_open(l);
     for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
-    measure_close(l, begun);
+    measure_close(l);
     l->roomy = false;
     c->proto = r->proto;
     world_leave(l);
