@@ -273,20 +273,24 @@ def test_a_large_collection_is_loaded_in_steps(fresh_server, tmp_path):
             f.write(b"".join(b"\x07%07d" % i + struct.pack("<d", scores[i])
                              for i in range(n)))
         f.write(b"\xff" + bytes(8))
-    s = fresh_server(args=ARGS, persist_path=path)
     size = path.stat().st_size
-    some = set()
-    with s.raw() as c:
-        while True:
-            text = c.call("INFO", "persistence")[1]
-            if b"\nloading:0" in text:
-                break
-            done = int(re.search(rb"loading_loaded_bytes:(\d+)", text)[1])
-            if size * 5 // 9 < done < size * 8 // 9:
-                some.add(done)
+    seen = set()
+    # a busy machine may have all loaded before we ask: then once more
+    for _ in range(8):
+        s = fresh_server(args=ARGS, persist_path=path)
+        with s.raw() as c:
+            while True:
+                text = c.call("INFO", "persistence")[1]
+                if b"\nloading:0" in text:
+                    break
+                seen.add(int(re.search(rb"loading_loaded_bytes:(\d+)",
+                                       text)[1]))
+        # within the second of them
+        if any(size * 5 // 9 < done < size * 8 // 9 for done in seen):
+            break
+    else:
+        pytest.fail("only seen at %s of %d" % (sorted(seen), size))
     r = connect_py(s, 2)
-    # within the second of them, unless all was over before we asked
-    assert some or re.search(rb"expired, 0\.0", s.log())
     assert r.zcard("a") == r.zcard("b") == n
     assert [score for _, score in r.zrange("b", 0, -1, withscores=True)] == \
         sorted(scores)
