@@ -8353,9 +8353,21 @@ static inline uint32_t geohash__gather(uint64_t x) {
     return (uint32_t)(x | x >> 16);
 }
 
+/* A sum or a product as a double, where the processor has longer ones (x87):
+ * places are to be the same to the last digit everywhere. */
+static inline double geohash__rounded(double v) {
+#if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1
+    return v;
+#else
+    volatile double stored = v;
+
+    return stored;
+#endif
+}
+
 /* Which of 2^step parts of -max..max a coordinate lies in. */
 static inline uint32_t geohash__part(double v, double max, unsigned step) {
-    double at = (v - -max) / (max - -max);
+    double at = geohash__rounded(geohash__rounded(v - -max) / (max - -max));
 
     return (uint32_t)(at * (double)(UINT64_C(1) << step));
 }
@@ -8373,12 +8385,14 @@ static uint64_t geohash_encode(double lon, double lat) {
 
 /* Where part i of 2^step parts of -max..max begins. */
 static inline double geohash__edge(uint32_t i, double max, unsigned step) {
-    return -max + (i * 1.0 / (double)(UINT64_C(1) << step)) * (max - -max);
+    double part = i * 1.0 / (double)(UINT64_C(1) << step);
+
+    return geohash__rounded(-max + geohash__rounded(part * (max - -max)));
 }
 
 static inline double geohash__middle(uint32_t i, double max) {
-    double v = (geohash__edge(i, max, GEOHASH_STEP) +
-                geohash__edge(i + 1, max, GEOHASH_STEP)) / 2;
+    double v = geohash__rounded(geohash__edge(i, max, GEOHASH_STEP) +
+                                geohash__edge(i + 1, max, GEOHASH_STEP)) / 2;
 
     return v > max ? max : v < -max ? -max : v;
 }
