@@ -386,7 +386,8 @@ def test_those_who_left_are_gone(raw):
 
 
 @pytest.mark.parametrize("container", [
-    "CLIENT", "CONFIG", "COMMAND", "SLOWLOG", "LATENCY", "MEMORY"])
+    "ACL", "CLIENT", "COMMAND", "CONFIG", "LATENCY", "MEMORY",
+    "MODULE", "OBJECT", "PUBSUB", "SLOWLOG", "XGROUP", "XINFO"])
 def test_help(raw, container):
     kind, lines = raw().call(container, "HELP")
     assert kind == "*" and {k for k, _ in lines} == {"+"}

@@ -478,3 +478,26 @@ def test_events(raw):
     assert sorted(got) == sorted(want)
     assert [e for e in got if b"a2" not in e] == \
         [e for e in want if b"a2" not in e]
+
+
+@pytest.mark.long
+def test_a_million_that_expire_in_one_second(raw):
+    """All are gone within two, though nobody asks for them."""
+    c, n = raw(), 1000000
+
+    def expired():
+        info = c.call("INFO", "stats")[1]
+        return int(info.split(b"\r\nexpired_keys:")[1].split()[0])
+
+    before = expired()
+    at = int(time.time() * 1000) + 20000
+    for i in range(0, n, 5000):
+        c.send(b"".join(encode("SET", "key:%d" % j, "x", "PXAT",
+                               at + j * 1000 // n)
+                        for j in range(i, i + 5000)))
+        assert set(c.read_many(5000)) == {("+", b"OK")}
+    assert c.call("DBSIZE") == (":", n)
+    assert time.time() * 1000 < at, "the machine is too slow for this test"
+    time.sleep(at / 1000 + 2 - time.time())
+    assert c.call("DBSIZE") == (":", 0)
+    assert expired() - before == n

@@ -39,6 +39,24 @@ def test_lru_evicts_in_the_namespace_written_to(fresh_server):
     assert r.get("cache/4999") is not None
 
 
+def test_what_is_evicted_is_told(fresh_server):
+    s = fresh_server(memory_limit="300000", eviction_policy="lru",
+                     notify_keyspace_events="Ee")
+    r = connect(s)
+    with s.raw() as ear:
+        ear.call("PSUBSCRIBE", "__key*__:*")
+        for i in range(5000):
+            assert r.set("k%d" % i, "v" * 100)
+        gone = int(r.info("stats")["evicted_keys"])
+        assert gone == 5000 - r.dbsize()
+        heard = set()
+        for _, (_, _, channel, key) in ear.read_many(gone):
+            assert channel == ("$", b"__keyevent@0__:evicted")
+            heard.add(key[1])
+        assert len(heard) == gone
+        assert not any(map(r.exists, list(heard)[:100]))
+
+
 def test_quota_of_one_namespace(fresh_server):
     s = fresh_server(ns_limits="small:50kb,tight:50kb",
                      ns_eviction="small:lru")

@@ -288,6 +288,7 @@ EVENTS = [
     ("EA", ["RPUSH k v", "LPOP k"], ["rpush k", "lpop k", "del k"]),
     ("Em", ["GET none"], ["keymiss none"]),
     ("En", ["SET k v", "SET k w", "RPUSH l x"], ["new k", "new l"]),
+    ("Et", ["XADD k 1-1 f v", "XTRIM k MAXLEN 0"], ["xadd k", "xtrim k"]),
     ("EA", ["GET none"], []),
     ("Ex", ["SET k v PX 1"], ["expired k"]),
     ("E", ["SET k v"], []),
