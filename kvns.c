@@ -41480,7 +41480,7 @@ static enum outcome cmd_pubsub_help(struct call *x) {
         "SHARDNUMSUB [<shardchannel> ...]",
         "    How many subscribe to each shard channel.",
         "HELP",
-        "    These lines."
+        "    Prints this help."
     };
 
     reply_array(x->r, ROWS(lines));
