@@ -936,11 +936,15 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
     }
 }
 
+/* Of so many shards, each holds little of most sizes: see mem. */
+enum { SHARD_MANY = 16 };
+
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
     mem_init(&s->mem);
+    s->mem.frugal = ks->nshards > SHARD_MANY;
     rand_seed(&s->rand);
     s->ks = ks;
     s->id = id;

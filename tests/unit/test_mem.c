@@ -151,6 +151,28 @@ static void mem_test_move(struct mem_test *t, size_t i) {
     t->p[i] = to;
 }
 
+#if !defined(KVNS_MALLOC) && !defined(KVNS_PLAIN)
+/* Bytes of pages in use that are in memory, each looked at; full ones are as
+ * large as they are. */
+static size_t mem_test_resident(const struct mem *m) {
+    size_t n = m->held - (size_t)m->idle_pages * MEM_PAGE;
+
+    for (unsigned c = 0; c < MEM_CLASSES; c++) {
+        if (m->current[c] != NULL)
+            n -= MEM_PAGE - mem__resident(m->current[c]);
+        for (unsigned b = 0; b < MEM_BINS; b++)
+            for (struct mem_page *p = m->bins[c][b]; p != NULL; p = p->next)
+                n -= MEM_PAGE - mem__resident(p);
+    }
+    for (unsigned i = 0; i < MEM_RUNS; i++)
+        for (struct mem_page *p = m->runs[i]; p != NULL; p = p->next)
+            n -= MEM_PAGE - mem__resident(p);
+    for (struct mem_page *p = m->mixed; p != NULL; p = p->next)
+        n -= MEM_PAGE - mem__resident(p);
+    return n;
+}
+#endif
+
 /* A pass over all, with other work in between. */
 static void mem_test_pass(struct mem_test *t, bool busy) {
     mem_survey(&t->m);
@@ -169,11 +191,12 @@ static void mem_test_pass(struct mem_test *t, bool busy) {
 
 /* A few blocks of many sizes are in memory with little beside them, whatever
  * else was there before; and all of them are what they were. */
-static void test_mem_trims_pages_of_few_blocks(void) {
+static void mem_test_few_blocks(bool frugal) {
     struct mem_test *t = calloc(1, sizeof *t);
 
     CHECK(t != NULL);
     mem_init(&t->m);
+    t->m.frugal = frugal;
     for (int round = 0; round < 6; round++) {
         for (size_t i = 0; i < MEM_TEST_MIXED; i++)
             if (t->p[i] == NULL) mem_test_put(t, i);
@@ -182,10 +205,12 @@ static void test_mem_trims_pages_of_few_blocks(void) {
         mem_test_pass(t, round % 2 == 1);
         for (int i = 0; i < 4; i++) mem_test_pass(t, false);
 #if !defined(KVNS_MALLOC) && !defined(KVNS_PLAIN)
-        /* of each size a piece of the system's or two, hardly used; a page
-         * for each would be sixteen */
+        /* of each size a piece of the system's, hardly used; a page for each
+         * would be sixteen */
+        CHECK(mem_test_resident(&t->m) < t->m.used + t->m.used / 6 +
+                                      MEM_KINDS * (size_t)MEM_SYSTEM);
         CHECK(mem_active(&t->m) < t->m.used + t->m.used / 6 +
-                                      2 * MEM_KINDS * (size_t)MEM_SYSTEM);
+                                      MEM_KINDS * (size_t)MEM_SYSTEM);
 #endif
     }
     for (size_t i = 0; i < MEM_TEST_MIXED; i++) mem_test_take(t, i);
@@ -195,14 +220,90 @@ static void test_mem_trims_pages_of_few_blocks(void) {
     CHECK_INT(mem_active(&t->m), 0);
     CHECK_INT(t->m.untouched, 0);
     CHECK_INT(t->m.stale_pages, 0);
+    CHECK_INT(t->m.partly_pages, 0);
+    CHECK(t->m.mixed == NULL);
+    for (unsigned c = 0; c < MEM_CLASSES; c++) CHECK_INT(t->m.mixes[c], 0);
 #endif
     mem_fini(&t->m);
     free(t);
 }
 
+static void test_mem_trims_pages_of_few_blocks(void) {
+    mem_test_few_blocks(false);
+    mem_test_few_blocks(true);
+}
+
+/* Where there are a few blocks of each size, a pass puts them together. */
+static void test_mem_few_blocks_are_put_together(void) {
+    struct mem_test *t = calloc(1, sizeof *t);
+
+    CHECK(t != NULL);
+    mem_init(&t->m);
+    for (size_t i = 0; i < 3 * MEM_CLASSES; i++) {
+        if (i % 3 == 0) continue;
+        t->n[i] = 8 + i / 3 * 10;
+        t->p[i] = mem_try(&t->m, t->n[i]);
+        CHECK(t->p[i] != NULL);
+        memset(t->p[i], (int)(i % 251), t->n[i]);
+    }
+#if !defined(KVNS_MALLOC) && !defined(KVNS_PLAIN)
+    CHECK(mem_test_resident(&t->m) > 2 * t->m.used);
+    mem_test_pass(t, false);
+    CHECK(mem_test_resident(&t->m) < t->m.used + t->m.used / 8 +
+                                         4 * MEM_SYSTEM);
+    /* and again when most of them have gone */
+    for (size_t i = 0; i < 3 * MEM_CLASSES; i++)
+        if (i % 8 != 1) mem_test_take(t, i);
+    mem_test_pass(t, false);
+    CHECK(mem_test_resident(&t->m) < t->m.used + t->m.used / 8 +
+                                         4 * MEM_SYSTEM);
+#endif
+    for (size_t i = 0; i < 3 * MEM_CLASSES; i++) mem_test_take(t, i);
+    CHECK_INT(t->m.used, 0);
+    mem_fini(&t->m);
+    free(t);
+}
+
+/* An arena that is to be frugal never has a page for each size, and those of
+ * which there are many have pages of their own. */
+static void test_mem_few_blocks_share_pages(void) {
+    enum { EACH = 3, MANY = 3000 };
+    static char *p[MEM_CLASSES][EACH], *q[MANY];
+    struct mem m;
+
+    mem_init(&m);
+    m.frugal = true;
+    for (size_t c = 0; c < MEM_CLASSES; c++)
+        for (size_t i = 0; i < EACH; i++) {
+            p[c][i] = mem_try(&m, 8 + 10 * c);
+            CHECK(p[c][i] != NULL && ((uintptr_t)p[c][i] & 7) == 0);
+            memset(p[c][i], (int)c, 8 + 10 * c);
+        }
+#if !defined(KVNS_MALLOC) && !defined(KVNS_PLAIN)
+    CHECK(mem_test_resident(&m) < m.used + m.used / 8 + 2 * MEM_SYSTEM);
+#endif
+    for (size_t i = 0; i < MANY; i++) q[i] = mem_try(&m, 64);
+#if !defined(KVNS_MALLOC) && !defined(KVNS_PLAIN)
+    CHECK(mem_test_resident(&m) < m.used + m.used / 8 + 2 * MEM_SYSTEM);
+    CHECK(m.mixes[7] * 64 < MEM_SYSTEM);
+#endif
+    for (size_t i = 0; i < MANY; i++) {
+        CHECK(q[i] != NULL && ((uintptr_t)q[i] & 63) == 0);
+        mem_drop(&m, q[i], 64);
+    }
+    for (size_t c = 0; c < MEM_CLASSES; c++)
+        for (size_t i = 0; i < EACH; i++) {
+            for (size_t j = 0; j < 8 + 10 * c; j++)
+                CHECK_INT((unsigned char)p[c][i][j], c);
+            mem_drop(&m, p[c][i], 8 + 10 * c);
+        }
+    CHECK_INT(m.used, 0);
+    mem_fini(&m);
+}
+
 /* Blocks that go from arena to arena, are given back wherever they are, and
  * copied home: each is what it was, and all accounts are right. */
-static void test_mem_guests(void) {
+static void mem_test_guests(bool frugal) {
     enum { N = 6000, ARENAS = 3, ROUNDS = 40 };
     struct mem_test *t = calloc(1, sizeof *t);  /* blocks; its arena is not */
     struct mem m[ARENAS];
@@ -210,7 +311,10 @@ static void test_mem_guests(void) {
     size_t sum = 0;
 
     CHECK(t != NULL && where != NULL);
-    for (int a = 0; a < ARENAS; a++) mem_init(m + a);
+    for (int a = 0; a < ARENAS; a++) {
+        mem_init(m + a);
+        m[a].frugal = frugal;
+    }
     for (int round = 0; round < ROUNDS; round++) {
         int from = round % ARENAS, to = (from + 1 + round % 2) % ARENAS;
         size_t n = 0;
@@ -267,6 +371,13 @@ static void test_mem_guests(void) {
     free(t);
 }
 
+static void test_mem_guests(void) {
+    mem_test_guests(false);
+    mem_test_guests(true);
+}
+
 #define TESTS_MEM                                                              \
     T(test_mem_sparse_pages) T(test_mem_goes_back_in_steps)                    \
-    T(test_mem_trims_pages_of_few_blocks) T(test_mem_guests)
+    T(test_mem_trims_pages_of_few_blocks)                                      \
+    T(test_mem_few_blocks_share_pages)                                         \
+    T(test_mem_few_blocks_are_put_together) T(test_mem_guests)
