@@ -545,7 +545,8 @@ static unsigned mem__mixed_hole(struct mem_page *page, unsigned n, bool line) {
     }
 }
 
-/* A block in a mixed page, of two units or more, or NULL: where that would be of no use too. */
+/* A block in a mixed page, or NULL.  It has two units or more: a guest given
+ * back says its size in the second. */
 static void *mem__mixed_try(struct mem *m, unsigned class, uint32_t size) {
     struct mem_page *page;
     unsigned n = size / MEM_UNIT, at = 0;
