@@ -554,6 +554,16 @@ void kvns_free(struct kvns *k);
  *   page   [ header | # . . # . . . # . . ]     blocks beyond the cut move,
  *   after  [ header | # # # ]                   to where there is room
  *
+ * Less than a piece of the system's (4 KiB) cannot be given back, so of many
+ * sizes in many arenas the half used pieces alone would be too much: 256
+ * arenas of 105 sizes, and each has one.  Sizes of which there is less than
+ * fills some pieces therefore lie together in mixed pages, which have a bit
+ * for each 8 bytes: blocks are moved there when they are moved anyway, and in
+ * an arena that is `frugal`, one of many, the first of each size go there at
+ * once.
+ *
+ *   mixed  [ header | bits | 24 | 112 | 8 | 640     | 24 | ... ]
+ *
  * Runs of lines, of 2 to 15 KiB, are cut from pages of their own that have a
  * bit for each line.  They are refitted all the time, to any size, so the
  * smallest hole is taken that is large enough.
@@ -585,7 +595,12 @@ enum {
     MEM_LINES_HEAD = 3,         /* lines before the first that is used */
     MEM_RUNS = 16,              /* lists of pages by their longest hole */
     MEM_CLASSES = 104,
-    MEM_KINDS = MEM_CLASSES + 1,    /* and pages of lines */
+    MEM_MIXED = MEM_CLASSES + 1,    /* pages of many sizes, and before them */
+    MEM_KINDS = MEM_CLASSES + 2,    /* those of lines */
+    MEM_UNIT = 8,               /* what mixed pages are parted into */
+    MEM_UNITS = MEM_PAGE / MEM_UNIT,
+    MEM_UNITS_HEAD = (MEM_HEAD + MEM_UNITS / 8) / MEM_UNIT,
+    MEM_MIX = 8192,             /* most bytes of a class in mixed pages */
     MEM_FEW = 4,                /* pages of a class that are looked at alone */
     MEM_SYSTEM = 4096,          /* what goes back of a page in use */
     MEM_BINS = 8,               /* pages of a class by fullness, in eighths */
@@ -607,9 +622,10 @@ struct mem_page {
     uint8_t bin;                /* MEM_BINS: full, in no list */
     uint8_t class;
     uint8_t run;                /* of lines: its list */
-    bool doomed;                /* all that is in it is to move */
-    bool stale;                 /* in memory also where it is not used yet */
-    uint16_t touched;           /* of lines: the sixteenths in memory */
+    bool doomed : 1;            /* all that is in it is to move */
+    bool stale : 1;             /* in memory also where it is not used yet */
+    bool partly : 1;            /* not used to its end so far */
+    uint16_t touched;           /* of lines, mixed: the sixteenths in memory */
 };
 
 _Static_assert(sizeof(struct mem_page) <= MEM_HEAD, "the header fits");
@@ -640,14 +656,18 @@ struct mem {
     uint64_t moves;             /* counts up when items of tables may have
                                    left their places, see table */
     struct mem_page *bins[MEM_CLASSES][MEM_BINS];
-    struct mem_page *current[MEM_CLASSES];
-    struct mem_page *trim[MEM_CLASSES];     /* the one that is cut */
+    struct mem_page *current[MEM_KINDS];    /* NULL beyond MEM_CLASSES */
+    struct mem_page *trim[MEM_KINDS];       /* the one that is cut */
     struct mem_page *runs[MEM_RUNS];        /* pages of lines */
+    struct mem_page *mixed;                 /* pages of many sizes */
+    uint16_t mixes[MEM_CLASSES];    /* blocks in them */
+    bool mix[MEM_CLASSES];          /* new ones go there, while it is trimmed */
+    bool frugal;                /* the first few of each class do so always */
     uint32_t count[MEM_KINDS][MEM_BINS];    /* pages in the bins */
     uint8_t sparse[MEM_KINDS];      /* pages below that bin are to be emptied,
                                        see mem_survey */
     size_t untouched;           /* bytes of pages in use not in memory yet */
-    uint32_t stale_pages;
+    uint32_t stale_pages, partly_pages;
     struct mem_chunk *idle;     /* those with empty pages */
     struct mem_page *spare;     /* for mem_new in need */
     struct mem_chunk *chunks;
@@ -851,10 +871,19 @@ static inline void mem__freshen(struct mem *m, struct mem_page *page) {
     page->stale = false;
 }
 
+/* A page is used to its end, from now on. */
+static inline void mem__ended(struct mem *m, struct mem_page *page) {
+    if (page->partly) m->partly_pages--;
+    page->partly = false;
+}
+
 /* How many empty pages are kept at hand: some of a small arena would be much
  * of it. */
 static inline uint32_t mem__keep(const struct mem *m) {
-    return (uint32_t)size_min(MEM_KEEP_PAGES, m->held / MEM_PAGE / 32);
+    size_t pages = m->held / MEM_PAGE;
+
+    pages -= size_min(pages, m->idle_pages);
+    return (uint32_t)size_min(MEM_KEEP_PAGES, pages / 32);
 }
 
 static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
@@ -864,6 +893,7 @@ static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
     if (page->cut != 0) m->trim[page->class] = NULL;
     m->untouched -= MEM_PAGE - page->fresh;
     mem__freshen(m, page);
+    mem__ended(m, page);
     page->size = 0;
     if (c->idle++ == 0) mem__link_idle(m, c);
     c->empty |= bit;
@@ -943,6 +973,48 @@ static inline void mem__bin_in(struct mem *m, struct mem_page *page,
     mem__link(&m->bins[class][bin], page);
 }
 
+/* Which units of a page are used, a bit each; its head among them. */
+static inline uint64_t *mem__bits(struct mem_page *page) {
+    return (uint64_t *)(void *)((char *)page + MEM_HEAD);
+}
+
+/* The first unit from i on that is used, or is not, or `limit` or more. */
+static inline unsigned mem__bit_from(const uint64_t *used, unsigned i,
+                                     unsigned limit, bool is) {
+    while (i < limit) {
+        uint64_t w = (is ? used[i / 64] : ~used[i / 64]) >> i % 64;
+
+        if (w == 0) {
+            i = (i / 64 + 1) * 64;
+            continue;
+        }
+#if defined(__GNUC__)
+        return i + (unsigned)__builtin_ctzll(w);
+#else
+        while ((w & 1) == 0) w >>= 1, i++;
+        return i;
+#endif
+    }
+    return limit;
+}
+
+/* Units are used, or no more. */
+static void mem__mark(struct mem_page *page, unsigned at, unsigned n) {
+    uint64_t *used = mem__bits(page);
+
+    for (unsigned i = at; i < at + n;) {
+        unsigned k = 64 - i % 64;
+        uint64_t w = UINT64_MAX;
+
+        if (k > at + n - i) {
+            k = at + n - i;
+            w = (UINT64_C(1) << k) - 1;
+        }
+        used[i / 64] ^= w << i % 64;
+        i += k;
+    }
+}
+
 /* Let an empty page be one of blocks of a size. */
 static void mem__open(struct mem *m, struct mem_page *page, unsigned class,
                       uint32_t size, uint32_t cap) {
@@ -955,20 +1027,114 @@ static void mem__open(struct mem *m, struct mem_page *page, unsigned class,
     page->class = (uint8_t)class;
     page->bin = MEM_BINS;
     page->doomed = false;
+    page->partly = true;
+    m->partly_pages++;
     m->untouched += MEM_PAGE - MEM_HEAD;
     if (page->stale) m->stale_pages++;
 }
 
-/* Find a page of the class with room: the fullest, or an empty one. */
-static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
-                                           uint32_t size, bool must) {
-    struct mem_page *page = m->current[class];
+/* Let an empty page be one that is parted by bits for its units, of which the
+ * first few are its head. */
+static void mem__open_bits(struct mem *m, struct mem_page *page,
+                           unsigned kind, uint32_t unit, uint32_t head) {
+    mem__open(m, page, kind, unit, MEM_PAGE / unit - head);
+    memset(mem__bits(page), 0, MEM_PAGE / unit / 8);
+    mem__mark(page, 0, head);
+    page->touched = page->stale ? 0xffff : 1;
+    page->fresh = MEM_PAGE;
+    m->untouched -= MEM_PAGE - MEM_HEAD;
+    mem__freshen(m, page);
+    mem__ended(m, page);
+    if (page->touched == 1) m->untouched += MEM_PAGE - MEM_SYSTEM;
+}
 
-    if (page != NULL) {
-        page->bin = MEM_BINS;
-        if (page->cut == 0) mem__freshen(m, page);  /* full to its end */
+/* Note which sixteenths of such a page come into memory. */
+static void mem__touch(struct mem *m, struct mem_page *page, size_t from,
+                       size_t bytes) {
+    size_t end = (from + bytes - 1) / MEM_SYSTEM;
+
+    for (size_t i = from / MEM_SYSTEM; i <= end; i++)
+        if ((page->touched >> i & 1) == 0) {
+            page->touched |= (uint16_t)(1u << i);
+            m->untouched -= MEM_SYSTEM;
+        }
+}
+
+/* A place for n units of a mixed page, on a cache line if need be: the first
+ * there is.  0: there is none. */
+static unsigned mem__mixed_hole(struct mem_page *page, unsigned n, bool line) {
+    const uint64_t *used = mem__bits(page);
+    unsigned limit = page->cut != 0 ? page->cut / MEM_UNIT : MEM_UNITS, end;
+
+    for (unsigned i = MEM_UNITS_HEAD;; i = end) {
+        i = mem__bit_from(used, i, limit, false);
+        if (i >= limit) return 0;
+        end = mem__bit_from(used, i, limit, true);
+        if (line) i = (i + 7) & ~7u;
+        if (i + n <= end) return i;
     }
-    m->current[class] = NULL;
+}
+
+/* A block in a mixed page, or NULL.  It has two units or more: a guest given
+ * back says its size in the second. */
+static void *mem__mixed_try(struct mem *m, unsigned class, uint32_t size) {
+    struct mem_page *page;
+    unsigned n = size / MEM_UNIT, at = 0;
+
+    for (page = m->mixed; page != NULL; page = page->next) {
+        if (page->doomed || page->live + n > page->cap) continue;
+        at = mem__mixed_hole(page, n, size % MEM_LINE == 0);
+        if (at != 0) break;
+    }
+    if (page == NULL) {
+        page = mem__take_page(m);
+        if (page == NULL) return NULL;
+        mem__open_bits(m, page, MEM_MIXED, MEM_UNIT, MEM_UNITS_HEAD);
+        page->size = 0;
+        page->bin = MEM_BINS + 1;       /* none that mem__small_drop expects */
+        mem__link(&m->mixed, page);
+        at = mem__mixed_hole(page, n, size % MEM_LINE == 0);
+    }
+    mem__mark(page, at, n);
+    mem__touch(m, page, (size_t)at * MEM_UNIT, size);
+    page->live += (uint16_t)n;
+    m->mixes[class]++;
+    m->used += size;
+    return (char *)page + (size_t)at * MEM_UNIT;
+}
+
+/* Give such a block back, of which mem__small_drop has taken off one unit. */
+static void mem__mixed_drop(struct mem *m, struct mem_page *page, void *p,
+                            size_t n) {
+    uint32_t size;
+    unsigned class = mem__class(n, &size);
+
+    VERIFY(m->mixes[class] > 0 && page->live + 1 >= (int)(size / MEM_UNIT));
+    m->mixes[class]--;
+    m->used -= size;
+    page->free = NULL;
+    page->live += 1;
+    page->live -= (uint16_t)(size / MEM_UNIT);
+    mem__mark(page, (unsigned)((char *)p - (char *)page) / MEM_UNIT,
+              size / MEM_UNIT);
+    if (page->live > 0) return;
+    mem__unlink(&m->mixed, page);
+    mem__touch(m, page, 0, MEM_PAGE);
+    mem__drop_page(m, page);
+}
+
+/* Is a block of a class to be in a mixed page?  In a frugal arena, until
+ * there are as many as fill a piece of the system's. */
+static inline bool mem__mixes(const struct mem *m, unsigned class,
+                              uint32_t size) {
+    return m->frugal && (m->mixes[class] + 1u) * size < MEM_SYSTEM;
+}
+
+/* Find a page of the class with room: the fullest, or an empty one. */
+static struct mem_page *mem__page_for(struct mem *m, unsigned class,
+                                      uint32_t size, bool must) {
+    struct mem_page *page;
+
     for (int b = MEM_BINS - 1; b >= 0; b--) {
         page = m->bins[class][b];
         if (page == NULL) continue;
@@ -986,17 +1152,11 @@ static COLD struct mem_page *mem__page_for(struct mem *m, unsigned class,
     return m->current[class] = page;
 }
 
-static inline void *mem__small(struct mem *m, size_t n, bool must) {
-    uint32_t size;
-    unsigned class = mem__class(n, &size);
-    struct mem_page *page = m->current[class];
-    void *p;
+/* A block of a page that has room. */
+static inline void *mem__cut_off(struct mem *m, struct mem_page *page,
+                                 uint32_t size) {
+    void *p = page->free;
 
-    if (UNLIKELY(page == NULL || page->live == page->cap)) {
-        page = mem__page_for(m, class, size, must);
-        if (page == NULL) return NULL;
-    }
-    p = page->free;
     if (p != NULL) {
         memcpy(&page->free, p, sizeof p);
     } else {
@@ -1009,26 +1169,65 @@ static inline void *mem__small(struct mem *m, size_t n, bool must) {
     return p;
 }
 
+/* A block of a class whose current page is full, or which has none. */
+static COLD void *mem__elsewhere(struct mem *m, unsigned class, uint32_t size,
+                                 bool must) {
+    struct mem_page *page = m->current[class];
+    void *p;
+
+    if (page != NULL) {
+        page->bin = MEM_BINS;
+        if (page->cut == 0) {           /* full to its end */
+            mem__freshen(m, page);
+            mem__ended(m, page);
+        }
+    }
+    m->current[class] = NULL;
+    if (class > 0 && (m->mix[class] || mem__mixes(m, class, size))) {
+        p = mem__mixed_try(m, class, size);
+        if (p != NULL) return p;
+    }
+    page = mem__page_for(m, class, size, must);
+    return page != NULL ? mem__cut_off(m, page, size) : NULL;
+}
+
+static inline void *mem__small(struct mem *m, size_t n, bool must) {
+    uint32_t size;
+    unsigned class = mem__class(n, &size);
+    struct mem_page *page = m->current[class];
+
+    if (UNLIKELY(page == NULL || page->live == page->cap))
+        return mem__elsewhere(m, class, size, must);
+    return mem__cut_off(m, page, size);
+}
+
+/* A block was given back and left its page empty, emptier than its bin says,
+ * or was in a mixed one. */
+static void mem__emptier(struct mem *m, struct mem_page *page, void *p,
+                         size_t n) {
+    unsigned class = page->class;
+
+    if (class == MEM_MIXED) {
+        mem__mixed_drop(m, page, p, n);
+        return;
+    }
+    mem__bin_out(m, page, class);
+    if (page->live == 0) mem__drop_page(m, page);
+    else mem__bin_in(m, page, class);
+}
+
 static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
     struct mem_page *page = mem__page(p);
-    unsigned bin, class = page->class;
 
-    VERIFY(page->size == mem_size(n) && page->live > 0);
-    (void)n;
+    VERIFY(page->live > 0 && page->size == (page->class == MEM_MIXED ?
+                                                0 : mem_size(n)));
     m->used -= page->size;
     memcpy(p, &page->free, sizeof p);
     page->free = p;
     page->live--;
-    if (page == m->current[class]) return;
-    if (page->live == 0) {
-        mem__bin_out(m, page, class);
-        mem__drop_page(m, page);
-        return;
-    }
-    bin = page->live * MEM_BINS / page->cap;
-    if (bin == page->bin) return;
-    mem__bin_out(m, page, class);
-    mem__bin_in(m, page, class);
+    if (page == m->current[page->class]) return;
+    if (page->live == 0 || page->live * MEM_BINS / page->cap != page->bin)
+        mem__emptier(m, page, p, n);
 }
 
 /* Is a block of a page another arena's?  What the page's header says of that
@@ -1044,6 +1243,8 @@ static COLD void mem__send_home(struct mem *m, void *p, size_t n) {
 
     m->used -= n;
     m->away += n;
+    if (mem__page(p)->class == MEM_MIXED)   /* whose header says no size */
+        memcpy((char *)p + sizeof p, &n, sizeof n);
     do {
         memcpy(p, &next, sizeof p);
     } while (!atomic_compare_exchange_weak_explicit(
@@ -1166,62 +1367,21 @@ static inline size_t mem_lines_size(size_t n) {
     return n <= MEM_LINES_SMALL ? mem_size(n) : n;
 }
 
-/* Which lines of a page are used, a bit each; its head among them. */
-static inline uint64_t *mem__lines(struct mem_page *page) {
-    return (uint64_t *)(void *)((char *)page + MEM_HEAD);
-}
-
-/* The first line from i on that is used, or is not, or MEM_LINES. */
-static unsigned mem__line_from(const uint64_t *used, unsigned i, bool is) {
-    while (i < MEM_LINES) {
-        uint64_t w = (is ? used[i / 64] : ~used[i / 64]) >> i % 64;
-
-        if (w == 0) {
-            i = (i / 64 + 1) * 64;
-            continue;
-        }
-#if defined(__GNUC__)
-        return i + (unsigned)__builtin_ctzll(w);
-#else
-        while ((w & 1) == 0) w >>= 1, i++;
-        return i;
-#endif
-    }
-    return MEM_LINES;
-}
-
 /* The smallest hole of n lines or more, or 0; *most: how long the longest
  * one is. */
 static unsigned mem__hole(struct mem_page *page, unsigned n, unsigned *most) {
-    const uint64_t *used = mem__lines(page);
+    const uint64_t *used = mem__bits(page);
     unsigned best = 0, best_n = MEM_LINES, end;
 
     *most = 0;
     for (unsigned i = 0;; i = end) {
-        i = mem__line_from(used, i, false);
+        i = mem__bit_from(used, i, MEM_LINES, false);
         if (i == MEM_LINES) return best;
-        end = mem__line_from(used, i, true);
+        end = mem__bit_from(used, i, MEM_LINES, true);
         if (end - i > *most) *most = end - i;
         if (end - i < n || end - i >= best_n) continue;
         best = i;
         best_n = end - i;
-    }
-}
-
-/* Lines are used, or no more. */
-static void mem__mark_lines(struct mem_page *page, unsigned at, unsigned n) {
-    uint64_t *used = mem__lines(page);
-
-    for (unsigned i = at; i < at + n;) {
-        unsigned k = 64 - i % 64;
-        uint64_t w = UINT64_MAX;
-
-        if (k > at + n - i) {
-            k = at + n - i;
-            w = (UINT64_C(1) << k) - 1;
-        }
-        used[i / 64] ^= w << i % 64;
-        i += k;
     }
 }
 
@@ -1259,26 +1419,9 @@ static struct mem_page *mem__run_for(struct mem *m, unsigned n, unsigned *at) {
     }
     page = mem__take_page(m);
     if (page == NULL) return NULL;
-    mem__open(m, page, MEM_CLASSES, MEM_LINE, MEM_LINES - MEM_LINES_HEAD);
-    memset(mem__lines(page), 0, MEM_LINES / 8);
-    mem__mark_lines(page, 0, MEM_LINES_HEAD);
-    page->touched = page->stale ? 0xffff : 1;
-    page->fresh = MEM_PAGE;
-    m->untouched -= MEM_PAGE - MEM_HEAD;
-    mem__freshen(m, page);
-    if (page->touched == 1) m->untouched += MEM_PAGE - MEM_SYSTEM;
+    mem__open_bits(m, page, MEM_CLASSES, MEM_LINE, MEM_LINES_HEAD);
     *at = MEM_LINES_HEAD;
     return page;
-}
-
-/* Note which sixteenths of a page of lines come into memory. */
-static void mem__touch(struct mem *m, struct mem_page *page, unsigned at,
-                       unsigned n) {
-    for (unsigned i = at / 64; i <= (at + n - 1) / 64; i++)
-        if ((page->touched >> i & 1) == 0) {
-            page->touched |= (uint16_t)(1u << i);
-            m->untouched -= MEM_SYSTEM;
-        }
 }
 
 static void *mem__run(struct mem *m, size_t bytes) {
@@ -1286,8 +1429,8 @@ static void *mem__run(struct mem *m, size_t bytes) {
     struct mem_page *page = mem__run_for(m, n, &at);
 
     if (page == NULL) return NULL;
-    mem__mark_lines(page, at, n);
-    mem__touch(m, page, at, n);
+    mem__mark(page, at, n);
+    mem__touch(m, page, (size_t)at * MEM_LINE, bytes);
     page->live += (uint16_t)n;
     mem__run_in(m, page);
     m->used += bytes;
@@ -1305,14 +1448,14 @@ static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     }
     VERIFY(page->class == MEM_CLASSES && page->live >= n);
     mem__run_out(m, page);
-    mem__mark_lines(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
+    mem__mark(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
     page->live -= (uint16_t)n;
     m->used -= bytes;
     if (page->live > 0) {
         mem__run_in(m, page);
         return;
     }
-    mem__touch(m, page, 0, MEM_LINES);
+    mem__touch(m, page, 0, MEM_PAGE);
     mem__drop_page(m, page);
 }
 
@@ -1332,7 +1475,7 @@ static size_t mem_take_back(struct mem *m, size_t most) {
         memcpy(&m->taken, p, sizeof m->taken);
         page = mem__page(p);
         n = page->size;
-        if (page->class == MEM_CLASSES)
+        if (page->class >= MEM_CLASSES)
             memcpy(&n, p + sizeof(void *), sizeof n);
         m->used += n;
         m->away -= n;
@@ -1383,12 +1526,15 @@ static inline size_t mem_own(const struct mem *m) {
 }
 
 /* Bytes in use, or in memory in pages with something in use; of an arena's own
- * blocks, modulo like them. */
+ * blocks, modulo like them.  The last piece of the system's that a page has
+ * begun is taken to be used half. */
 static inline size_t mem_active(const struct mem *m) {
     size_t idle = m->idle_pages + (size_t)(m->spare != NULL);
 
     return m->held - idle * MEM_PAGE - m->untouched +
-           size_min(m->untouched, (size_t)m->stale_pages * MEM_PAGE);
+           size_min(m->untouched, (size_t)m->stale_pages * MEM_PAGE +
+                                      (size_t)m->partly_pages *
+                                          (MEM_SYSTEM / 2));
 }
 
 static inline size_t mem__up(size_t n) {
@@ -1432,14 +1578,28 @@ static unsigned mem__want(const struct mem_page *page, size_t n) {
     return (unsigned)((n + cap - 1) / cap);
 }
 
+/* Would the blocks of a class, so many in pages with room, take less memory in
+ * mixed pages? */
+static bool mem__mixable(const struct mem *m, const struct mem_page *page,
+                         size_t live) {
+    size_t bytes = live * page->size;
+
+    return page->class > 0 && page->class < MEM_CLASSES && bytes > 0 &&
+           bytes + m->mixes[page->class] * (size_t)page->size <= MEM_MIX &&
+           bytes + bytes / 8 + MEM_SYSTEM / 16 < mem__up(MEM_HEAD + bytes);
+}
+
 /* What could be given back of the few pages of a kind. */
-static size_t mem__few_gain(struct mem_page *const *page, unsigned n) {
+static size_t mem__few_gain(const struct mem *m, struct mem_page *const *page,
+                            unsigned n) {
     size_t has = 0, live = 0, least = 0;
 
     for (unsigned i = 0; i < n; i++) {
         has += mem__resident(page[i]);
         live += page[i]->live;
     }
+    if (n > 0 && mem__mixable(m, page[0], live))
+        return has - live * page[0]->size * 9 / 8;
     if (live > 0) {
         least = mem__want(page[0], live) * (size_t)MEM_HEAD +
                 live * page[0]->size;
@@ -1450,21 +1610,36 @@ static size_t mem__few_gain(struct mem_page *const *page, unsigned n) {
     return has - least;
 }
 
+/* What could be given back of the mixed pages; *need: the bytes they need. */
+static size_t mem__mixed_gain(const struct mem *m, size_t *need) {
+    size_t has = 0, live = 0, pages = 0;
+
+    for (struct mem_page *p = m->mixed; p != NULL; p = p->next) {
+        pages++;
+        has += mem__resident(p);
+        live += p->live * (size_t)MEM_UNIT;
+    }
+    *need = live + live / 8;
+    pages = size_min(pages, *need / MEM_BODY + 1);
+    live = *need + pages * MEM_UNITS_HEAD * MEM_UNIT;
+    return has < live + live / 8 + 2 * MEM_SYSTEM ? 0 : has - live;
+}
+
 /* Say which pages are to be emptied by compaction: those of a kind whose
  * blocks would fit into clearly fewer pages, if they are not fuller than the
  * kind's are on average; where there are few, mem_trim_begin says it.  Returns
  * how many bytes that would give back. */
 static size_t mem_survey(struct mem *m) {
     struct mem_page *few[MEM_FEW + 1];
-    size_t pages = 0, gain = 0;
+    size_t pages = 0, gain = mem__mixed_gain(m, &(size_t){ 0 });
 
-    for (unsigned c = 0; c < MEM_KINDS; c++) {
+    for (unsigned c = 0; c < MEM_MIXED; c++) {
         unsigned k = mem__few(m, c, few);
         size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
 
         m->sparse[c] = 0;
         if (k <= MEM_FEW) {
-            if (k > 0) gain += mem__few_gain(few, k);
+            if (k > 0) gain += mem__few_gain(m, few, k);
             continue;
         }
         for (unsigned b = 0; b < MEM_BINS; b++) {
@@ -1517,7 +1692,7 @@ static void mem_leave(struct mem *m, void *p, size_t n) {
     struct mem_page *page = mem__page(p);
     unsigned class = page->class;
 
-    if (!mem__is_guest(m, p) && page->cut != 0 &&
+    if (!mem__is_guest(m, p) && class != MEM_MIXED && page->cut != 0 &&
         (size_t)((char *)p - (char *)page) >= page->cut) {
         m->used -= page->size;
         memcpy(p, &page->parked, sizeof p);
@@ -1618,6 +1793,8 @@ static void mem__uncut(struct mem *m, struct mem_page *page) {
     page->parked = NULL;
     page->fresh = MEM_HEAD + n * page->size;
     m->untouched += was - page->fresh;
+    if (!page->partly) m->partly_pages++;
+    page->partly = true;
     page->cap = (uint16_t)(MEM_BODY / page->size);
     page->cut = 0;
     m->trim[class] = NULL;
@@ -1629,13 +1806,18 @@ static void mem__uncut(struct mem *m, struct mem_page *page) {
         mem__drop_page(m, page);
 }
 
-/* The sixteenths of a page of lines that nothing is in go back. */
-static void mem__give_lines(struct mem *m, struct mem_page *page) {
+/* The sixteenths of a page of lines, or a mixed one, that nothing is in go
+ * back. */
+static void mem__give_bits(struct mem *m, struct mem_page *page) {
 #if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    const uint64_t *used = mem__lines(page);
+    unsigned units = page->class == MEM_MIXED ? MEM_UNITS / 16 :
+                                                MEM_LINES / 16;
+    const uint64_t *used = mem__bits(page);
 
     for (unsigned i = 1; i < 16; i++)
-        if (used[i] == 0 && (page->touched >> i & 1) != 0 &&
+        if ((page->touched >> i & 1) != 0 &&
+            mem__bit_from(used, i * units, (i + 1) * units, true) >=
+                (i + 1) * units &&
             madvise((char *)page + (size_t)i * MEM_SYSTEM, MEM_SYSTEM,
                     MADV_DONTNEED) == 0) {
             page->touched &= (uint16_t)~(1u << i);
@@ -1646,6 +1828,29 @@ static void mem__give_lines(struct mem *m, struct mem_page *page) {
 #endif
 }
 
+/* Of the mixed pages, if there is more than they need, the emptiest are to be
+ * emptied, or the only one beyond a cut. */
+static size_t mem__mixed_begin(struct mem *m) {
+    struct mem_page *p, *least = NULL;
+    size_t need, pages = 0, want;
+
+    for (p = m->mixed; p != NULL; p = p->next, pages++) {
+        p->doomed = false;
+        p->cut = 0;
+    }
+    if (mem__mixed_gain(m, &need) == 0) return pages + 1;
+    want = need / (MEM_PAGE - MEM_UNITS_HEAD * MEM_UNIT) + 1;
+    for (; pages > want; pages--, least->doomed = true)
+        for (least = NULL, p = m->mixed; p != NULL; p = p->next)
+            if (!p->doomed && (least == NULL || p->live < least->live))
+                least = p;
+    for (p = m->mixed; p != NULL && want == 1; p = p->next)
+        if (!p->doomed)
+            p->cut = (uint32_t)size_min(MEM_PAGE,
+                mem__up(need + MEM_UNITS_HEAD * MEM_UNIT));
+    return pages + 1;
+}
+
 /* Before blocks are moved: if there are few pages of a kind, and it is worth
  * it, say which of them are to be emptied, and where the last one is cut.
  * Returns about how many blocks were looked at. */
@@ -1654,9 +1859,11 @@ static size_t mem_trim_begin(struct mem *m, unsigned kind) {
     size_t live = 0, looked = 1;
     unsigned n, want, j;
 
+    if (kind == MEM_MIXED) return mem__mixed_begin(m);
     if (kind < MEM_CLASSES && m->trim[kind] != NULL)
         mem__uncut(m, m->trim[kind]);
     n = mem__few(m, kind, few);
+    if (kind < MEM_CLASSES) m->mix[kind] = n == 0 && m->mixes[kind] > 0;
     if (n == 0 || n > MEM_FEW) return looked;
     for (unsigned i = 0; i < n; i++) {      /* the fullest first */
         few[i]->doomed = false;
@@ -1665,19 +1872,20 @@ static size_t mem_trim_begin(struct mem *m, unsigned kind) {
             few[j] = few[j - 1];
         few[j] = p;
     }
-    if (mem__few_gain(few, n) == 0) return looked;
+    if (mem__few_gain(m, few, n) == 0) return looked;
     want = mem__want(few[0], live);
+    if (mem__mixable(m, few[0], live)) {
+        m->mix[kind] = true;
+        want = 0;
+    }
     for (unsigned i = want; i < n; i++) few[i]->doomed = true;
     if (kind == MEM_CLASSES) return looked;
     p = m->current[kind];
-    if (want == 0) {            /* the current one, empty: no other is */
+    if (want == 0 || p != few[want - 1]) {
         m->current[kind] = NULL;
-        mem__drop_page(m, p);
-        return looked;
-    }
-    if (p != few[want - 1]) {
         if (p != NULL && p->live == 0) mem__drop_page(m, p);
         else if (p != NULL) mem__bin_in(m, p, kind);
+        if (want == 0) return looked;
         mem__bin_out(m, few[want - 1], kind);
         m->current[kind] = few[want - 1];
     }
@@ -1699,11 +1907,20 @@ static size_t mem_trim_end(struct mem *m, unsigned kind) {
         looked += m->trim[kind]->cap / 8;
         mem__uncut(m, m->trim[kind]);
     }
+    if (kind == MEM_MIXED) {
+        for (struct mem_page *p = m->mixed; p != NULL; p = p->next, looked++) {
+            p->doomed = false;
+            p->cut = 0;
+            mem__give_bits(m, p);
+        }
+        return looked;
+    }
+    if (kind < MEM_CLASSES) m->mix[kind] = false;
     m->sparse[kind] = 0;
     n = mem__few(m, kind, few);
     for (unsigned i = 0; n <= MEM_FEW && i < n; i++) {
         few[i]->doomed = false;
-        if (kind == MEM_CLASSES) mem__give_lines(m, few[i]);
+        if (kind == MEM_CLASSES) mem__give_bits(m, few[i]);
         else if (few[i]->stale) mem__give_tail(m, few[i]);
     }
     return looked;
@@ -14287,11 +14504,15 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
     }
 }
 
+/* Of so many shards, each holds little of most sizes: see mem. */
+enum { SHARD_MANY = 16 };
+
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
     mem_init(&s->mem);
+    s->mem.frugal = ks->nshards > SHARD_MANY;
     rand_seed(&s->rand);
     s->ks = ks;
     s->id = id;
