@@ -602,8 +602,11 @@ static bool rdb__get_lzf_str(struct rdb_in *in, struct str *s) {
     return true;
 }
 
-/* Read a string of any form and lend it, valid until the next read. */
-static bool rdb_get_str(struct rdb_in *in, struct str *s) {
+/* Read a string of any form and lend it, valid until the next read; or, if it
+ * is plain and longer than `most`, only its length: its bytes are to be read
+ * next, then, and p is NULL. */
+static bool rdb_get_str_or_len(struct rdb_in *in, size_t most,
+                               struct str *s) {
     uint64_t n;
     uint8_t encoding;
     const uint8_t *p;
@@ -614,10 +617,17 @@ static bool rdb_get_str(struct rdb_in *in, struct str *s) {
     if (!rdb_may_have(in, n)) return false;
     if (n > in->str_max)
         return rdb_fail(in, "has a string longer than allowed");
+    *s = (struct str){ NULL, (size_t)n };
+    if (n > most) return true;
     p = rdb_get_bytes(in, (size_t)n);
     if (p == NULL) return false;
     *s = str_of(p, (size_t)n);
     return true;
+}
+
+/* Read a string of any form and lend it, valid until the next read. */
+static bool rdb_get_str(struct rdb_in *in, struct str *s) {
+    return rdb_get_str_or_len(in, SIZE_MAX, s);
 }
 
 /* Pass over n bytes, however many, without holding them. */

@@ -20,6 +20,7 @@
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
+    LOAD_PIECE = 256 << 10,     /* bytes of a long string in a step */
     LOAD_FEW = 8                /* elements compared each with each */
 };
 
@@ -48,6 +49,8 @@ struct load {
     struct str bytes;           /* what goes into the block */
     struct big *big;
     struct blob *blob;
+    size_t got;                 /* bytes of it */
+    struct stream_rdb_in stream;
     struct order order;         /* of a sorted set, all members there */
     size_t built;               /* bytes of m that earlier steps took */
     size_t left;                /* elements until the end of this step */
@@ -100,11 +103,25 @@ static inline bool load__pause(struct load *l) {
 
 /* ---- strings ------------------------------------------------------------- */
 
+/* A piece of a long string. */
+static bool load__piece(struct load *l) {
+    size_t n = size_min(l->blob->n - l->got, LOAD_PIECE);
+    const uint8_t *p = rdb_get_bytes(l->in, n);
+
+    if (p == NULL) return false;
+    memcpy(l->blob->bytes + l->got, p, n);
+    l->got += n;
+    l->more = l->got < l->blob->n;
+    return true;
+}
+
+/* Where the size of the input is not known, a length alone costs no memory. */
 static bool load__string(struct load *l, char tmp[8]) {
+    size_t most = rdb_rest(l->in) == RDB_UNKNOWN ? SIZE_MAX : LOAD_PIECE;
     struct str s;
     int64_t n;
 
-    if (!rdb_get_str(l->in, &s)) return false;
+    if (!rdb_get_str_or_len(l->in, most, &s)) return false;
     if (s.n > 0 && s.n <= 20 && s.p[0] <= '9' && num_parse_int(s, &n)) {
         memcpy(tmp, &n, sizeof n);
         l->shape = SHAPE_INT;
@@ -117,8 +134,10 @@ static bool load__string(struct load *l, char tmp[8]) {
     l->shape = SHAPE_BLOB;
     l->blob = blob_try(s.n, s.n);
     if (l->blob == NULL) return load__refuse(l);
-    memcpy(l->blob->bytes, s.p, s.n);
     l->m->used += blob_cost(l->blob);
+    l->got = 0;
+    if (s.p == NULL) return load__piece(l);
+    memcpy(l->blob->bytes, s.p, s.n);
     return true;
 }
 
@@ -644,18 +663,25 @@ static bool load__list(struct load *l) {
 
 /* ---- streams ------------------------------------------------------------- */
 
-static bool load__stream(struct load *l, uint8_t type) {
-    bool refused = false, ok;
+static bool load__stream_on(struct load *l) {
+    bool ok = stream_rdb_read(&l->stream, &l->left, &l->more);
 
+    return l->stream.refused ? load__refuse(l) : ok;
+}
+
+static bool load__stream(struct load *l, uint8_t type) {
     if (!load__big(l, SHAPE_STREAM)) return false;
-    ok = stream_rdb_load(&((struct big_stream *)l->big)->s, l->m, l->in, type,
-                         &refused);
-    return refused ? load__refuse(l) : ok;
+    stream_rdb_open(&l->stream, &((struct big_stream *)l->big)->s, l->m,
+                    l->in, type);
+    return load__stream_on(l);
 }
 
 /* ---- all of them --------------------------------------------------------- */
 
 static bool load__go_on(struct load *l) {
+    if (l->blob != NULL) return load__piece(l);
+    if (l->big != NULL && l->big->shape == SHAPE_STREAM)
+        return load__stream_on(l);
     switch (l->it.kind) {
     case RDB_KIND_LIST: return load__list(l);
     case RDB_KIND_SET: return load__set(l);
@@ -715,7 +741,7 @@ static enum load_did load_step(struct load *l, struct edit *ed,
 
     l->left = step;
     l->more = false;
-    if (l->big != NULL) {
+    if (l->big != NULL || l->blob != NULL) {
         ed->before -= l->built;         /* it is the key's, as from now */
         ok = load__go_on(l);
     } else {

@@ -257,15 +257,22 @@ static bool stream_rdb_end(struct stream_flow *f) {
 
 /* ---- reading ------------------------------------------------------------- */
 
-struct stream_rdb__in {
+struct stream_rdb_in {
     struct rdb_in *in;
     struct stream *s;
     struct mem *m;
     uint8_t type;
     bool refused;               /* no memory */
+    enum stream_rdb_part at;    /* what comes next */
+    struct readers_group *g;    /* being read */
+    struct readers_consumer *c;
+    uint64_t nodes, groups, pending, consumers, ids;    /* still to come */
+    uint64_t owned;             /* pending entries of a consumer */
 };
 
-static bool stream_rdb__wrong(struct stream_rdb__in *x, const char *why) {
+enum { STREAM_RDB_NODE = 16 };  /* elements that a node counts for */
+
+static bool stream_rdb__wrong(struct stream_rdb_in *x, const char *why) {
     if (x->refused) return false;
     return rdb_fail(x->in, why);
 }
@@ -283,7 +290,7 @@ static bool stream_rdb__get_id(struct rdb_in *in, struct stream_id *id) {
     return true;
 }
 
-static bool stream_rdb__node(struct stream_rdb__in *x) {
+static bool stream_rdb__node(struct stream_rdb_in *x) {
     struct stream_id id;
     struct str s, pack;
     size_t elements;
@@ -301,7 +308,7 @@ static bool stream_rdb__node(struct stream_rdb__in *x) {
 }
 
 /* Length, last ID and so on. */
-static bool stream_rdb__counts(struct stream_rdb__in *x) {
+static bool stream_rdb__counts(struct stream_rdb_in *x) {
     struct stream *s = x->s;
     struct stream_id last;
     uint64_t len;
@@ -323,66 +330,66 @@ static bool stream_rdb__counts(struct stream_rdb__in *x) {
            rdb_get_len(x->in, &s->added);
 }
 
-/* The pending entries of a group; whose they are follows. */
-static bool stream_rdb__pending(struct stream_rdb__in *x,
-                                struct readers_group *g) {
+/* A pending entry of the group; whose it is follows. */
+static bool stream_rdb__pending(struct stream_rdb_in *x) {
     struct readers_pending *p;
     struct stream_id id;
-    uint64_t n, times;
+    uint64_t times;
     int64_t at;
     bool made;
 
-    if (!rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--) {
-        if (!stream_rdb__get_id(x->in, &id) || !rdb_get_ms(x->in, &at) ||
-            !rdb_get_len(x->in, &times))
-            return false;
-        p = ids_put(&g->pending, x->m, &x->s->held, id, &made);
-        x->refused = p == NULL;
-        if (p == NULL) return false;
-        if (!made) return rdb_fail(x->in, "has a pending entry twice");
-        p->at = at;
-        p->times = times;
-    }
+    if (!stream_rdb__get_id(x->in, &id) || !rdb_get_ms(x->in, &at) ||
+        !rdb_get_len(x->in, &times))
+        return false;
+    p = ids_put(&x->g->pending, x->m, &x->s->held, id, &made);
+    x->refused = p == NULL;
+    if (p == NULL) return false;
+    if (!made) return rdb_fail(x->in, "has a pending entry twice");
+    p->at = at;
+    p->times = times;
     return true;
 }
 
-static bool stream_rdb__consumer(struct stream_rdb__in *x,
-                                 struct readers_group *g, uint64_t *owned) {
+/* A consumer, up to the entries that are its own. */
+static bool stream_rdb__consumer(struct stream_rdb_in *x) {
     struct readers_consumer *c;
-    struct readers_pending *p;
-    struct stream_id id;
     int64_t seen = 0, active;
     struct str name;
-    uint64_t n;
-    bool made;
 
     if (!rdb_get_str(x->in, &name)) return false;
-    if (readers_consumer(g, name) != NULL)
+    if (readers_consumer(x->g, name) != NULL)
         return rdb_fail(x->in, "has a consumer twice");
-    c = readers_consumer_make(&x->s->groups, g, x->m, &x->s->held, name, seen);
+    x->c = c = readers_consumer_make(&x->s->groups, x->g, x->m, &x->s->held,
+                                     name, seen);
     x->refused = c == NULL;
     if (c == NULL || !rdb_get_ms(x->in, &c->seen)) return false;
     if (x->type == RDB_STREAM_3 && !rdb_get_ms(x->in, &active)) return false;
-    if (!rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--, ++*owned) {
-        if (!stream_rdb__get_id(x->in, &id)) return false;
-        p = ids_edit(&g->pending, x->m, &x->s->held, id, &made);
-        if (p == NULL)
-            return rdb_fail(x->in, "has a consumer with an entry that is "
-                                   "not pending");
-        if (p->who != NULL)
-            return rdb_fail(x->in, "has a pending entry of two consumers");
-        x->refused =
-            ids_put(&c->pending, x->m, &x->s->held, id, &made) == NULL;
-        if (x->refused) return false;
-        p->who = c;
-    }
+    return rdb_get_len(x->in, &x->ids);
+}
+
+/* One of these. */
+static bool stream_rdb__owned(struct stream_rdb_in *x) {
+    struct readers_pending *p;
+    struct stream_id id;
+    bool made;
+
+    if (!stream_rdb__get_id(x->in, &id)) return false;
+    p = ids_edit(&x->g->pending, x->m, &x->s->held, id, &made);
+    if (p == NULL)
+        return rdb_fail(x->in, "has a consumer with an entry that is "
+                               "not pending");
+    if (p->who != NULL)
+        return rdb_fail(x->in, "has a pending entry of two consumers");
+    x->refused = ids_put(&x->c->pending, x->m, &x->s->held, id, &made) == NULL;
+    if (x->refused) return false;
+    p->who = x->c;
+    x->owned++;
     return true;
 }
 
-static bool stream_rdb__group(struct stream_rdb__in *x) {
-    uint64_t n, read = (uint64_t)READERS_UNKNOWN, owned = 0;
+/* A group, up to its pending entries. */
+static bool stream_rdb__group(struct stream_rdb_in *x) {
+    uint64_t read = (uint64_t)READERS_UNKNOWN;
     struct readers_group *g;
     struct stream_id last;
     struct str name;
@@ -390,34 +397,81 @@ static bool stream_rdb__group(struct stream_rdb__in *x) {
     if (!rdb_get_str(x->in, &name)) return false;
     if (readers_group(&x->s->groups, name) != NULL)
         return rdb_fail(x->in, "has a group twice");
-    g = readers_group_make(&x->s->groups, x->m, &x->s->held, name,
-                           (struct stream_id){ 0, 0 }, READERS_UNKNOWN);
+    x->g = g = readers_group_make(&x->s->groups, x->m, &x->s->held, name,
+                                  (struct stream_id){ 0, 0 },
+                                  READERS_UNKNOWN);
     x->refused = g == NULL;
     if (g == NULL || !stream_rdb__get_lens(x->in, &last)) return false;
     if (x->type != RDB_STREAM_1 && !rdb_get_len(x->in, &read)) return false;
     g->last = last;
     g->read = x->type == RDB_STREAM_1 ? stream_rank(x->s, last) :
                                         (int64_t)read;
-    if (!stream_rdb__pending(x, g) || !rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--)
-        if (!stream_rdb__consumer(x, g, &owned)) return false;
-    if (owned != g->pending.count)
+    x->owned = 0;
+    return rdb_get_len(x->in, &x->pending);
+}
+
+/* The next part: one of those that are counted, or what follows the last. */
+static bool stream_rdb__part(struct stream_rdb_in *x) {
+    switch (x->at) {
+    case STREAM_RDB_BEGIN:
+        x->at = STREAM_RDB_NODES;
+        return rdb_get_len(x->in, &x->nodes);
+    case STREAM_RDB_NODES:
+        if (x->nodes > 0) return x->nodes--, stream_rdb__node(x);
+        x->at = STREAM_RDB_GROUPS;
+        return stream_rdb__counts(x) && rdb_get_len(x->in, &x->groups);
+    case STREAM_RDB_GROUPS:
+        x->at = x->groups == 0 ? STREAM_RDB_END : STREAM_RDB_PENDING;
+        return x->groups == 0 || (x->groups--, stream_rdb__group(x));
+    case STREAM_RDB_PENDING:
+        if (x->pending > 0) return x->pending--, stream_rdb__pending(x);
+        x->at = STREAM_RDB_CONSUMERS;
+        return rdb_get_len(x->in, &x->consumers);
+    case STREAM_RDB_CONSUMERS:
+        x->at = x->consumers == 0 ? STREAM_RDB_GROUPS : STREAM_RDB_IDS;
+        if (x->consumers > 0) return x->consumers--, stream_rdb__consumer(x);
+        if (x->owned == x->g->pending.count) return true;
         return rdb_fail(x->in, "has a pending entry of no consumer");
+    case STREAM_RDB_IDS:
+        if (x->ids > 0) return x->ids--, stream_rdb__owned(x);
+        x->at = STREAM_RDB_CONSUMERS;
+        return true;
+    case STREAM_RDB_END: break;
+    }
     return true;
 }
 
-/* Read a value of one of the types of streams into an empty stream.  False:
- * the reader's `why` says what is wrong, or *refused: no memory.  The stream
- * is to be freed then. */
+/* Begin to read a value of one of the types of streams into an empty one. */
+static void stream_rdb_open(struct stream_rdb_in *x, struct stream *s,
+                            struct mem *m, struct rdb_in *in, uint8_t type) {
+    *x = (struct stream_rdb_in){ .in = in, .s = s, .m = m, .type = type };
+    x->at = STREAM_RDB_BEGIN;
+}
+
+/* Read on, about *left elements, counted down; *more: there are others.
+ * False: the reader's `why` says what is wrong, or `refused`: no memory.  The
+ * stream is to be freed then. */
+static bool stream_rdb_read(struct stream_rdb_in *x, size_t *left,
+                            bool *more) {
+    while (x->at != STREAM_RDB_END && *left > 0) {
+        *left -= size_min(*left, x->at == STREAM_RDB_NODES ?
+                                     STREAM_RDB_NODE : 1);
+        if (!stream_rdb__part(x)) return false;
+    }
+    *more = x->at != STREAM_RDB_END;
+    return true;
+}
+
+/* The same at one go; *refused: no memory. */
 static bool stream_rdb_load(struct stream *s, struct mem *m,
                             struct rdb_in *in, uint8_t type, bool *refused) {
-    struct stream_rdb__in x = { in, s, m, type, false };
-    uint64_t n;
-    bool ok = rdb_get_len(in, &n);
+    struct stream_rdb_in x;
+    size_t left = SIZE_MAX;
+    bool more = true, ok = true;
 
-    for (; ok && n > 0; n--) ok = stream_rdb__node(&x);
-    ok = ok && stream_rdb__counts(&x) && rdb_get_len(in, &n);
-    for (; ok && n > 0; n--) ok = stream_rdb__group(&x);
+    stream_rdb_open(&x, s, m, in, type);
+    for (; ok && more; left = SIZE_MAX)
+        ok = stream_rdb_read(&x, &left, &more);
     *refused = x.refused;
     return ok;
 }
@@ -449,12 +503,36 @@ static bool stream_rdb_end(struct stream_flow *f) {
     return f->nothing;
 }
 
-/* Say why a stream is not read. */
+struct stream_rdb_in {
+    struct rdb_in *in;
+    bool refused;
+};
+
+/* Begin to refuse a stream. */
+static void stream_rdb_open(struct stream_rdb_in *x, struct stream *s,
+                            struct mem *m, struct rdb_in *in, uint8_t type) {
+    (void)s, (void)m, (void)type;
+    *x = (struct stream_rdb_in){ in, false };
+}
+
+/* Say why it is not read. */
+static bool stream_rdb_read(struct stream_rdb_in *x, size_t *left,
+                            bool *more) {
+    *left = 0;
+    *more = false;
+    return rdb_fail(x->in, "is a stream, which this build leaves out "
+                           "(KVNS_NO_STREAMS)");
+}
+
+/* The same. */
 static bool stream_rdb_load(struct stream *s, struct mem *m,
                             struct rdb_in *in, uint8_t type, bool *refused) {
-    (void)s, (void)m, (void)type;
+    struct stream_rdb_in x;
+    size_t left;
+    bool more;
+
+    stream_rdb_open(&x, s, m, in, type);
     *refused = false;
-    return rdb_fail(in, "is a stream, which this build leaves out "
-                        "(KVNS_NO_STREAMS)");
+    return stream_rdb_read(&x, &left, &more);
 }
 #endif

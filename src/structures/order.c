@@ -21,6 +21,13 @@ struct order {
     struct skip_block **v;      /* all blocks, on libc's heap */
     struct { size_t lo, hi; } todo[ORDER_DEPTH];
     int depth;
+    /* of the range at hand, the last of these: */
+    size_t i, j;                /* how far it is; i 0: it is not begun */
+    bool parts;                 /* it is not in order: being parted */
+    bool rises;                 /* it is i that moves, until it meets one that
+                                   is to change places with j */
+    double score;               /* the pivot */
+    const struct item *it;
 };
 
 static inline bool order__less(double a, const struct item *x, double b,
@@ -54,12 +61,12 @@ static inline bool order__less_at(const struct order *o, size_t i,
                        *order__score(o, j), *order__item(o, j));
 }
 
-/* How many members from lo on are in order. */
-static size_t order__run(const struct order *o, size_t lo, size_t hi) {
-    size_t i = lo + 1;
-
-    while (i < hi && order__less_at(o, i - 1, i)) i++;
-    return i - lo;
+/* Go on from member i to the first before hi that is out of order. */
+static void order__run(struct order *o, size_t hi, size_t *budget) {
+    while (o->i < hi && *budget > 0 && order__less_at(o, o->i - 1, o->i)) {
+        o->i++;
+        --*budget;
+    }
 }
 
 static void order__few(const struct order *o, size_t lo, size_t hi) {
@@ -78,8 +85,8 @@ static void order__few(const struct order *o, size_t lo, size_t hi) {
     }
 }
 
-/* Put the middle one of three members, drawn from lo to hi, at lo. */
-static void order__pivot(const struct order *o, size_t lo, size_t hi) {
+/* Draw three members from lo to hi; the middle one, at lo, is the pivot. */
+static void order__pivot(struct order *o, size_t lo, size_t hi) {
     size_t at[3], t;
 
     for (int i = 0; i < 3; i++) {
@@ -96,24 +103,38 @@ static void order__pivot(const struct order *o, size_t lo, size_t hi) {
     if (at[2] != at[1] && order__less_at(o, at[2], at[1]))
         t = at[2] != at[0] && order__less_at(o, at[2], at[0]) ? at[0] : at[2];
     order__swap(o, lo, t);
+    o->score = *order__score(o, lo);
+    o->it = *order__item(o, lo);
+    o->i = lo;
+    o->j = hi;
+    o->parts = true;
+    o->rises = false;
 }
 
-/* Part members from lo to hi in two, none of them empty: those up to the
- * place returned, lo < it < hi, go before the others. */
-static size_t order__part(const struct order *o, size_t lo, size_t hi) {
-    double score = *order__score(o, lo);
-    const struct item *it = *order__item(o, lo);
-    size_t i = lo, j = hi;
-
+/* Part the members from lo on in two, none of them empty: those up to j go
+ * before the others.  False: the budget is used up before that. */
+static bool order__part(struct order *o, size_t lo, size_t *budget) {
     for (;;) {
-        do j--;
-        while (j > lo && order__less(score, it, *order__score(o, j),
-                                     *order__item(o, j)));
-        while (i < j && order__less(*order__score(o, i), *order__item(o, i),
-                                    score, it))
-            i++;
-        if (i >= j) return j + 1;
-        order__swap(o, i++, j);
+        if (!o->rises) {
+            do {
+                if (*budget == 0) return false;
+                --*budget;
+                o->j--;
+            } while (o->j > lo && order__less(o->score, o->it,
+                                              *order__score(o, o->j),
+                                              *order__item(o, o->j)));
+            o->rises = true;
+        }
+        while (o->i < o->j && order__less(*order__score(o, o->i),
+                                          *order__item(o, o->i),
+                                          o->score, o->it)) {
+            if (*budget == 0) return false;
+            --*budget;
+            o->i++;
+        }
+        if (o->i >= o->j) return true;
+        order__swap(o, o->i++, o->j);
+        o->rises = false;
     }
 }
 
@@ -130,6 +151,8 @@ static bool order_begin(struct order *o, struct skip *s) {
     o->todo[0].lo = 0;
     o->todo[0].hi = s->len;
     o->depth = 1;
+    o->i = 0;
+    o->parts = false;
     return true;
 }
 
@@ -140,30 +163,48 @@ static void order_end(struct order *o) {
     o->s = NULL;
 }
 
-/* Go on until some `budget` members have been looked at, or one range that is
- * larger.  True: all is in order, and the list is as any other. */
+/* The range at hand is parted: its parts are to be ordered, the smaller one
+ * next, so that few wait. */
+static void order__parted(struct order *o) {
+    size_t lo = o->todo[o->depth - 1].lo, hi = o->todo[o->depth - 1].hi;
+    size_t cut = o->j + 1;
+    bool near = cut - lo < hi - cut;
+
+    o->i = 0;
+    o->parts = false;
+    o->todo[o->depth - 1].lo = near ? cut : lo;
+    o->todo[o->depth - 1].hi = near ? hi : cut;
+    o->todo[o->depth].lo = near ? lo : cut;
+    o->todo[o->depth++].hi = near ? cut : hi;
+}
+
+/* Go on until some `budget` members have been looked at.  True: all is in
+ * order, and the list is as any other. */
 static bool order_step(struct order *o, size_t budget) {
     while (o->depth > 0) {
         size_t lo = o->todo[o->depth - 1].lo, hi = o->todo[o->depth - 1].hi;
-        size_t cut, n = hi - lo;
-        bool near;
 
         if (budget == 0) return false;
-        budget -= size_min(budget, n);
-        o->depth--;
-        if (n <= ORDER_FEW) {
+        if (hi - lo <= ORDER_FEW) {
+            budget -= size_min(budget, hi - lo);
             order__few(o, lo, hi);
+            o->depth--;
             continue;
         }
-        if (order__run(o, lo, hi) == n) continue;
-        order__pivot(o, lo, hi);
-        cut = order__part(o, lo, hi);
-        /* the smaller one next, so that few wait */
-        near = cut - lo < hi - cut;
-        o->todo[o->depth].lo = near ? cut : lo;
-        o->todo[o->depth++].hi = near ? hi : cut;
-        o->todo[o->depth].lo = near ? lo : cut;
-        o->todo[o->depth++].hi = near ? cut : hi;
+        if (!o->parts) {
+            if (o->i == 0) o->i = lo + 1;
+            order__run(o, hi, &budget);
+            if (budget == 0) return false;
+            if (o->i < hi) {
+                order__pivot(o, lo, hi);
+            } else {
+                o->i = 0;
+                o->depth--;
+                continue;
+            }
+        }
+        if (!order__part(o, lo, &budget)) return false;
+        order__parted(o);
     }
     skip_settle(o->s);
     order_end(o);
