@@ -7557,6 +7557,13 @@ struct order {
     struct skip_block **v;      /* all blocks, on libc's heap */
     struct { size_t lo, hi; } todo[ORDER_DEPTH];
     int depth;
+    /* of the range at hand, the last of these: */
+    size_t i, j;                /* how far it is; i 0: it is not begun */
+    bool parts;                 /* it is not in order: being parted */
+    bool rises;                 /* it is i that moves, until it meets one that
+                                   is to change places with j */
+    double score;               /* the pivot */
+    const struct item *it;
 };
 
 static inline bool order__less(double a, const struct item *x, double b,
@@ -7590,12 +7597,12 @@ static inline bool order__less_at(const struct order *o, size_t i,
                        *order__score(o, j), *order__item(o, j));
 }
 
-/* How many members from lo on are in order. */
-static size_t order__run(const struct order *o, size_t lo, size_t hi) {
-    size_t i = lo + 1;
-
-    while (i < hi && order__less_at(o, i - 1, i)) i++;
-    return i - lo;
+/* Go on from member i to the first before hi that is out of order. */
+static void order__run(struct order *o, size_t hi, size_t *budget) {
+    while (o->i < hi && *budget > 0 && order__less_at(o, o->i - 1, o->i)) {
+        o->i++;
+        --*budget;
+    }
 }
 
 static void order__few(const struct order *o, size_t lo, size_t hi) {
@@ -7614,8 +7621,8 @@ static void order__few(const struct order *o, size_t lo, size_t hi) {
     }
 }
 
-/* Put the middle one of three members, drawn from lo to hi, at lo. */
-static void order__pivot(const struct order *o, size_t lo, size_t hi) {
+/* Draw three members from lo to hi; the middle one, at lo, is the pivot. */
+static void order__pivot(struct order *o, size_t lo, size_t hi) {
     size_t at[3], t;
 
     for (int i = 0; i < 3; i++) {
@@ -7632,24 +7639,38 @@ static void order__pivot(const struct order *o, size_t lo, size_t hi) {
     if (at[2] != at[1] && order__less_at(o, at[2], at[1]))
         t = at[2] != at[0] && order__less_at(o, at[2], at[0]) ? at[0] : at[2];
     order__swap(o, lo, t);
+    o->score = *order__score(o, lo);
+    o->it = *order__item(o, lo);
+    o->i = lo;
+    o->j = hi;
+    o->parts = true;
+    o->rises = false;
 }
 
-/* Part members from lo to hi in two, none of them empty: those up to the
- * place returned, lo < it < hi, go before the others. */
-static size_t order__part(const struct order *o, size_t lo, size_t hi) {
-    double score = *order__score(o, lo);
-    const struct item *it = *order__item(o, lo);
-    size_t i = lo, j = hi;
-
+/* Part the members from lo on in two, none of them empty: those up to j go
+ * before the others.  False: the budget is used up before that. */
+static bool order__part(struct order *o, size_t lo, size_t *budget) {
     for (;;) {
-        do j--;
-        while (j > lo && order__less(score, it, *order__score(o, j),
-                                     *order__item(o, j)));
-        while (i < j && order__less(*order__score(o, i), *order__item(o, i),
-                                    score, it))
-            i++;
-        if (i >= j) return j + 1;
-        order__swap(o, i++, j);
+        if (!o->rises) {
+            do {
+                if (*budget == 0) return false;
+                --*budget;
+                o->j--;
+            } while (o->j > lo && order__less(o->score, o->it,
+                                              *order__score(o, o->j),
+                                              *order__item(o, o->j)));
+            o->rises = true;
+        }
+        while (o->i < o->j && order__less(*order__score(o, o->i),
+                                          *order__item(o, o->i),
+                                          o->score, o->it)) {
+            if (*budget == 0) return false;
+            --*budget;
+            o->i++;
+        }
+        if (o->i >= o->j) return true;
+        order__swap(o, o->i++, o->j);
+        o->rises = false;
     }
 }
 
@@ -7666,6 +7687,8 @@ static bool order_begin(struct order *o, struct skip *s) {
     o->todo[0].lo = 0;
     o->todo[0].hi = s->len;
     o->depth = 1;
+    o->i = 0;
+    o->parts = false;
     return true;
 }
 
@@ -7676,30 +7699,48 @@ static void order_end(struct order *o) {
     o->s = NULL;
 }
 
-/* Go on until some `budget` members have been looked at, or one range that is
- * larger.  True: all is in order, and the list is as any other. */
+/* The range at hand is parted: its parts are to be ordered, the smaller one
+ * next, so that few wait. */
+static void order__parted(struct order *o) {
+    size_t lo = o->todo[o->depth - 1].lo, hi = o->todo[o->depth - 1].hi;
+    size_t cut = o->j + 1;
+    bool near = cut - lo < hi - cut;
+
+    o->i = 0;
+    o->parts = false;
+    o->todo[o->depth - 1].lo = near ? cut : lo;
+    o->todo[o->depth - 1].hi = near ? hi : cut;
+    o->todo[o->depth].lo = near ? lo : cut;
+    o->todo[o->depth++].hi = near ? cut : hi;
+}
+
+/* Go on until some `budget` members have been looked at.  True: all is in
+ * order, and the list is as any other. */
 static bool order_step(struct order *o, size_t budget) {
     while (o->depth > 0) {
         size_t lo = o->todo[o->depth - 1].lo, hi = o->todo[o->depth - 1].hi;
-        size_t cut, n = hi - lo;
-        bool near;
 
         if (budget == 0) return false;
-        budget -= size_min(budget, n);
-        o->depth--;
-        if (n <= ORDER_FEW) {
+        if (hi - lo <= ORDER_FEW) {
+            budget -= size_min(budget, hi - lo);
             order__few(o, lo, hi);
+            o->depth--;
             continue;
         }
-        if (order__run(o, lo, hi) == n) continue;
-        order__pivot(o, lo, hi);
-        cut = order__part(o, lo, hi);
-        /* the smaller one next, so that few wait */
-        near = cut - lo < hi - cut;
-        o->todo[o->depth].lo = near ? cut : lo;
-        o->todo[o->depth++].hi = near ? hi : cut;
-        o->todo[o->depth].lo = near ? lo : cut;
-        o->todo[o->depth++].hi = near ? cut : hi;
+        if (!o->parts) {
+            if (o->i == 0) o->i = lo + 1;
+            order__run(o, hi, &budget);
+            if (budget == 0) return false;
+            if (o->i < hi) {
+                order__pivot(o, lo, hi);
+            } else {
+                o->i = 0;
+                o->depth--;
+                continue;
+            }
+        }
+        if (!order__part(o, lo, &budget)) return false;
+        order__parted(o);
     }
     skip_settle(o->s);
     order_end(o);
@@ -12112,8 +12153,11 @@ static bool rdb__get_lzf_str(struct rdb_in *in, struct str *s) {
     return true;
 }
 
-/* Read a string of any form and lend it, valid until the next read. */
-static bool rdb_get_str(struct rdb_in *in, struct str *s) {
+/* Read a string of any form and lend it, valid until the next read; or, if it
+ * is plain and longer than `most`, only its length: its bytes are to be read
+ * next, then, and p is NULL. */
+static bool rdb_get_str_or_len(struct rdb_in *in, size_t most,
+                               struct str *s) {
     uint64_t n;
     uint8_t encoding;
     const uint8_t *p;
@@ -12124,10 +12168,17 @@ static bool rdb_get_str(struct rdb_in *in, struct str *s) {
     if (!rdb_may_have(in, n)) return false;
     if (n > in->str_max)
         return rdb_fail(in, "has a string longer than allowed");
+    *s = (struct str){ NULL, (size_t)n };
+    if (n > most) return true;
     p = rdb_get_bytes(in, (size_t)n);
     if (p == NULL) return false;
     *s = str_of(p, (size_t)n);
     return true;
+}
+
+/* Read a string of any form and lend it, valid until the next read. */
+static bool rdb_get_str(struct rdb_in *in, struct str *s) {
+    return rdb_get_str_or_len(in, SIZE_MAX, s);
 }
 
 /* Pass over n bytes, however many, without holding them. */
@@ -15340,15 +15391,22 @@ static bool stream_rdb_end(struct stream_flow *f) {
 
 /* ---- reading ------------------------------------------------------------- */
 
-struct stream_rdb__in {
+struct stream_rdb_in {
     struct rdb_in *in;
     struct stream *s;
     struct mem *m;
     uint8_t type;
     bool refused;               /* no memory */
+    enum stream_rdb_part at;    /* what comes next */
+    struct readers_group *g;    /* being read */
+    struct readers_consumer *c;
+    uint64_t nodes, groups, pending, consumers, ids;    /* still to come */
+    uint64_t owned;             /* pending entries of a consumer */
 };
 
-static bool stream_rdb__wrong(struct stream_rdb__in *x, const char *why) {
+enum { STREAM_RDB_NODE = 16 };  /* elements that a node counts for */
+
+static bool stream_rdb__wrong(struct stream_rdb_in *x, const char *why) {
     if (x->refused) return false;
     return rdb_fail(x->in, why);
 }
@@ -15366,7 +15424,7 @@ static bool stream_rdb__get_id(struct rdb_in *in, struct stream_id *id) {
     return true;
 }
 
-static bool stream_rdb__node(struct stream_rdb__in *x) {
+static bool stream_rdb__node(struct stream_rdb_in *x) {
     struct stream_id id;
     struct str s, pack;
     size_t elements;
@@ -15384,7 +15442,7 @@ static bool stream_rdb__node(struct stream_rdb__in *x) {
 }
 
 /* Length, last ID and so on. */
-static bool stream_rdb__counts(struct stream_rdb__in *x) {
+static bool stream_rdb__counts(struct stream_rdb_in *x) {
     struct stream *s = x->s;
     struct stream_id last;
     uint64_t len;
@@ -15406,66 +15464,66 @@ static bool stream_rdb__counts(struct stream_rdb__in *x) {
            rdb_get_len(x->in, &s->added);
 }
 
-/* The pending entries of a group; whose they are follows. */
-static bool stream_rdb__pending(struct stream_rdb__in *x,
-                                struct readers_group *g) {
+/* A pending entry of the group; whose it is follows. */
+static bool stream_rdb__pending(struct stream_rdb_in *x) {
     struct readers_pending *p;
     struct stream_id id;
-    uint64_t n, times;
+    uint64_t times;
     int64_t at;
     bool made;
 
-    if (!rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--) {
-        if (!stream_rdb__get_id(x->in, &id) || !rdb_get_ms(x->in, &at) ||
-            !rdb_get_len(x->in, &times))
-            return false;
-        p = ids_put(&g->pending, x->m, &x->s->held, id, &made);
-        x->refused = p == NULL;
-        if (p == NULL) return false;
-        if (!made) return rdb_fail(x->in, "has a pending entry twice");
-        p->at = at;
-        p->times = times;
-    }
+    if (!stream_rdb__get_id(x->in, &id) || !rdb_get_ms(x->in, &at) ||
+        !rdb_get_len(x->in, &times))
+        return false;
+    p = ids_put(&x->g->pending, x->m, &x->s->held, id, &made);
+    x->refused = p == NULL;
+    if (p == NULL) return false;
+    if (!made) return rdb_fail(x->in, "has a pending entry twice");
+    p->at = at;
+    p->times = times;
     return true;
 }
 
-static bool stream_rdb__consumer(struct stream_rdb__in *x,
-                                 struct readers_group *g, uint64_t *owned) {
+/* A consumer, up to the entries that are its own. */
+static bool stream_rdb__consumer(struct stream_rdb_in *x) {
     struct readers_consumer *c;
-    struct readers_pending *p;
-    struct stream_id id;
     int64_t seen = 0, active;
     struct str name;
-    uint64_t n;
-    bool made;
 
     if (!rdb_get_str(x->in, &name)) return false;
-    if (readers_consumer(g, name) != NULL)
+    if (readers_consumer(x->g, name) != NULL)
         return rdb_fail(x->in, "has a consumer twice");
-    c = readers_consumer_make(&x->s->groups, g, x->m, &x->s->held, name, seen);
+    x->c = c = readers_consumer_make(&x->s->groups, x->g, x->m, &x->s->held,
+                                     name, seen);
     x->refused = c == NULL;
     if (c == NULL || !rdb_get_ms(x->in, &c->seen)) return false;
     if (x->type == RDB_STREAM_3 && !rdb_get_ms(x->in, &active)) return false;
-    if (!rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--, ++*owned) {
-        if (!stream_rdb__get_id(x->in, &id)) return false;
-        p = ids_edit(&g->pending, x->m, &x->s->held, id, &made);
-        if (p == NULL)
-            return rdb_fail(x->in, "has a consumer with an entry that is "
-                                   "not pending");
-        if (p->who != NULL)
-            return rdb_fail(x->in, "has a pending entry of two consumers");
-        x->refused =
-            ids_put(&c->pending, x->m, &x->s->held, id, &made) == NULL;
-        if (x->refused) return false;
-        p->who = c;
-    }
+    return rdb_get_len(x->in, &x->ids);
+}
+
+/* One of these. */
+static bool stream_rdb__owned(struct stream_rdb_in *x) {
+    struct readers_pending *p;
+    struct stream_id id;
+    bool made;
+
+    if (!stream_rdb__get_id(x->in, &id)) return false;
+    p = ids_edit(&x->g->pending, x->m, &x->s->held, id, &made);
+    if (p == NULL)
+        return rdb_fail(x->in, "has a consumer with an entry that is "
+                               "not pending");
+    if (p->who != NULL)
+        return rdb_fail(x->in, "has a pending entry of two consumers");
+    x->refused = ids_put(&x->c->pending, x->m, &x->s->held, id, &made) == NULL;
+    if (x->refused) return false;
+    p->who = x->c;
+    x->owned++;
     return true;
 }
 
-static bool stream_rdb__group(struct stream_rdb__in *x) {
-    uint64_t n, read = (uint64_t)READERS_UNKNOWN, owned = 0;
+/* A group, up to its pending entries. */
+static bool stream_rdb__group(struct stream_rdb_in *x) {
+    uint64_t read = (uint64_t)READERS_UNKNOWN;
     struct readers_group *g;
     struct stream_id last;
     struct str name;
@@ -15473,34 +15531,81 @@ static bool stream_rdb__group(struct stream_rdb__in *x) {
     if (!rdb_get_str(x->in, &name)) return false;
     if (readers_group(&x->s->groups, name) != NULL)
         return rdb_fail(x->in, "has a group twice");
-    g = readers_group_make(&x->s->groups, x->m, &x->s->held, name,
-                           (struct stream_id){ 0, 0 }, READERS_UNKNOWN);
+    x->g = g = readers_group_make(&x->s->groups, x->m, &x->s->held, name,
+                                  (struct stream_id){ 0, 0 },
+                                  READERS_UNKNOWN);
     x->refused = g == NULL;
     if (g == NULL || !stream_rdb__get_lens(x->in, &last)) return false;
     if (x->type != RDB_STREAM_1 && !rdb_get_len(x->in, &read)) return false;
     g->last = last;
     g->read = x->type == RDB_STREAM_1 ? stream_rank(x->s, last) :
                                         (int64_t)read;
-    if (!stream_rdb__pending(x, g) || !rdb_get_len(x->in, &n)) return false;
-    for (; n > 0; n--)
-        if (!stream_rdb__consumer(x, g, &owned)) return false;
-    if (owned != g->pending.count)
+    x->owned = 0;
+    return rdb_get_len(x->in, &x->pending);
+}
+
+/* The next part: one of those that are counted, or what follows the last. */
+static bool stream_rdb__part(struct stream_rdb_in *x) {
+    switch (x->at) {
+    case STREAM_RDB_BEGIN:
+        x->at = STREAM_RDB_NODES;
+        return rdb_get_len(x->in, &x->nodes);
+    case STREAM_RDB_NODES:
+        if (x->nodes > 0) return x->nodes--, stream_rdb__node(x);
+        x->at = STREAM_RDB_GROUPS;
+        return stream_rdb__counts(x) && rdb_get_len(x->in, &x->groups);
+    case STREAM_RDB_GROUPS:
+        x->at = x->groups == 0 ? STREAM_RDB_END : STREAM_RDB_PENDING;
+        return x->groups == 0 || (x->groups--, stream_rdb__group(x));
+    case STREAM_RDB_PENDING:
+        if (x->pending > 0) return x->pending--, stream_rdb__pending(x);
+        x->at = STREAM_RDB_CONSUMERS;
+        return rdb_get_len(x->in, &x->consumers);
+    case STREAM_RDB_CONSUMERS:
+        x->at = x->consumers == 0 ? STREAM_RDB_GROUPS : STREAM_RDB_IDS;
+        if (x->consumers > 0) return x->consumers--, stream_rdb__consumer(x);
+        if (x->owned == x->g->pending.count) return true;
         return rdb_fail(x->in, "has a pending entry of no consumer");
+    case STREAM_RDB_IDS:
+        if (x->ids > 0) return x->ids--, stream_rdb__owned(x);
+        x->at = STREAM_RDB_CONSUMERS;
+        return true;
+    case STREAM_RDB_END: break;
+    }
     return true;
 }
 
-/* Read a value of one of the types of streams into an empty stream.  False:
- * the reader's `why` says what is wrong, or *refused: no memory.  The stream
- * is to be freed then. */
+/* Begin to read a value of one of the types of streams into an empty one. */
+static void stream_rdb_open(struct stream_rdb_in *x, struct stream *s,
+                            struct mem *m, struct rdb_in *in, uint8_t type) {
+    *x = (struct stream_rdb_in){ .in = in, .s = s, .m = m, .type = type };
+    x->at = STREAM_RDB_BEGIN;
+}
+
+/* Read on, about *left elements, counted down; *more: there are others.
+ * False: the reader's `why` says what is wrong, or `refused`: no memory.  The
+ * stream is to be freed then. */
+static bool stream_rdb_read(struct stream_rdb_in *x, size_t *left,
+                            bool *more) {
+    while (x->at != STREAM_RDB_END && *left > 0) {
+        *left -= size_min(*left, x->at == STREAM_RDB_NODES ?
+                                     STREAM_RDB_NODE : 1);
+        if (!stream_rdb__part(x)) return false;
+    }
+    *more = x->at != STREAM_RDB_END;
+    return true;
+}
+
+/* The same at one go; *refused: no memory. */
 static bool stream_rdb_load(struct stream *s, struct mem *m,
                             struct rdb_in *in, uint8_t type, bool *refused) {
-    struct stream_rdb__in x = { in, s, m, type, false };
-    uint64_t n;
-    bool ok = rdb_get_len(in, &n);
+    struct stream_rdb_in x;
+    size_t left = SIZE_MAX;
+    bool more = true, ok = true;
 
-    for (; ok && n > 0; n--) ok = stream_rdb__node(&x);
-    ok = ok && stream_rdb__counts(&x) && rdb_get_len(in, &n);
-    for (; ok && n > 0; n--) ok = stream_rdb__group(&x);
+    stream_rdb_open(&x, s, m, in, type);
+    for (; ok && more; left = SIZE_MAX)
+        ok = stream_rdb_read(&x, &left, &more);
     *refused = x.refused;
     return ok;
 }
@@ -15532,13 +15637,37 @@ static bool stream_rdb_end(struct stream_flow *f) {
     return f->nothing;
 }
 
-/* Say why a stream is not read. */
+struct stream_rdb_in {
+    struct rdb_in *in;
+    bool refused;
+};
+
+/* Begin to refuse a stream. */
+static void stream_rdb_open(struct stream_rdb_in *x, struct stream *s,
+                            struct mem *m, struct rdb_in *in, uint8_t type) {
+    (void)s, (void)m, (void)type;
+    *x = (struct stream_rdb_in){ in, false };
+}
+
+/* Say why it is not read. */
+static bool stream_rdb_read(struct stream_rdb_in *x, size_t *left,
+                            bool *more) {
+    *left = 0;
+    *more = false;
+    return rdb_fail(x->in, "is a stream, which this build leaves out "
+                           "(KVNS_NO_STREAMS)");
+}
+
+/* The same. */
 static bool stream_rdb_load(struct stream *s, struct mem *m,
                             struct rdb_in *in, uint8_t type, bool *refused) {
-    (void)s, (void)m, (void)type;
+    struct stream_rdb_in x;
+    size_t left;
+    bool more;
+
+    stream_rdb_open(&x, s, m, in, type);
     *refused = false;
-    return rdb_fail(in, "is a stream, which this build leaves out "
-                        "(KVNS_NO_STREAMS)");
+    return stream_rdb_read(&x, &left, &more);
 }
 #endif
 /* ---- end keyspace/stream_rdb.c -------------------------------------- */
@@ -20293,6 +20422,7 @@ static void pairs_sort(struct pairs *ps) {
  */
 enum {
     LOAD_EXPECT = 1 << 20,      /* elements room is made for in advance */
+    LOAD_PIECE = 256 << 10,     /* bytes of a long string in a step */
     LOAD_FEW = 8                /* elements compared each with each */
 };
 
@@ -20321,6 +20451,8 @@ struct load {
     struct str bytes;           /* what goes into the block */
     struct big *big;
     struct blob *blob;
+    size_t got;                 /* bytes of it */
+    struct stream_rdb_in stream;
     struct order order;         /* of a sorted set, all members there */
     size_t built;               /* bytes of m that earlier steps took */
     size_t left;                /* elements until the end of this step */
@@ -20373,11 +20505,25 @@ static inline bool load__pause(struct load *l) {
 
 /* ---- strings ------------------------------------------------------------- */
 
+/* A piece of a long string. */
+static bool load__piece(struct load *l) {
+    size_t n = size_min(l->blob->n - l->got, LOAD_PIECE);
+    const uint8_t *p = rdb_get_bytes(l->in, n);
+
+    if (p == NULL) return false;
+    memcpy(l->blob->bytes + l->got, p, n);
+    l->got += n;
+    l->more = l->got < l->blob->n;
+    return true;
+}
+
+/* Where the size of the input is not known, a length alone costs no memory. */
 static bool load__string(struct load *l, char tmp[8]) {
+    size_t most = rdb_rest(l->in) == RDB_UNKNOWN ? SIZE_MAX : LOAD_PIECE;
     struct str s;
     int64_t n;
 
-    if (!rdb_get_str(l->in, &s)) return false;
+    if (!rdb_get_str_or_len(l->in, most, &s)) return false;
     if (s.n > 0 && s.n <= 20 && s.p[0] <= '9' && num_parse_int(s, &n)) {
         memcpy(tmp, &n, sizeof n);
         l->shape = SHAPE_INT;
@@ -20390,8 +20536,10 @@ static bool load__string(struct load *l, char tmp[8]) {
     l->shape = SHAPE_BLOB;
     l->blob = blob_try(s.n, s.n);
     if (l->blob == NULL) return load__refuse(l);
-    memcpy(l->blob->bytes, s.p, s.n);
     l->m->used += blob_cost(l->blob);
+    l->got = 0;
+    if (s.p == NULL) return load__piece(l);
+    memcpy(l->blob->bytes, s.p, s.n);
     return true;
 }
 
@@ -20917,18 +21065,25 @@ static bool load__list(struct load *l) {
 
 /* ---- streams ------------------------------------------------------------- */
 
-static bool load__stream(struct load *l, uint8_t type) {
-    bool refused = false, ok;
+static bool load__stream_on(struct load *l) {
+    bool ok = stream_rdb_read(&l->stream, &l->left, &l->more);
 
+    return l->stream.refused ? load__refuse(l) : ok;
+}
+
+static bool load__stream(struct load *l, uint8_t type) {
     if (!load__big(l, SHAPE_STREAM)) return false;
-    ok = stream_rdb_load(&((struct big_stream *)l->big)->s, l->m, l->in, type,
-                         &refused);
-    return refused ? load__refuse(l) : ok;
+    stream_rdb_open(&l->stream, &((struct big_stream *)l->big)->s, l->m,
+                    l->in, type);
+    return load__stream_on(l);
 }
 
 /* ---- all of them --------------------------------------------------------- */
 
 static bool load__go_on(struct load *l) {
+    if (l->blob != NULL) return load__piece(l);
+    if (l->big != NULL && l->big->shape == SHAPE_STREAM)
+        return load__stream_on(l);
     switch (l->it.kind) {
     case RDB_KIND_LIST: return load__list(l);
     case RDB_KIND_SET: return load__set(l);
@@ -20988,7 +21143,7 @@ static enum load_did load_step(struct load *l, struct edit *ed,
 
     l->left = step;
     l->more = false;
-    if (l->big != NULL) {
+    if (l->big != NULL || l->blob != NULL) {
         ed->before -= l->built;         /* it is the key's, as from now */
         ok = load__go_on(l);
     } else {
