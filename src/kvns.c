@@ -12,7 +12,9 @@
 #include "../kvns.h"                /* what the world may call */
 
 /* floor 0, ground: tools that know nothing of servers */
+#include "ground/arena.c"           /* pages, from the system and back */
 #include "ground/mem.c"             /* slabs, counted to the byte */
+#include "ground/trim.c"            /* pages emptied by moving */
 #include "ground/clock.c"           /* both clocks, dates */
 #include "ground/rand.c"            /* random numbers, entropy */
 #include "ground/hash.c"            /* for tables; against attackers */

@@ -3,8 +3,8 @@
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base mem num buf log table entry shard save door bytes reply
- *    options instance saver loader arg help key snapshot info digest
+ * floor 6 - uses: base arena num buf log table entry shard save door bytes
+ *    reply options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */

@@ -14,7 +14,7 @@
  *
  * BY and GET read other keys than those named, so all shards are locked.
  *
- * floor 6 - uses: base mem num buf pack quick entry shard big door lists
+ * floor 6 - uses: base arena num buf pack quick entry shard big door lists
  *    fields members ranks reply instance arg lots
  */
 struct sort_item {

@@ -4,8 +4,8 @@
  * aside.  Where a snapshot has frozen what is to be changed and there is no
  * memory for a copy, a command may stop half way; what it did so far stays.
  *
- * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
- *    instance arg help streams
+ * floor 6 - uses: base arena num buf ids readers stream entry shard door
+ *    reply instance arg help streams
  */
 #if !defined(KVNS_NO_STREAMS)
 

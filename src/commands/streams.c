@@ -3,7 +3,7 @@
  * Also what the commands of groups share: IDs as arguments and as replies,
  * and entries as replies.
  *
- * floor 6 - uses: base mem num pack ids stream entry shard big door reply
+ * floor 6 - uses: base arena num pack ids stream entry shard big door reply
  *    instance arg
  */
 #if !defined(KVNS_NO_STREAMS)

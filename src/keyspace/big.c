@@ -12,7 +12,8 @@
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip stream entry shard
+ * floor 3 - uses: base arena mem hash table item quick skip stream entry
+ *    shard
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */

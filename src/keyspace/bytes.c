@@ -6,7 +6,7 @@
  * A blob that somebody else holds, a reply in flight or the snapshot's writer,
  * is not changed in place but copied first.
  *
- * floor 3 - uses: base mem num entry shard door
+ * floor 3 - uses: base arena mem num entry shard door
  */
 
 /* Is this the canonical form of an integer, worth keeping as one? */

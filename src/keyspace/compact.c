@@ -1,7 +1,7 @@
 /* ==== compact - pages of a few blocks are emptied ===========================
  *
  * Keys come and go, and leave pages of slabs with a few blocks each.  When an
- * arena holds clearly more than is used, and mem_survey sees that packing the
+ * arena holds clearly more than is used, and trim_survey sees that packing the
  * blocks of some size would give pages back, all tables are gone through in
  * slices, and what lies in a page to be emptied is copied into a fuller one:
  *
@@ -22,7 +22,8 @@
  * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
  * block by block.  Not moved are groups of readers and namespaces.
  *
- * floor 3 - uses: base mem table item quick skip stream entry shard big
+ * floor 3 - uses: base arena mem trim table item quick skip stream entry
+ *    shard big
  */
 enum {
     COMPACT_SLACK = 512 << 10,  /* bytes an arena may keep beyond a 16th */
@@ -60,7 +61,7 @@ static bool compact__pays(struct shard *s) {
         return false;
     s->compact_saw_used = used;
     s->compact_saw_active = active;
-    gain = mem_survey(m);
+    gain = trim_survey(m);
     /* much has gone since then */
     if (used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
     if (gain < used / 32 + slack / 2) return false;
@@ -91,12 +92,12 @@ static void *compact__item(void *ctx, void *p) {
     size_t n = item_bytes(it);
 
     c->seen++;
-    if (!mem_sparse(m, it, n)) return it;
+    if (!trim_sparse(m, it, n)) return it;
     to = mem_try(m, n);
     if (to == NULL) return it;
     memcpy(to, it, n);
     if (c->order != NULL) skip_replace(c->order, item_score(it), to);
-    mem_leave(m, it, n);
+    trim_leave(m, it, n);
     return to;
 }
 
@@ -141,10 +142,10 @@ static struct big *compact__big(struct compact *c, struct big *b) {
     struct big *to;
 
     if (b->aside != NULL) return b;
-    if (c->s->compact_deep == 0 && mem_sparse(m, b, n) &&
+    if (c->s->compact_deep == 0 && trim_sparse(m, b, n) &&
         (to = mem_try(m, n)) != NULL) {
         memcpy(to, b, n);
-        mem_leave(m, b, n);
+        trim_leave(m, b, n);
         b = to;
     }
     if (b->shape == SHAPE_LIST_QUICK)
@@ -164,11 +165,11 @@ static void *compact__entry(void *ctx, void *p) {
 
     if (shape_is_big(entry_shape(e)) && entry_shape(e) != SHAPE_BLOB)
         entry_set_object(e, compact__big(c, entry_object(e)));
-    if (!mem_sparse(m, e, n)) return e;
+    if (!trim_sparse(m, e, n)) return e;
     to = mem_try(m, n);
     if (to == NULL) return e;
     memcpy(to, e, n);
-    mem_leave(m, e, n);
+    trim_leave(m, e, n);
     return to;
 }
 
@@ -177,7 +178,7 @@ static void compact__end(struct shard *s) {
     size_t own = mem_own(&s->mem), away = own - s->mem.used;
 
     s->compacting = false;
-    s->compact_rest = mem_survey(&s->mem);
+    s->compact_rest = trim_survey(&s->mem);
     s->compact_used = own > SIZE_MAX / 2 ? 0 : own;
     if (away <= SIZE_MAX / 2 &&
         s->compact_rest > COMPACT_SLACK / 2 + s->compact_used / 16)
@@ -220,7 +221,7 @@ static void compact_step(struct shard *s, size_t budget) {
     struct compact c = { .s = s };
 
     while (c.seen < budget && s->compact_kind < MEM_KINDS && s->walk == NULL)
-        c.seen += mem_trim_begin(&s->mem, s->compact_kind++);
+        c.seen += trim_begin(&s->mem, s->compact_kind++);
     if (s->walk == NULL && s->compact_kind >= MEM_KINDS)
         compact__move(s, &c, budget);
     if (s->walk == NULL &&
@@ -228,6 +229,6 @@ static void compact_step(struct shard *s, size_t budget) {
         return;
     if (s->compact_kind < MEM_KINDS) s->compact_kind = MEM_KINDS;
     while (c.seen < budget && s->compact_kind < 2 * MEM_KINDS)
-        c.seen += mem_trim_end(&s->mem, s->compact_kind++ - MEM_KINDS);
+        c.seen += trim_end(&s->mem, s->compact_kind++ - MEM_KINDS);
     if (s->compact_kind == 2 * MEM_KINDS) compact__end(s);
 }

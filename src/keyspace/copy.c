@@ -14,8 +14,8 @@
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip stream entry shard big
- *    due walk door
+ * floor 3 - uses: base arena mem rand table item quick skip stream entry
+ *    shard big due walk door
  */
 enum { COPY_SMALL = 32768 };    /* bytes of it, its entry aside */
 

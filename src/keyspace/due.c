@@ -13,7 +13,7 @@
  *
  * Where there is no memory for the skip list, counting takes longer.
  *
- * floor 3 - uses: base mem table item skip order entry big
+ * floor 3 - uses: base arena mem table item skip order entry big
  */
 enum { DUE_INDEX = 128 };       /* fields of a hash without a skip list */
 

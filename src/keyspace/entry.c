@@ -20,7 +20,7 @@
  * An entry has exactly one owner, a slot of its namespace's table, so it can
  * be moved.  It is changed only through the door.
  *
- * floor 3 - uses: base mem rand num
+ * floor 3 - uses: base arena mem rand num
  */
 enum kind {
     KIND_STRING, KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH, KIND_STREAM,

@@ -8,7 +8,7 @@
  * A hash of which fields have deadlines is a table, too.  Fields that are dead
  * are seen by none of these functions; fields_purge removes them.
  *
- * floor 3 - uses: base mem rand table pack item skip sample entry shard big
+ * floor 3 - uses: base arena rand table pack item skip sample entry shard big
  *    due walk door
  */
 

@@ -7,7 +7,7 @@
  * Functions that take an edit change an open list that is there; an emptied
  * list is removed.  What is read is lent until the next change.
  *
- * floor 3 - uses: base mem pack quick entry shard big door
+ * floor 3 - uses: base arena pack quick entry shard big door
  */
 
 /* Is a pack of n bytes and count elements small enough for the entry, or for

@@ -15,7 +15,7 @@
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip
+ * floor 3 - uses: base arena hash num buf table pack item intset quick skip
  *    order rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
@@ -459,7 +459,7 @@ static int load__order(const void *a, const void *b) {
 static bool load__is_ordered(struct str pack) {
     const uint8_t *p = (const uint8_t *)pack.p;
     struct load__pair was = { 0 }, is;
-    struct pack_item m, s;
+    struct pack_item m = { 0 }, s = { 0 };
     char tmp[2][24];
 
     for (size_t at = 0, i = 0; at < pack.n; i++) {

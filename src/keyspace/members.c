@@ -15,8 +15,8 @@
  * A set that is computed from others is gathered in a table of its own and
  * becomes a key's value, in whatever shape fits, when it is complete.
  *
- * floor 3 - uses: base mem rand num table pack item intset sample entry shard
- *    big walk door
+ * floor 3 - uses: base arena mem rand num table pack item intset sample entry
+ *    shard big walk door
  */
 
 /* The table of a big set. */

@@ -12,8 +12,8 @@
  * Whoever changes a sorted set has it open as an edit; these functions keep
  * the snapshot's rule that an old item is put aside before it changes.
  *
- * floor 3 - uses: base mem rand num table pack item skip entry shard big walk
- *    door
+ * floor 3 - uses: base arena rand num table pack item skip entry shard big
+ *    walk door
  */
 enum {
     RANKS_NX = 1,               /* only new members */
@@ -110,7 +110,7 @@ struct ranks__look {
 /* Look a member up in a pack, counting. */
 static void ranks__look(const uint8_t *p, size_t n, struct str member,
                         struct ranks__look *l) {
-    struct pack_item key = pack_item_of(member), it;
+    struct pack_item key = pack_item_of(member), it = { 0 };
     size_t at = 0, count = 0;
 
     l->self = PACK_NONE;

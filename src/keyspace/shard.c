@@ -22,7 +22,7 @@
  * What happened and concerns higher floors - an event for subscribers, a key
  * with waiters that got data - is written into lists here that exec drains.
  *
- * floor 3 - uses: base mem rand hash buf table entry
+ * floor 3 - uses: base arena mem rand hash buf table entry
  */
 enum policy {
     POLICY_NONE,                /* refuse writes when full */

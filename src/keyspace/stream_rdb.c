@@ -19,7 +19,7 @@
  * (packs that lie, IDs out of order, a pending entry of two consumers or of
  * none) is refused.
  *
- * floor 3 - uses: base mem buf pack ids readers stream rdb
+ * floor 3 - uses: base arena buf pack ids readers stream rdb
  */
 #if !defined(KVNS_NO_STREAMS)
 /* Where the writing of a frozen stream is: what comes next. */

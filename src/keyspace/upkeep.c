@@ -12,8 +12,8 @@
  * those that may be evicted from gives first, so that the small ones keep what
  * they have, however much the others are over an equal share.
  *
- * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *    fields compact
+ * floor 3 - uses: base arena mem rand buf table entry shard big due walk
+ *    wheel door fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -232,7 +232,7 @@ static inline bool shard_has_work(const struct shard *s) {
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
            (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
-           mem_has_work(&s->mem);
+           arena_has_work(&s->mem);
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -255,7 +255,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
     mem_take_back(&s->mem, budget);
-    mem_step(&s->mem);
+    arena_step(&s->mem);
     return shard_has_work(s);
 }
 

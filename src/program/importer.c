@@ -7,8 +7,8 @@
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base mem clock num buf stream crc rdb rdb_items rdb_file
- *    stream_rdb save load options probe
+ * floor 8 - uses: base arena mem clock num buf stream crc rdb rdb_items
+ *    rdb_file stream_rdb save load options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */

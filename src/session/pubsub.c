@@ -14,7 +14,8 @@
  * Channels have a scope: clients bound to a namespace speak and listen among
  * themselves.  A channel or pattern is there as long as somebody listens.
  *
- * floor 5 - uses: base mem hash glob buf table reply options instance client
+ * floor 5 - uses: base arena mem hash glob buf table reply options instance
+ *    client
  */
 enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 

@@ -22,7 +22,8 @@
  * changed.  Links to clients that have gone are dropped when room is needed.
  * Where a note finds no memory, everything is called changed.
  *
- * floor 5 - uses: base mem rand hash buf table shard reply instance client
+ * floor 5 - uses: base arena mem rand hash buf table shard reply instance
+ *    client
  */
 enum { TRACK_BCAST = 1, TRACK_OPTIN = 2, TRACK_OPTOUT = 4, TRACK_NOLOOP = 8 };
 

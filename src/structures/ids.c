@@ -24,7 +24,7 @@
  * and items are good until the next change.  Finding, putting and dropping
  * are O(log n).
  *
- * floor 1 - uses: base mem
+ * floor 1 - uses: base arena mem
  */
 #if !defined(KVNS_NO_STREAMS)
 struct stream_id {

@@ -18,7 +18,7 @@
  *
  * A table owns its items; whatever else points to them borrows.
  *
- * floor 1 - uses: base mem
+ * floor 1 - uses: base arena mem
  */
 enum {
     ITEM_MARK = 1,

@@ -9,7 +9,7 @@
  * It can be left and gone on with.  No two members are equal, and what pivots
  * it draws nobody can foresee, so that nothing degenerates.
  *
- * floor 1 - uses: base mem item skip
+ * floor 1 - uses: base arena item skip
  */
 enum {
     ORDER_FEW = 16,             /* members ordered one by one */

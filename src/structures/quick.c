@@ -28,7 +28,7 @@
  * returns false and the list is as it was.  Pushing, taking and reading at an
  * end are O(1), finding by index is O(nodes), other changes O(node).
  *
- * floor 1 - uses: base mem pack
+ * floor 1 - uses: base arena mem trim pack
  */
 enum quick_end { QUICK_HEAD, QUICK_TAIL };
 
@@ -835,7 +835,7 @@ static void quick_compact(struct quick *q, struct mem *m, size_t i,
     for (; most > 0 && node != NULL; most--, node = node->next) {
         size_t n = quick__size(node);
 
-        if (!mem_sparse(m, node, n)) continue;
+        if (!trim_sparse(m, node, n)) continue;
         to = mem_try(m, n);
         if (to == NULL) return;
         memcpy(to, node, n);
@@ -843,7 +843,7 @@ static void quick_compact(struct quick *q, struct mem *m, size_t i,
         else q->head = to;
         if (to->next != NULL) to->next->prev = to;
         else q->tail = to;
-        mem_leave(m, node, n);
+        trim_leave(m, node, n);
         node = to;
     }
 }

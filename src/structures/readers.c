@@ -19,7 +19,7 @@
  * is frozen is copied when it changes: so even a drop may be refused, and
  * nothing has changed then.  Without memory for a record, what was is lost.
  *
- * floor 1 - uses: base mem ids
+ * floor 1 - uses: base arena mem ids
  */
 #if !defined(KVNS_NO_STREAMS)
 struct readers_consumer {

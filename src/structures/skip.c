@@ -22,7 +22,7 @@
  * next or previous member is O(1).  Members are borrowed: their table owns
  * them, and must keep each one and its key as they are while it is in here.
  *
- * floor 1 - uses: base mem item
+ * floor 1 - uses: base arena mem trim item
  */
 enum {
     SKIP_BLOCK = 64,            /* members of a full block */
@@ -847,13 +847,13 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
         size_t n = skip__size(x->lanes);
 
         KVNS_ASSERT((int)x->lanes <= s->lanes);
-        if (mem_sparse(m, x, n)) to = mem_try(m, n);
+        if (trim_sparse(m, x, n)) to = mem_try(m, n);
         if (to != NULL) {
             memcpy(to, x, n);
             for (uint32_t i = 0; i < x->lanes; i++) way[i]->to = to;
             if (to->link[0].to != NULL) to->link[0].to->back = to;
             else s->tail = to;
-            mem_leave(m, x, n);
+            trim_leave(m, x, n);
             x = to;
         }
         for (uint32_t i = 0; i < x->lanes; i++) way[i] = x->link + i;

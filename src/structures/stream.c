@@ -29,7 +29,7 @@
  * KVNS_NO_STREAMS leaves streams out: here, in ids, readers, stream_rdb and the
  * commands.  What is left below says that there are none.
  *
- * floor 1 - uses: base mem pack ids readers
+ * floor 1 - uses: base arena mem trim pack ids readers
  */
 #if !defined(KVNS_NO_STREAMS)
 enum {
@@ -731,12 +731,12 @@ static void stream_compact(struct stream *s, struct mem *m, size_t i,
             struct stream_node *node = slot->node, *to;
             size_t n = stream__size(node);
 
-            if (!mem_sparse(m, node, n)) continue;
+            if (!trim_sparse(m, node, n)) continue;
             to = mem_try(m, n);
             if (to == NULL) return;
             memcpy(to, node, n);
             slot->node = to;
-            mem_leave(m, node, n);
+            trim_leave(m, node, n);
         }
 }
 

@@ -29,7 +29,7 @@
  * cursor keeps its meaning while segments split and merge: what was in the
  * table during the whole scan is returned at least once.
  *
- * floor 1 - uses: base mem rand
+ * floor 1 - uses: base arena mem trim rand
  */
 enum {
     TABLE_PER_SEG = 410,        /* mean items a segment; split beyond */
@@ -767,11 +767,11 @@ static void table_move_lines(struct table *t, struct mem *m, uint32_t i) {
     size_t bytes = (size_t)s->nlines * TABLE_LINE;
     struct table_line *to;
 
-    if (!mem_lines_sparse(m, s->lines, bytes)) return;
+    if (!trim_lines_sparse(m, s->lines, bytes)) return;
     to = mem_lines_try(m, bytes);
     if (to == NULL) return;
     memcpy(to, s->lines, bytes);
-    mem_lines_leave(m, s->lines, bytes);
+    trim_lines_leave(m, s->lines, bytes);
     s->lines = to;
 }
 

@@ -10,6 +10,7 @@
 #include "../../src/kvns.c"
 #else
 #include "../../src/ground/base.c"
+#include "../../src/ground/arena.c"
 #include "../../src/ground/mem.c"
 #include "../../src/ground/clock.c"
 #include "../../src/ground/rand.c"

@@ -14,7 +14,7 @@ static void test_mem_sparse_pages(void) {
         CHECK(block[i] != NULL);
         memset(block[i], (int)(i % 251), 96);
     }
-    CHECK_INT(mem_survey(&m), 0);
+    CHECK_INT(trim_survey(&m), 0);
     for (size_t i = 0; i < MEM_TEST_BLOCKS; i++) {
         if (unit_rand() % 10 < 3) {
             n++;
@@ -24,14 +24,14 @@ static void test_mem_sparse_pages(void) {
         block[i] = NULL;
     }
     before = mem_active(&m);
-    gain = mem_survey(&m);
+    gain = trim_survey(&m);
 #if !defined(KVNS_MALLOC)
     CHECK(gain > before / 2);
 #endif
     for (size_t i = 0; i < MEM_TEST_BLOCKS; i++) {
         char *to;
 
-        if (block[i] == NULL || !mem_sparse(&m, block[i], 96)) continue;
+        if (block[i] == NULL || !trim_sparse(&m, block[i], 96)) continue;
         to = mem_try(&m, 96);
         CHECK(to != NULL);
         memcpy(to, block[i], 96);
@@ -41,7 +41,7 @@ static void test_mem_sparse_pages(void) {
     CHECK_INT(m.used, n * 96);
 #if !defined(KVNS_MALLOC)
     CHECK(mem_active(&m) < n * 96 + n * 96 / 8 + 2 * MEM_PAGE);
-    CHECK(mem_survey(&m) < 3 * (size_t)MEM_PAGE);
+    CHECK(trim_survey(&m) < 3 * (size_t)MEM_PAGE);
 #endif
     (void)before, (void)gain;
     for (size_t i = 0; i < MEM_TEST_BLOCKS; i++) {
@@ -75,12 +75,12 @@ static void test_mem_goes_back_in_steps(void) {
     for (size_t i = 0; i < N; i++) mem_drop(&m, block[i], SIZE);
     CHECK_INT(m.used, 0);
     CHECK_INT(m.held, held);
-    while (mem_has_work(&m)) {
-        size_t n = mem_step(&m);
+    while (arena_has_work(&m)) {
+        size_t n = arena_step(&m);
 
         CHECK(n > 0 && n <= MEM_STEP_PAGES && ++steps < N);
     }
-    CHECK_INT(mem_step(&m), 0);
+    CHECK_INT(arena_step(&m), 0);
 #if !defined(KVNS_MALLOC)
     CHECK(steps > N * SIZE / MEM_PAGE / MEM_STEP_PAGES / 2);
     CHECK(m.held <= (MEM_KEEP_PAGES + MEM_CHUNK_PAGES) * MEM_PAGE);
@@ -138,15 +138,15 @@ static void mem_test_move(struct mem_test *t, size_t i) {
 
     if (t->p[i] == NULL) return;
     if (i % 3 == 0) {
-        if (!mem_lines_sparse(&t->m, t->p[i], t->n[i])) return;
+        if (!trim_lines_sparse(&t->m, t->p[i], t->n[i])) return;
         to = mem_lines_try(&t->m, t->n[i]);
         memcpy(to, t->p[i], t->n[i]);
-        mem_lines_leave(&t->m, t->p[i], t->n[i]);
+        trim_lines_leave(&t->m, t->p[i], t->n[i]);
     } else {
-        if (!mem_sparse(&t->m, t->p[i], t->n[i])) return;
+        if (!trim_sparse(&t->m, t->p[i], t->n[i])) return;
         to = mem_try(&t->m, t->n[i]);
         memcpy(to, t->p[i], t->n[i]);
-        mem_leave(&t->m, t->p[i], t->n[i]);
+        trim_leave(&t->m, t->p[i], t->n[i]);
     }
     t->p[i] = to;
 }
@@ -159,24 +159,24 @@ static size_t mem_test_resident(const struct mem *m) {
 
     for (unsigned c = 0; c < MEM_CLASSES; c++) {
         if (m->current[c] != NULL)
-            n -= MEM_PAGE - mem__resident(m->current[c]);
+            n -= MEM_PAGE - trim__resident(m->current[c]);
         for (unsigned b = 0; b < MEM_BINS; b++)
             for (struct mem_page *p = m->bins[c][b]; p != NULL; p = p->next)
-                n -= MEM_PAGE - mem__resident(p);
+                n -= MEM_PAGE - trim__resident(p);
     }
     for (unsigned i = 0; i < MEM_RUNS; i++)
         for (struct mem_page *p = m->runs[i]; p != NULL; p = p->next)
-            n -= MEM_PAGE - mem__resident(p);
+            n -= MEM_PAGE - trim__resident(p);
     for (struct mem_page *p = m->mixed; p != NULL; p = p->next)
-        n -= MEM_PAGE - mem__resident(p);
+        n -= MEM_PAGE - trim__resident(p);
     return n;
 }
 #endif
 
 /* A pass over all, with other work in between. */
 static void mem_test_pass(struct mem_test *t, bool busy) {
-    mem_survey(&t->m);
-    for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_begin(&t->m, c);
+    trim_survey(&t->m);
+    for (unsigned c = 0; c < MEM_KINDS; c++) trim_begin(&t->m, c);
     for (size_t i = 0; i < MEM_TEST_MIXED; i++) {
         size_t other = unit_rand() % MEM_TEST_MIXED;
 
@@ -185,8 +185,8 @@ static void mem_test_pass(struct mem_test *t, bool busy) {
         if (t->p[other] != NULL) mem_test_take(t, other);
         else if (unit_rand() % 4 == 0) mem_test_put(t, other);
     }
-    for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_end(&t->m, c);
-    while (mem_step(&t->m) > 0) {}
+    for (unsigned c = 0; c < MEM_KINDS; c++) trim_end(&t->m, c);
+    while (arena_step(&t->m) > 0) {}
 }
 
 /* A few blocks of many sizes are in memory with little beside them, whatever
@@ -358,8 +358,8 @@ static void mem_test_guests(bool frugal) {
     for (int a = 0; a < ARENAS; a++) {
         CHECK_INT(m[a].used, 0);
         while (mem_take_back(m + a, 100) > 0) {}
-        for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_begin(m + a, c);
-        for (unsigned c = 0; c < MEM_KINDS; c++) mem_trim_end(m + a, c);
+        for (unsigned c = 0; c < MEM_KINDS; c++) trim_begin(m + a, c);
+        for (unsigned c = 0; c < MEM_KINDS; c++) trim_end(m + a, c);
 #if !defined(KVNS_MALLOC)
         CHECK_INT(mem_active(m + a) - mem_own(m + a), 0);
 #endif
