@@ -526,60 +526,24 @@ void kvns_free(struct kvns *k);
 /* ---- end kvns.h ----------------------------------------------------- */
 
 /* floor 0, ground: tools that know nothing of servers */
-/* slabs, counted to the byte */
-/* ---- begin ground/mem.c --------------------------------------------- */
-/* ==== mem - size-class slabs, counted to the byte ==========================
+/* pages, from the system and back */
+/* ---- begin ground/arena.c ------------------------------------------- */
+/* ==== arena - pages of memory, from the system and back ====================
  *
- * One arena (struct mem) serves one shard.  Blocks up to MEM_SMALL bytes are
- * cut from pages of 64 KiB that hold one size class each and carry no header
- * per block: masking a block's address finds its page, and the caller says
- * the size when it gives a block back.  Larger blocks are libc's.
+ * One arena (struct mem) serves one shard.  Its memory comes in chunks mapped
+ * at once, of pages of 64 KiB; a chunk is unmapped when all of its pages are
+ * free.  A page holds blocks of one size class, or is parted by bits, one for
+ * each unit: masking a block's address finds its page.
  *
  *   page   [ header 64 | block | block | ... | block ]   64 KiB, aligned
- *
- * A class fills its fullest page first, after Bonwick's slabs (USENIX 1994),
- * so that pages nearly empty become empty and go back.  Pages come from
- * chunks mapped at once; a chunk is unmapped when all of its pages are free.
  *
  * Blocks that are freed in another order than they were made leave nearly all
  * their pages empty at the very end, so that giving them back where they
  * become empty would stop the world then.  They are only noted as dirty, and
- * mem_step gives back a few at a time.
+ * arena_step gives back a few at a time.
  *
- * Where an arena holds little of many sizes, whole pages of each are too much.
- * A page's memory is used from its beginning, and mem_trim_begin and
- * mem_trim_end, with the owners of blocks moving them in between, see to it
- * that a class's last page ends soon, and give what is behind that back:
- *
- *   page   [ header | # . . # . . . # . . ]     blocks beyond the cut move,
- *   after  [ header | # # # ]                   to where there is room
- *
- * Less than a piece of the system's (4 KiB) cannot be given back, so of many
- * sizes in many arenas the half used pieces alone would be too much: 256
- * arenas of 105 sizes, and each has one.  Sizes of which there is less than
- * fills some pieces therefore lie together in mixed pages, which have a bit
- * for each 8 bytes: blocks are moved there when they are moved anyway, and in
- * an arena that is `frugal`, one of many, the first of each size go there at
- * once.
- *
- *   mixed  [ header | bits | 24 | 112 | 8 | 640     | 24 | ... ]
- *
- * Runs of lines, of 2 to 15 KiB, are cut from pages of their own that have a
- * bit for each line.  They are refitted all the time, to any size, so the
- * smallest hole is taken that is large enough.
- *
- * `used` counts what blocks really take, rounding included: the difference of
- * `used` before and after an operation is what the operation cost.
- *
- * What is made of many blocks can go from one arena's owner to another's as it
- * is (mem_hand): its bytes are the other's at once, its blocks stay where they
- * are, as guests.  When the other gives one back, it pushes it onto a list of
- * the block's home, as Mimalloc does (Leijen, MSR-TR-2019-18), and the home
- * puts it into its page when its turn comes (mem_take_back).
- *
- * mem_try may be refused.  mem_new may not: it draws on a spare page that
- * mem_refill keeps ready between commands.  An arena is used by one thread at
- * a time.  KVNS_MALLOC hands every block to malloc, for ASan and valgrind.
+ * An arena is used by one thread at a time.  What its blocks are is said by
+ * mem, and how its pages are emptied by trim.
  *
  * floor 0 - uses: base
  */
@@ -665,7 +629,7 @@ struct mem {
     bool frugal;                /* the first few of each class do so always */
     uint32_t count[MEM_KINDS][MEM_BINS];    /* pages in the bins */
     uint8_t sparse[MEM_KINDS];      /* pages below that bin are to be emptied,
-                                       see mem_survey */
+                                       see trim_survey */
     size_t untouched;           /* bytes of pages in use not in memory yet */
     uint32_t stale_pages, partly_pages;
     struct mem_chunk *idle;     /* those with empty pages */
@@ -687,7 +651,7 @@ static long mem_countdown = -1;
 /* The class of a block of n bytes, 1 to MEM_SMALL; *size as rounded.
  * Steps of 8 to 512, eighths of a doubling to 2048, then as many as fit a
  * page exactly, so that no page wastes its end. */
-static inline unsigned mem__class(size_t n, uint32_t *size) {
+static inline unsigned arena_class(size_t n, uint32_t *size) {
     uint32_t k, s;
 
     if (n <= 512) {
@@ -712,40 +676,26 @@ static inline unsigned mem__class(size_t n, uint32_t *size) {
     return 79 + 32 - k;         /* k is 31 down to 8 */
 }
 
-static inline size_t mem__large_size(size_t n) {
-    uint32_t size;
-
-    if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
-    mem__class(n, &size);
-    return size;
-}
-
-/* The bytes that a block of n really takes. */
-static INLINE size_t mem_size(size_t n) {
-    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
-    return mem__large_size(n);
-}
-
-static inline struct mem_page *mem__page(void *p) {
+static inline struct mem_page *arena_page(void *p) {
     return (struct mem_page *)((uintptr_t)p & ~(uintptr_t)(MEM_PAGE - 1));
 }
 
-static inline void mem__link(struct mem_page **list, struct mem_page *page) {
+static inline void arena_link(struct mem_page **list, struct mem_page *page) {
     page->prev = NULL;
     page->next = *list;
     if (*list != NULL) (*list)->prev = page;
     *list = page;
 }
 
-static inline void mem__unlink(struct mem_page **list,
-                               struct mem_page *page) {
+static inline void arena_unlink(struct mem_page **list,
+                                struct mem_page *page) {
     if (page->prev != NULL) page->prev->next = page->next;
     else *list = page->next;
     if (page->next != NULL) page->next->prev = page->prev;
 }
 
 /* Address space of n pages, aligned to a page, or NULL. */
-static char *mem__map(size_t n) {
+static char *arena__map(size_t n) {
     size_t bytes = n * MEM_PAGE;
 #if defined(MAP_ANONYMOUS) && !defined(KVNS_PLAIN)
     size_t lead;
@@ -764,7 +714,8 @@ static char *mem__map(size_t n) {
 #endif
 }
 
-static void mem__unmap(char *p, size_t n) {
+/* Give n pages that were mapped at once back to the system. */
+static void arena_unmap(char *p, size_t n) {
 #if defined(MAP_ANONYMOUS) && !defined(KVNS_PLAIN)
     munmap(p, n * MEM_PAGE);
 #else
@@ -773,27 +724,27 @@ static void mem__unmap(char *p, size_t n) {
 #endif
 }
 
-static void mem__link_idle(struct mem *m, struct mem_chunk *c) {
+static void arena__link_idle(struct mem *m, struct mem_chunk *c) {
     c->prev_idle = NULL;
     c->next_idle = m->idle;
     if (m->idle != NULL) m->idle->prev_idle = c;
     m->idle = c;
 }
 
-static void mem__unlink_idle(struct mem *m, struct mem_chunk *c) {
+static void arena__unlink_idle(struct mem *m, struct mem_chunk *c) {
     if (c->prev_idle != NULL) c->prev_idle->next_idle = c->next_idle;
     else m->idle = c->next_idle;
     if (c->next_idle != NULL) c->next_idle->prev_idle = c->prev_idle;
 }
 
 /* Map a chunk, larger as the arena grows; its pages are empty. */
-static bool mem__more(struct mem *m) {
+static bool arena__more(struct mem *m) {
     size_t n = size_max(4, size_min(MEM_CHUNK_PAGES, m->held / MEM_PAGE / 4));
     struct mem_chunk *c = malloc(sizeof *c);
 
     if (c == NULL) return false;
-    c->base = mem__map(n);
-    if (c->base == NULL && n > 1) c->base = mem__map(n = 1);
+    c->base = arena__map(n);
+    if (c->base == NULL && n > 1) c->base = arena__map(n = 1);
     if (c->base == NULL) {
         free(c);
         return false;
@@ -808,57 +759,58 @@ static bool mem__more(struct mem *m) {
     c->dirty = 0;
     m->held += n * MEM_PAGE;
     m->idle_pages += (uint32_t)n;
-    mem__link_idle(m, c);
+    arena__link_idle(m, c);
     return true;
 }
 
 /* Give back a chunk whose pages are all empty. */
-static void mem__less(struct mem *m, struct mem_chunk *c) {
-    mem__unlink_idle(m, c);
+static void arena__less(struct mem *m, struct mem_chunk *c) {
+    arena__unlink_idle(m, c);
     m->idle_pages -= c->pages;
     m->held -= (size_t)c->pages * MEM_PAGE;
     if (c->prev != NULL) c->prev->next = c->next;
     else m->chunks = c->next;
     if (c->next != NULL) c->next->prev = c->prev;
-    mem__unmap(c->base, c->pages);
+    arena_unmap(c->base, c->pages);
     free(c);
 }
 
 /* The page's bit in its chunk. */
-static inline uint64_t mem__bit(const struct mem_page *page) {
+static inline uint64_t arena__bit(const struct mem_page *page) {
     return UINT64_C(1) << (size_t)((const char *)page - page->chunk->base) /
                               MEM_PAGE;
 }
 
 /* An empty page is in use again, or in memory no more. */
-static inline void mem__clean(struct mem *m, struct mem_page *page,
-                              uint64_t bit) {
+static inline void arena__clean(struct mem *m, struct mem_page *page,
+                                uint64_t bit) {
     page->chunk->dirty &= ~bit;
     m->dirty_pages--;
-    mem__unlink(&m->dirty, page);
+    arena_unlink(&m->dirty, page);
 }
 
-static struct mem_page *mem__take_page(struct mem *m) {
+/* An empty page: the one last used, or one mapped for it.  NULL: no memory. */
+static struct mem_page *arena_take_page(struct mem *m) {
     struct mem_page *page = m->dirty;
     struct mem_chunk *c;
     uint64_t bit;
     unsigned i = 0;
     bool stale;
 
-    if (page == NULL && m->idle == NULL && (MEM_REFUSED() || !mem__more(m)))
+    if (page == NULL && m->idle == NULL && (MEM_REFUSED() || !arena__more(m)))
         return NULL;
     c = page != NULL ? page->chunk : m->idle;
     stale = page != NULL;
     if (stale) {
-        bit = mem__bit(page);
-        mem__clean(m, page, bit);
+        bit = arena__bit(page);
+        arena__clean(m, page, bit);
     } else {
         while ((c->empty >> i & 1) == 0) i++;
         bit = UINT64_C(1) << i;
         page = (struct mem_page *)(c->base + (size_t)i * MEM_PAGE);
     }
     c->empty &= ~bit;
-    if (--c->idle == 0) mem__unlink_idle(m, c);
+    if (--c->idle == 0) arena__unlink_idle(m, c);
     m->idle_pages--;
     page->chunk = c;
     page->stale = stale;
@@ -866,121 +818,122 @@ static struct mem_page *mem__take_page(struct mem *m) {
 }
 
 /* A page is what its fresh part says it is, in memory, from now on. */
-static inline void mem__freshen(struct mem *m, struct mem_page *page) {
+static inline void arena_freshen(struct mem *m, struct mem_page *page) {
     if (page->stale) m->stale_pages--;
     page->stale = false;
 }
 
 /* A page is used to its end, from now on. */
-static inline void mem__ended(struct mem *m, struct mem_page *page) {
+static inline void arena_ended(struct mem *m, struct mem_page *page) {
     if (page->partly) m->partly_pages--;
     page->partly = false;
 }
 
 /* How many empty pages are kept at hand: some of a small arena would be much
  * of it. */
-static inline uint32_t mem__keep(const struct mem *m) {
+static inline uint32_t arena__keep(const struct mem *m) {
     size_t pages = m->held / MEM_PAGE;
 
     pages -= size_min(pages, m->idle_pages);
     return (uint32_t)size_min(MEM_KEEP_PAGES, pages / 32);
 }
 
-static COLD void mem__drop_page(struct mem *m, struct mem_page *page) {
+/* A page that is in no list has become empty. */
+static COLD void arena_drop_page(struct mem *m, struct mem_page *page) {
     struct mem_chunk *c = page->chunk;
-    uint64_t bit = mem__bit(page);
+    uint64_t bit = arena__bit(page);
 
     if (page->cut != 0) m->trim[page->class] = NULL;
     m->untouched -= MEM_PAGE - page->fresh;
-    mem__freshen(m, page);
-    mem__ended(m, page);
+    arena_freshen(m, page);
+    arena_ended(m, page);
     page->size = 0;
-    if (c->idle++ == 0) mem__link_idle(m, c);
+    if (c->idle++ == 0) arena__link_idle(m, c);
     c->empty |= bit;
     c->dirty |= bit;
     m->idle_pages++;
     m->dirty_pages++;
-    mem__link(&m->dirty, page);
+    arena_link(&m->dirty, page);
 }
 
-static inline bool mem__has_pages(const struct mem *m) {
-    return m->dirty_pages > mem__keep(m);
+static inline bool arena__has_pages(const struct mem *m) {
+    return m->dirty_pages > arena__keep(m);
 }
 
 /* Are there pages to be given back, or blocks to be taken back? */
-static inline bool mem_has_work(const struct mem *m) {
-    return mem__has_pages(m) || m->taken != NULL ||
+static inline bool arena_has_work(const struct mem *m) {
+    return arena__has_pages(m) || m->taken != NULL ||
            atomic_load_explicit(&m->back, memory_order_relaxed) != NULL;
 }
 
 /* Could the arena do without the chunk? */
-static inline bool mem__is_spare(const struct mem *m,
-                                 const struct mem_chunk *c) {
-    return c->idle == c->pages && m->idle_pages - c->pages >= mem__keep(m);
+static inline bool arena__is_spare(const struct mem *m,
+                                   const struct mem_chunk *c) {
+    return c->idle == c->pages && m->idle_pages - c->pages >= arena__keep(m);
 }
 
 /* Give back chunks whose pages are all empty though some are in memory, which
  * are few by now. */
-static COLD void mem__tidy(struct mem *m) {
+static COLD void arena__tidy(struct mem *m) {
     struct mem_page *page = m->dirty, *next;
 
     for (; page != NULL; page = next) {
         struct mem_chunk *c = page->chunk;
 
         next = page->next;
-        if (!mem__is_spare(m, c)) continue;
-        mem__clean(m, page, mem__bit(page));
-        if (c->dirty == 0) mem__less(m, c);
+        if (!arena__is_spare(m, c)) continue;
+        arena__clean(m, page, arena__bit(page));
+        if (c->dirty == 0) arena__less(m, c);
     }
 }
 
 /* Give some empty pages back to the system, and chunks of which none is in
  * use; returns how many pages that were. */
-static uint32_t mem_step(struct mem *m) {
+static uint32_t arena_step(struct mem *m) {
     uint32_t n = 0;
 
-    for (; n < MEM_STEP_PAGES && mem__has_pages(m); n++) {
+    for (; n < MEM_STEP_PAGES && arena__has_pages(m); n++) {
         struct mem_page *page = m->dirty;
         struct mem_chunk *c = page->chunk;
 
-        mem__clean(m, page, mem__bit(page));
+        arena__clean(m, page, arena__bit(page));
 #if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
         madvise(page, MEM_PAGE, MADV_DONTNEED);
 #endif
-        if (c->dirty == 0 && mem__is_spare(m, c)) mem__less(m, c);
+        if (c->dirty == 0 && arena__is_spare(m, c)) arena__less(m, c);
     }
-    if (n > 0 && !mem__has_pages(m)) mem__tidy(m);
+    if (n > 0 && !arena__has_pages(m)) arena__tidy(m);
     return n;
 }
 
 /* Take a page out of its bin, if it is in one. */
-static inline void mem__bin_out(struct mem *m, struct mem_page *page,
-                                unsigned class) {
+static inline void arena_bin_out(struct mem *m, struct mem_page *page,
+                                 unsigned class) {
     if (page->bin == MEM_BINS) return;
     m->count[class][page->bin]--;
-    mem__unlink(&m->bins[class][page->bin], page);
+    arena_unlink(&m->bins[class][page->bin], page);
     page->bin = MEM_BINS;
 }
 
 /* Put a page into the bin that it belongs to; none if it is full. */
-static inline void mem__bin_in(struct mem *m, struct mem_page *page,
-                               unsigned class) {
+static inline void arena_bin_in(struct mem *m, struct mem_page *page,
+                                unsigned class) {
     unsigned bin = page->live * MEM_BINS / page->cap;
 
     page->bin = (uint8_t)bin;
     if (bin == MEM_BINS) return;
     m->count[class][bin]++;
-    mem__link(&m->bins[class][bin], page);
+    arena_link(&m->bins[class][bin], page);
 }
 
 /* Which units of a page are used, a bit each; its head among them. */
-static inline uint64_t *mem__bits(struct mem_page *page) {
+static inline uint64_t *arena_bits(struct mem_page *page) {
     return (uint64_t *)(void *)((char *)page + MEM_HEAD);
 }
 
 /* The first unit from i on that is used, or is not, or `limit` or more. */
-static inline unsigned mem__bit_from(const uint64_t *used, unsigned i,
-                                     unsigned limit, bool is) {
+static inline unsigned arena_bit_from(const uint64_t *used, unsigned i,
+                                      unsigned limit, bool is) {
     while (i < limit) {
         uint64_t w = (is ? used[i / 64] : ~used[i / 64]) >> i % 64;
 
@@ -999,8 +952,8 @@ static inline unsigned mem__bit_from(const uint64_t *used, unsigned i,
 }
 
 /* Units are used, or no more. */
-static void mem__mark(struct mem_page *page, unsigned at, unsigned n) {
-    uint64_t *used = mem__bits(page);
+static void arena_mark(struct mem_page *page, unsigned at, unsigned n) {
+    uint64_t *used = arena_bits(page);
 
     for (unsigned i = at; i < at + n;) {
         unsigned k = 64 - i % 64;
@@ -1016,8 +969,8 @@ static void mem__mark(struct mem_page *page, unsigned at, unsigned n) {
 }
 
 /* Let an empty page be one of blocks of a size. */
-static void mem__open(struct mem *m, struct mem_page *page, unsigned class,
-                      uint32_t size, uint32_t cap) {
+static void arena_open(struct mem *m, struct mem_page *page, unsigned class,
+                       uint32_t size, uint32_t cap) {
     page->free = page->parked = NULL;
     page->size = size;
     page->fresh = MEM_HEAD;
@@ -1035,22 +988,22 @@ static void mem__open(struct mem *m, struct mem_page *page, unsigned class,
 
 /* Let an empty page be one that is parted by bits for its units, of which the
  * first few are its head. */
-static void mem__open_bits(struct mem *m, struct mem_page *page,
-                           unsigned kind, uint32_t unit, uint32_t head) {
-    mem__open(m, page, kind, unit, MEM_PAGE / unit - head);
-    memset(mem__bits(page), 0, MEM_PAGE / unit / 8);
-    mem__mark(page, 0, head);
+static void arena_open_bits(struct mem *m, struct mem_page *page,
+                            unsigned kind, uint32_t unit, uint32_t head) {
+    arena_open(m, page, kind, unit, MEM_PAGE / unit - head);
+    memset(arena_bits(page), 0, MEM_PAGE / unit / 8);
+    arena_mark(page, 0, head);
     page->touched = page->stale ? 0xffff : 1;
     page->fresh = MEM_PAGE;
     m->untouched -= MEM_PAGE - MEM_HEAD;
-    mem__freshen(m, page);
-    mem__ended(m, page);
+    arena_freshen(m, page);
+    arena_ended(m, page);
     if (page->touched == 1) m->untouched += MEM_PAGE - MEM_SYSTEM;
 }
 
 /* Note which sixteenths of such a page come into memory. */
-static void mem__touch(struct mem *m, struct mem_page *page, size_t from,
-                       size_t bytes) {
+static void arena_touch(struct mem *m, struct mem_page *page, size_t from,
+                        size_t bytes) {
     size_t end = (from + bytes - 1) / MEM_SYSTEM;
 
     for (size_t i = from / MEM_SYSTEM; i <= end; i++)
@@ -1059,17 +1012,69 @@ static void mem__touch(struct mem *m, struct mem_page *page, size_t from,
             m->untouched -= MEM_SYSTEM;
         }
 }
+/* ---- end ground/arena.c --------------------------------------------- */
+/* slabs, counted to the byte */
+/* ---- begin ground/mem.c --------------------------------------------- */
+/* ==== mem - size-class slabs, counted to the byte ==========================
+ *
+ * Blocks up to MEM_SMALL bytes are cut from an arena's pages and carry no
+ * header: the caller says the size when it gives a block back.  Larger blocks
+ * are libc's.  A class fills its fullest page first, after Bonwick's slabs
+ * (USENIX 1994), so that pages nearly empty become empty and go back.
+ *
+ * Less than a piece of the system's (4 KiB) cannot be given back, so of many
+ * sizes in many arenas the half used pieces alone would be too much: 256
+ * arenas of 105 sizes, and each has one.  Sizes of which there is less than
+ * fills some pieces therefore lie together in mixed pages, which have a bit
+ * for each 8 bytes: blocks are moved there when they are moved anyway, and in
+ * an arena that is `frugal`, one of many, the first of each size go there at
+ * once.
+ *
+ *   mixed  [ header | bits | 24 | 112 | 8 | 640     | 24 | ... ]
+ *
+ * Runs of lines, of 2 to 15 KiB, are cut from pages of their own that have a
+ * bit for each line.  They are refitted all the time, to any size, so the
+ * smallest hole is taken that is large enough.
+ *
+ * `used` counts what blocks really take, rounding included: the difference of
+ * `used` before and after an operation is what the operation cost.
+ *
+ * What is made of many blocks can go from one arena's owner to another's as it
+ * is (mem_hand): its bytes are the other's at once, its blocks stay where they
+ * are, as guests.  When the other gives one back, it pushes it onto a list of
+ * the block's home, as Mimalloc does (Leijen, MSR-TR-2019-18), and the home
+ * puts it into its page when its turn comes (mem_take_back).
+ *
+ * mem_try may be refused.  mem_new may not: it draws on a spare page that
+ * mem_refill keeps ready between commands.  KVNS_MALLOC hands every block to
+ * malloc, for ASan and valgrind.
+ *
+ * floor 0 - uses: base arena
+ */
+static inline size_t mem__large_size(size_t n) {
+    uint32_t size;
+
+    if (n > MEM_SMALL) return ((n + 15) & ~(size_t)15) + 16;
+    arena_class(n, &size);
+    return size;
+}
+
+/* The bytes that a block of n really takes. */
+static INLINE size_t mem_size(size_t n) {
+    if (LIKELY(n > 8 && n <= 512)) return (n + 7) & ~(size_t)7;
+    return mem__large_size(n);
+}
 
 /* A place for n units of a mixed page, on a cache line if need be: the first
  * there is.  0: there is none. */
 static unsigned mem__mixed_hole(struct mem_page *page, unsigned n, bool line) {
-    const uint64_t *used = mem__bits(page);
+    const uint64_t *used = arena_bits(page);
     unsigned limit = page->cut != 0 ? page->cut / MEM_UNIT : MEM_UNITS, end;
 
     for (unsigned i = MEM_UNITS_HEAD;; i = end) {
-        i = mem__bit_from(used, i, limit, false);
+        i = arena_bit_from(used, i, limit, false);
         if (i >= limit) return 0;
-        end = mem__bit_from(used, i, limit, true);
+        end = arena_bit_from(used, i, limit, true);
         if (line) i = (i + 7) & ~7u;
         if (i + n <= end) return i;
     }
@@ -1087,16 +1092,16 @@ static void *mem__mixed_try(struct mem *m, unsigned class, uint32_t size) {
         if (at != 0) break;
     }
     if (page == NULL) {
-        page = mem__take_page(m);
+        page = arena_take_page(m);
         if (page == NULL) return NULL;
-        mem__open_bits(m, page, MEM_MIXED, MEM_UNIT, MEM_UNITS_HEAD);
+        arena_open_bits(m, page, MEM_MIXED, MEM_UNIT, MEM_UNITS_HEAD);
         page->size = 0;
         page->bin = MEM_BINS + 1;       /* none that mem__small_drop expects */
-        mem__link(&m->mixed, page);
+        arena_link(&m->mixed, page);
         at = mem__mixed_hole(page, n, size % MEM_LINE == 0);
     }
-    mem__mark(page, at, n);
-    mem__touch(m, page, (size_t)at * MEM_UNIT, size);
+    arena_mark(page, at, n);
+    arena_touch(m, page, (size_t)at * MEM_UNIT, size);
     page->live += (uint16_t)n;
     m->mixes[class]++;
     m->used += size;
@@ -1107,7 +1112,7 @@ static void *mem__mixed_try(struct mem *m, unsigned class, uint32_t size) {
 static void mem__mixed_drop(struct mem *m, struct mem_page *page, void *p,
                             size_t n) {
     uint32_t size;
-    unsigned class = mem__class(n, &size);
+    unsigned class = arena_class(n, &size);
 
     VERIFY(m->mixes[class] > 0 && page->live + 1 >= (int)(size / MEM_UNIT));
     m->mixes[class]--;
@@ -1115,12 +1120,12 @@ static void mem__mixed_drop(struct mem *m, struct mem_page *page, void *p,
     page->free = NULL;
     page->live += 1;
     page->live -= (uint16_t)(size / MEM_UNIT);
-    mem__mark(page, (unsigned)((char *)p - (char *)page) / MEM_UNIT,
-              size / MEM_UNIT);
+    arena_mark(page, (unsigned)((char *)p - (char *)page) / MEM_UNIT,
+               size / MEM_UNIT);
     if (page->live > 0) return;
-    mem__unlink(&m->mixed, page);
-    mem__touch(m, page, 0, MEM_PAGE);
-    mem__drop_page(m, page);
+    arena_unlink(&m->mixed, page);
+    arena_touch(m, page, 0, MEM_PAGE);
+    arena_drop_page(m, page);
 }
 
 /* Is a block of a class to be in a mixed page?  In a frugal arena, until
@@ -1138,17 +1143,17 @@ static struct mem_page *mem__page_for(struct mem *m, unsigned class,
     for (int b = MEM_BINS - 1; b >= 0; b--) {
         page = m->bins[class][b];
         if (page == NULL) continue;
-        mem__bin_out(m, page, class);
+        arena_bin_out(m, page, class);
         page->doomed = false;
         return m->current[class] = page;
     }
-    page = mem__take_page(m);
+    page = arena_take_page(m);
     if (page == NULL && must) {
         page = m->spare;
         m->spare = NULL;
     }
     if (page == NULL) return NULL;
-    mem__open(m, page, class, size, MEM_BODY / size);
+    arena_open(m, page, class, size, MEM_BODY / size);
     return m->current[class] = page;
 }
 
@@ -1178,8 +1183,8 @@ static COLD void *mem__elsewhere(struct mem *m, unsigned class, uint32_t size,
     if (page != NULL) {
         page->bin = MEM_BINS;
         if (page->cut == 0) {           /* full to its end */
-            mem__freshen(m, page);
-            mem__ended(m, page);
+            arena_freshen(m, page);
+            arena_ended(m, page);
         }
     }
     m->current[class] = NULL;
@@ -1193,7 +1198,7 @@ static COLD void *mem__elsewhere(struct mem *m, unsigned class, uint32_t size,
 
 static inline void *mem__small(struct mem *m, size_t n, bool must) {
     uint32_t size;
-    unsigned class = mem__class(n, &size);
+    unsigned class = arena_class(n, &size);
     struct mem_page *page = m->current[class];
 
     if (UNLIKELY(page == NULL || page->live == page->cap))
@@ -1211,13 +1216,13 @@ static void mem__emptier(struct mem *m, struct mem_page *page, void *p,
         mem__mixed_drop(m, page, p, n);
         return;
     }
-    mem__bin_out(m, page, class);
-    if (page->live == 0) mem__drop_page(m, page);
-    else mem__bin_in(m, page, class);
+    arena_bin_out(m, page, class);
+    if (page->live == 0) arena_drop_page(m, page);
+    else arena_bin_in(m, page, class);
 }
 
 static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
-    struct mem_page *page = mem__page(p);
+    struct mem_page *page = arena_page(p);
 
     VERIFY(page->live > 0 && page->size == (page->class == MEM_MIXED ?
                                                 0 : mem_size(n)));
@@ -1232,18 +1237,18 @@ static inline void mem__small_drop(struct mem *m, void *p, size_t n) {
 
 /* Is a block of a page another arena's?  What the page's header says of that
  * holds as long as there is a block in it. */
-static inline bool mem__is_guest(const struct mem *m, void *p) {
-    return UNLIKELY(m->guests) && mem__page(p)->chunk->home != m;
+static inline bool mem_is_guest(const struct mem *m, void *p) {
+    return UNLIKELY(m->guests) && arena_page(p)->chunk->home != m;
 }
 
 /* Give a guest's block, of n bytes as rounded, back to its home. */
 static COLD void mem__send_home(struct mem *m, void *p, size_t n) {
-    struct mem *home = mem__page(p)->chunk->home;
+    struct mem *home = arena_page(p)->chunk->home;
     void *next = atomic_load_explicit(&home->back, memory_order_relaxed);
 
     m->used -= n;
     m->away += n;
-    if (mem__page(p)->class == MEM_MIXED)   /* whose header says no size */
+    if (arena_page(p)->class == MEM_MIXED)   /* whose header says no size */
         memcpy((char *)p + sizeof p, &n, sizeof n);
     do {
         memcpy(p, &next, sizeof p);
@@ -1307,7 +1312,7 @@ static inline void mem_drop(struct mem *m, void *p, size_t n) {
     free(p);
 #else
     if (LIKELY(n <= MEM_SMALL)) {
-        if (mem__is_guest(m, p)) mem__send_home(m, p, mem_size(n));
+        if (mem_is_guest(m, p)) mem__send_home(m, p, mem_size(n));
         else mem__small_drop(m, p, n);
         return;
     }
@@ -1321,7 +1326,7 @@ static inline void mem_drop(struct mem *m, void *p, size_t n) {
 static inline void mem_drop_own(struct mem *m, void *p, size_t n) {
 #if !defined(KVNS_MALLOC)
     if (LIKELY(n <= MEM_SMALL)) {
-        VERIFY(mem__page(p)->chunk->home == m);
+        VERIFY(arena_page(p)->chunk->home == m);
         mem__small_drop(m, p, n);
         return;
     }
@@ -1370,14 +1375,14 @@ static inline size_t mem_lines_size(size_t n) {
 /* The smallest hole of n lines or more, or 0; *most: how long the longest
  * one is. */
 static unsigned mem__hole(struct mem_page *page, unsigned n, unsigned *most) {
-    const uint64_t *used = mem__bits(page);
+    const uint64_t *used = arena_bits(page);
     unsigned best = 0, best_n = MEM_LINES, end;
 
     *most = 0;
     for (unsigned i = 0;; i = end) {
-        i = mem__bit_from(used, i, MEM_LINES, false);
+        i = arena_bit_from(used, i, MEM_LINES, false);
         if (i == MEM_LINES) return best;
-        end = mem__bit_from(used, i, MEM_LINES, true);
+        end = arena_bit_from(used, i, MEM_LINES, true);
         if (end - i > *most) *most = end - i;
         if (end - i < n || end - i >= best_n) continue;
         best = i;
@@ -1391,13 +1396,13 @@ static void mem__run_in(struct mem *m, struct mem_page *page) {
 
     mem__hole(page, MEM_LINES, &most);
     page->run = (uint8_t)size_min(most / 16, MEM_RUNS - 1);
-    mem__link(&m->runs[page->run], page);
+    arena_link(&m->runs[page->run], page);
     page->bin = (uint8_t)bin;
     if (bin < MEM_BINS) m->count[MEM_CLASSES][bin]++;
 }
 
 static void mem__run_out(struct mem *m, struct mem_page *page) {
-    mem__unlink(&m->runs[page->run], page);
+    arena_unlink(&m->runs[page->run], page);
     if (page->bin < MEM_BINS) m->count[MEM_CLASSES][page->bin]--;
 }
 
@@ -1417,9 +1422,9 @@ static struct mem_page *mem__run_for(struct mem *m, unsigned n, unsigned *at) {
             return page;
         }
     }
-    page = mem__take_page(m);
+    page = arena_take_page(m);
     if (page == NULL) return NULL;
-    mem__open_bits(m, page, MEM_CLASSES, MEM_LINE, MEM_LINES_HEAD);
+    arena_open_bits(m, page, MEM_CLASSES, MEM_LINE, MEM_LINES_HEAD);
     *at = MEM_LINES_HEAD;
     return page;
 }
@@ -1429,8 +1434,8 @@ static void *mem__run(struct mem *m, size_t bytes) {
     struct mem_page *page = mem__run_for(m, n, &at);
 
     if (page == NULL) return NULL;
-    mem__mark(page, at, n);
-    mem__touch(m, page, (size_t)at * MEM_LINE, bytes);
+    arena_mark(page, at, n);
+    arena_touch(m, page, (size_t)at * MEM_LINE, bytes);
     page->live += (uint16_t)n;
     mem__run_in(m, page);
     m->used += bytes;
@@ -1439,24 +1444,24 @@ static void *mem__run(struct mem *m, size_t bytes) {
 
 static void mem__run_drop(struct mem *m, void *p, size_t bytes) {
     unsigned n = (unsigned)(bytes / MEM_LINE);
-    struct mem_page *page = mem__page(p);
+    struct mem_page *page = arena_page(p);
 
-    if (mem__is_guest(m, p)) {
+    if (mem_is_guest(m, p)) {
         memcpy((char *)p + sizeof p, &bytes, sizeof bytes);
         mem__send_home(m, p, bytes);
         return;
     }
     VERIFY(page->class == MEM_CLASSES && page->live >= n);
     mem__run_out(m, page);
-    mem__mark(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
+    arena_mark(page, (unsigned)((char *)p - (char *)page) / MEM_LINE, n);
     page->live -= (uint16_t)n;
     m->used -= bytes;
     if (page->live > 0) {
         mem__run_in(m, page);
         return;
     }
-    mem__touch(m, page, 0, MEM_PAGE);
-    mem__drop_page(m, page);
+    arena_touch(m, page, 0, MEM_PAGE);
+    arena_drop_page(m, page);
 }
 
 /* Put blocks that others gave back into their pages, at most so many; returns
@@ -1473,7 +1478,7 @@ static size_t mem_take_back(struct mem *m, size_t most) {
             p = atomic_exchange_explicit(&m->back, NULL, memory_order_acquire);
         if (p == NULL) break;
         memcpy(&m->taken, p, sizeof m->taken);
-        page = mem__page(p);
+        page = arena_page(p);
         n = page->size;
         if (page->class >= MEM_CLASSES)
             memcpy(&n, p + sizeof(void *), sizeof n);
@@ -1537,395 +1542,6 @@ static inline size_t mem_active(const struct mem *m) {
                                           (MEM_SYSTEM / 2));
 }
 
-static inline size_t mem__up(size_t n) {
-    return (n + MEM_SYSTEM - 1) & ~(size_t)(MEM_SYSTEM - 1);
-}
-
-/* The pages of a kind that have room, if there are few; returns how many
- * there are, MEM_FEW + 1 for more. */
-static unsigned mem__few(const struct mem *m, unsigned kind,
-                         struct mem_page **to) {
-    unsigned n = 0, lists = kind < MEM_CLASSES ? MEM_BINS : MEM_RUNS;
-    struct mem_page *const *list = kind < MEM_CLASSES ? m->bins[kind] :
-                                                        m->runs;
-
-    if (kind < MEM_CLASSES && m->current[kind] != NULL)
-        to[n++] = m->current[kind];
-    for (unsigned i = 0; i < lists; i++)
-        for (struct mem_page *p = list[i]; p != NULL; p = p->next) {
-            if (n == MEM_FEW) return MEM_FEW + 1;
-            to[n++] = p;
-        }
-    return n;
-}
-
-/* Bytes of a page that are in memory. */
-static size_t mem__resident(const struct mem_page *page) {
-    size_t n = 0;
-
-    if (page->stale) return MEM_PAGE;
-    if (page->class < MEM_CLASSES) return mem__up(page->fresh);
-    for (unsigned i = 0; i < 16; i++) n += page->touched >> i & 1;
-    return n * MEM_SYSTEM;
-}
-
-/* How many pages n blocks of those in a page's take.  Lines leave holes. */
-static unsigned mem__want(const struct mem_page *page, size_t n) {
-    size_t cap = page->cap;
-
-    if (page->class < MEM_CLASSES) cap = MEM_BODY / page->size;
-    else n += n / 8;
-    return (unsigned)((n + cap - 1) / cap);
-}
-
-/* Would the blocks of a class, so many in pages with room, take less memory in
- * mixed pages? */
-static bool mem__mixable(const struct mem *m, const struct mem_page *page,
-                         size_t live) {
-    size_t bytes = live * page->size;
-
-    return page->class > 0 && page->class < MEM_CLASSES && bytes > 0 &&
-           bytes + m->mixes[page->class] * (size_t)page->size <= MEM_MIX &&
-           bytes + bytes / 8 + MEM_SYSTEM / 16 < mem__up(MEM_HEAD + bytes);
-}
-
-/* What could be given back of the few pages of a kind. */
-static size_t mem__few_gain(const struct mem *m, struct mem_page *const *page,
-                            unsigned n) {
-    size_t has = 0, live = 0, least = 0;
-
-    for (unsigned i = 0; i < n; i++) {
-        has += mem__resident(page[i]);
-        live += page[i]->live;
-    }
-    if (n > 0 && mem__mixable(m, page[0], live))
-        return has - live * page[0]->size * 9 / 8;
-    if (live > 0) {
-        least = mem__want(page[0], live) * (size_t)MEM_HEAD +
-                live * page[0]->size;
-        if (page[0]->class == MEM_CLASSES) least += least / 8;
-        least = mem__up(least);
-        if (has < least + least / 8 + 2 * MEM_SYSTEM) return 0;
-    }
-    return has - least;
-}
-
-/* What could be given back of the mixed pages; *need: the bytes they need. */
-static size_t mem__mixed_gain(const struct mem *m, size_t *need) {
-    size_t has = 0, live = 0, pages = 0;
-
-    for (struct mem_page *p = m->mixed; p != NULL; p = p->next) {
-        pages++;
-        has += mem__resident(p);
-        live += p->live * (size_t)MEM_UNIT;
-    }
-    *need = live + live / 8;
-    pages = size_min(pages, *need / MEM_BODY + 1);
-    live = *need + pages * MEM_UNITS_HEAD * MEM_UNIT;
-    return has < live + live / 8 + 2 * MEM_SYSTEM ? 0 : has - live;
-}
-
-/* Say which pages are to be emptied by compaction: those of a kind whose
- * blocks would fit into clearly fewer pages, if they are not fuller than the
- * kind's are on average; where there are few, mem_trim_begin says it.  Returns
- * how many bytes that would give back. */
-static size_t mem_survey(struct mem *m) {
-    struct mem_page *few[MEM_FEW + 1];
-    size_t pages = 0, gain = mem__mixed_gain(m, &(size_t){ 0 });
-
-    for (unsigned c = 0; c < MEM_MIXED; c++) {
-        unsigned k = mem__few(m, c, few);
-        size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
-
-        m->sparse[c] = 0;
-        if (k <= MEM_FEW) {
-            if (k > 0) gain += mem__few_gain(m, few, k);
-            continue;
-        }
-        for (unsigned b = 0; b < MEM_BINS; b++) {
-            n += m->count[c][b];
-            fill += m->count[c][b] * (size_t)(2 * b + 1);
-        }
-        spare = c < MEM_CLASSES ? fill : fill + fill / 8;
-        spare = n - size_min(n, (spare + 15) / 16);
-        if (n == 0 || spare < 2 || spare < n / 16) continue;
-        m->sparse[c] = (uint8_t)(fill / n / 2 + 1);
-        pages += spare;
-    }
-    return pages * MEM_PAGE + gain;
-}
-
-/* Is the block in a page, or a part of one, that is to be emptied, or a guest?
- * Then it helps to put a copy of it elsewhere. */
-static inline bool mem_sparse(const struct mem *m, void *p, size_t n) {
-#if defined(KVNS_MALLOC)
-    (void)m, (void)p, (void)n;
-    return false;
-#else
-    const struct mem_page *page;
-
-    if (n > MEM_SMALL) return false;
-    if (mem__is_guest(m, p)) return true;
-    page = mem__page(p);
-    return page->bin < m->sparse[page->class] || page->doomed ||
-           (page->cut != 0 &&
-            (size_t)((char *)p - (char *)page) >= page->cut);
-#endif
-}
-
-/* The same of lines. */
-static inline bool mem_lines_sparse(const struct mem *m, void *p, size_t n) {
-#if !defined(KVNS_MALLOC)
-    if (n > MEM_LINES_SMALL && n <= MEM_LINES_MOST) {
-        const struct mem_page *page = mem__page(p);
-
-        if (mem__is_guest(m, p)) return true;
-        return page->bin < m->sparse[MEM_CLASSES] || page->doomed;
-    }
-#endif
-    return n <= MEM_LINES_SMALL && mem_sparse(m, p, n);
-}
-
-/* Give a block back of which there is a copy now, for it was sparse. */
-static void mem_leave(struct mem *m, void *p, size_t n) {
-#if !defined(KVNS_MALLOC)
-    struct mem_page *page = mem__page(p);
-    unsigned class = page->class;
-
-    if (!mem__is_guest(m, p) && class != MEM_MIXED && page->cut != 0 &&
-        (size_t)((char *)p - (char *)page) >= page->cut) {
-        m->used -= page->size;
-        memcpy(p, &page->parked, sizeof p);
-        page->parked = p;
-        page->live--;
-        page->cap--;
-        if (page == m->current[class]) return;
-        mem__bin_out(m, page, class);
-        if (page->live == 0) mem__drop_page(m, page);
-        else mem__bin_in(m, page, class);
-        return;
-    }
-#endif
-    mem_drop(m, p, n);
-}
-
-/* The same for lines. */
-static void mem_lines_leave(struct mem *m, void *p, size_t n) {
-#if !defined(KVNS_MALLOC)
-    if (n <= MEM_LINES_SMALL) {
-        m->moves++;
-        mem_leave(m, p, n);
-        return;
-    }
-#endif
-    mem_lines_drop(m, p, n);
-}
-
-/* Chain the free blocks of a page from lo to below hi, the first first.
- * Returns how many there are. */
-static uint32_t mem__chain(struct mem_page *page, const uint64_t *is_free,
-                           uint32_t lo, uint32_t hi, void **chain) {
-    uint32_t n = 0;
-
-    *chain = NULL;
-    while (hi-- > lo) {
-        char *p = (char *)page + MEM_HEAD + (size_t)hi * page->size;
-
-        if ((is_free[hi / 64] >> hi % 64 & 1) == 0) continue;
-        memcpy(p, chain, sizeof *chain);
-        *chain = p;
-        n++;
-    }
-    return n;
-}
-
-/* Which blocks of a page are free; of those that were ever used, *n. */
-static void mem__free_blocks(struct mem_page *page, uint64_t *is_free,
-                             uint32_t *n) {
-    memset(is_free, 0, MEM_PAGE / 64);
-    for (int parked = 0; parked < 2; parked++)
-        for (char *p = parked ? page->parked : page->free; p != NULL;
-             memcpy(&p, p, sizeof(char *))) {
-            uint32_t i = ((uint32_t)(p - (char *)page) - MEM_HEAD) /
-                         page->size;
-
-            is_free[i / 64] |= UINT64_C(1) << i % 64;
-        }
-    *n = (page->fresh - MEM_HEAD) / page->size;
-}
-
-/* Of a page that is to hold n blocks, none of them beyond the cut. */
-static void mem__cut(struct mem *m, struct mem_page *page, uint32_t n) {
-    uint64_t is_free[MEM_PAGE / 8 / 64];
-    uint32_t used, parked, cut = MEM_HEAD + n * page->size;
-
-    if (page->fresh < cut + MEM_SYSTEM) return;
-    mem__free_blocks(page, is_free, &used);
-    mem__chain(page, is_free, 0, n, &page->free);
-    parked = mem__chain(page, is_free, n, used, &page->parked);
-    page->cap = (uint16_t)(used - parked);
-    page->cut = cut;
-    m->trim[page->class] = page;
-}
-
-/* What lies behind the used part of a page goes back to the system. */
-static void mem__give_tail(struct mem *m, struct mem_page *page) {
-#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    size_t from = mem__up(page->fresh);
-
-    if (from < MEM_PAGE &&
-        madvise((char *)page + from, MEM_PAGE - from, MADV_DONTNEED) == 0)
-        mem__freshen(m, page);
-#else
-    (void)m, (void)page;
-#endif
-}
-
-/* Undo a cut: the page ends behind its last block. */
-static void mem__uncut(struct mem *m, struct mem_page *page) {
-    uint64_t is_free[MEM_PAGE / 8 / 64];
-    unsigned class = page->class;
-    uint32_t n, was = page->fresh;
-
-    mem__free_blocks(page, is_free, &n);
-    while (n > 0 && (is_free[(n - 1) / 64] >> (n - 1) % 64 & 1) != 0) n--;
-    mem__chain(page, is_free, 0, n, &page->free);
-    page->parked = NULL;
-    page->fresh = MEM_HEAD + n * page->size;
-    m->untouched += was - page->fresh;
-    if (!page->partly) m->partly_pages++;
-    page->partly = true;
-    page->cap = (uint16_t)(MEM_BODY / page->size);
-    page->cut = 0;
-    m->trim[class] = NULL;
-    if (page != m->current[class]) mem__bin_out(m, page, class);
-    mem__give_tail(m, page);
-    if (page != m->current[class] && page->live > 0)
-        mem__bin_in(m, page, class);
-    else if (page != m->current[class])
-        mem__drop_page(m, page);
-}
-
-/* The sixteenths of a page of lines, or a mixed one, that nothing is in go
- * back. */
-static void mem__give_bits(struct mem *m, struct mem_page *page) {
-#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
-    unsigned units = page->class == MEM_MIXED ? MEM_UNITS / 16 :
-                                                MEM_LINES / 16;
-    const uint64_t *used = mem__bits(page);
-
-    for (unsigned i = 1; i < 16; i++)
-        if ((page->touched >> i & 1) != 0 &&
-            mem__bit_from(used, i * units, (i + 1) * units, true) >=
-                (i + 1) * units &&
-            madvise((char *)page + (size_t)i * MEM_SYSTEM, MEM_SYSTEM,
-                    MADV_DONTNEED) == 0) {
-            page->touched &= (uint16_t)~(1u << i);
-            m->untouched += MEM_SYSTEM;
-        }
-#else
-    (void)m, (void)page;
-#endif
-}
-
-/* Of the mixed pages, if there is more than they need, the emptiest are to be
- * emptied, or the only one beyond a cut. */
-static size_t mem__mixed_begin(struct mem *m) {
-    struct mem_page *p, *least = NULL;
-    size_t need, pages = 0, want;
-
-    for (p = m->mixed; p != NULL; p = p->next, pages++) {
-        p->doomed = false;
-        p->cut = 0;
-    }
-    if (mem__mixed_gain(m, &need) == 0) return pages + 1;
-    want = need / (MEM_PAGE - MEM_UNITS_HEAD * MEM_UNIT) + 1;
-    for (; pages > want; pages--, least->doomed = true)
-        for (least = NULL, p = m->mixed; p != NULL; p = p->next)
-            if (!p->doomed && (least == NULL || p->live < least->live))
-                least = p;
-    for (p = m->mixed; p != NULL && want == 1; p = p->next)
-        if (!p->doomed)
-            p->cut = (uint32_t)size_min(MEM_PAGE,
-                mem__up(need + MEM_UNITS_HEAD * MEM_UNIT));
-    return pages + 1;
-}
-
-/* Before blocks are moved: if there are few pages of a kind, and it is worth
- * it, say which of them are to be emptied, and where the last one is cut.
- * Returns about how many blocks were looked at. */
-static size_t mem_trim_begin(struct mem *m, unsigned kind) {
-    struct mem_page *few[MEM_FEW + 1], *p;
-    size_t live = 0, looked = 1;
-    unsigned n, want, j;
-
-    if (kind == MEM_MIXED) return mem__mixed_begin(m);
-    if (kind < MEM_CLASSES && m->trim[kind] != NULL)
-        mem__uncut(m, m->trim[kind]);
-    n = mem__few(m, kind, few);
-    if (kind < MEM_CLASSES) m->mix[kind] = n == 0 && m->mixes[kind] > 0;
-    if (n == 0 || n > MEM_FEW) return looked;
-    for (unsigned i = 0; i < n; i++) {      /* the fullest first */
-        few[i]->doomed = false;
-        live += few[i]->live;
-        for (p = few[j = i]; j > 0 && few[j - 1]->live < p->live; j--)
-            few[j] = few[j - 1];
-        few[j] = p;
-    }
-    if (mem__few_gain(m, few, n) == 0) return looked;
-    want = mem__want(few[0], live);
-    if (mem__mixable(m, few[0], live)) {
-        m->mix[kind] = true;
-        want = 0;
-    }
-    for (unsigned i = want; i < n; i++) few[i]->doomed = true;
-    if (kind == MEM_CLASSES) return looked;
-    p = m->current[kind];
-    if (want == 0 || p != few[want - 1]) {
-        m->current[kind] = NULL;
-        if (p != NULL && p->live == 0) mem__drop_page(m, p);
-        else if (p != NULL) mem__bin_in(m, p, kind);
-        if (want == 0) return looked;
-        mem__bin_out(m, few[want - 1], kind);
-        m->current[kind] = few[want - 1];
-    }
-    for (unsigned i = 0; i + 1 < want; i++) live -= few[i]->cap;
-    live += live / 16 + 1;
-    looked += few[want - 1]->cap / 8;
-    if (live < few[want - 1]->cap)
-        mem__cut(m, few[want - 1], (uint32_t)live);
-    return looked;
-}
-
-/* When they have moved: what that made free goes back to the system. */
-static size_t mem_trim_end(struct mem *m, unsigned kind) {
-    struct mem_page *few[MEM_FEW + 1];
-    size_t looked = 1;
-    unsigned n;
-
-    if (kind < MEM_CLASSES && m->trim[kind] != NULL) {
-        looked += m->trim[kind]->cap / 8;
-        mem__uncut(m, m->trim[kind]);
-    }
-    if (kind == MEM_MIXED) {
-        for (struct mem_page *p = m->mixed; p != NULL; p = p->next, looked++) {
-            p->doomed = false;
-            p->cut = 0;
-            mem__give_bits(m, p);
-        }
-        return looked;
-    }
-    if (kind < MEM_CLASSES) m->mix[kind] = false;
-    m->sparse[kind] = 0;
-    n = mem__few(m, kind, few);
-    for (unsigned i = 0; n <= MEM_FEW && i < n; i++) {
-        few[i]->doomed = false;
-        if (kind == MEM_CLASSES) mem__give_bits(m, few[i]);
-        else if (few[i]->stale) mem__give_tail(m, few[i]);
-    }
-    return looked;
-}
-
 /* Could n more bytes be had?  Asks the system where the arena would. */
 static bool mem_can(struct mem *m, size_t n) {
     void *p;
@@ -1942,7 +1558,7 @@ static inline bool mem_refill(struct mem *m) {
 #if defined(KVNS_MALLOC)
     return true;
 #else
-    m->spare = mem__take_page(m);
+    m->spare = arena_take_page(m);
     return m->spare != NULL;
 #endif
 }
@@ -1960,12 +1576,419 @@ static void mem_fini(struct mem *m) {
 
     for (c = m->chunks; c != NULL; c = next) {
         next = c->next;
-        mem__unmap(c->base, c->pages);
+        arena_unmap(c->base, c->pages);
         free(c);
     }
     memset(m, 0, sizeof *m);
 }
 /* ---- end ground/mem.c ----------------------------------------------- */
+/* pages emptied by moving */
+/* ---- begin ground/trim.c -------------------------------------------- */
+/* ==== trim - pages emptied by moving what is in them =======================
+ *
+ * A survey says which pages of an arena hold so little that their blocks would
+ * fit into others; the owners of the blocks go through them and copy those
+ * that lie there to elsewhere.
+ *
+ * Where an arena holds little of many sizes, whole pages of each are too much.
+ * A page's memory is used from its beginning, and trim_begin and trim_end,
+ * with the owners of blocks moving them in between, see to it that a class's
+ * last page ends soon, and give what is behind that back:
+ *
+ *   page   [ header | # . . # . . . # . . ]     blocks beyond the cut move,
+ *   after  [ header | # # # ]                   to where there is room
+ *
+ * floor 0 - uses: base arena mem
+ */
+static inline size_t trim__up(size_t n) {
+    return (n + MEM_SYSTEM - 1) & ~(size_t)(MEM_SYSTEM - 1);
+}
+
+/* The pages of a kind that have room, if there are few; returns how many
+ * there are, MEM_FEW + 1 for more. */
+static unsigned trim__few(const struct mem *m, unsigned kind,
+                          struct mem_page **to) {
+    unsigned n = 0, lists = kind < MEM_CLASSES ? MEM_BINS : MEM_RUNS;
+    struct mem_page *const *list = kind < MEM_CLASSES ? m->bins[kind] :
+                                                        m->runs;
+
+    if (kind < MEM_CLASSES && m->current[kind] != NULL)
+        to[n++] = m->current[kind];
+    for (unsigned i = 0; i < lists; i++)
+        for (struct mem_page *p = list[i]; p != NULL; p = p->next) {
+            if (n == MEM_FEW) return MEM_FEW + 1;
+            to[n++] = p;
+        }
+    return n;
+}
+
+/* Bytes of a page that are in memory. */
+static size_t trim__resident(const struct mem_page *page) {
+    size_t n = 0;
+
+    if (page->stale) return MEM_PAGE;
+    if (page->class < MEM_CLASSES) return trim__up(page->fresh);
+    for (unsigned i = 0; i < 16; i++) n += page->touched >> i & 1;
+    return n * MEM_SYSTEM;
+}
+
+/* How many pages n blocks of those in a page's take.  Lines leave holes. */
+static unsigned trim__want(const struct mem_page *page, size_t n) {
+    size_t cap = page->cap;
+
+    if (page->class < MEM_CLASSES) cap = MEM_BODY / page->size;
+    else n += n / 8;
+    return (unsigned)((n + cap - 1) / cap);
+}
+
+/* Would the blocks of a class, so many in pages with room, take less memory in
+ * mixed pages? */
+static bool trim__mixable(const struct mem *m, const struct mem_page *page,
+                          size_t live) {
+    size_t bytes = live * page->size;
+
+    return page->class > 0 && page->class < MEM_CLASSES && bytes > 0 &&
+           bytes + m->mixes[page->class] * (size_t)page->size <= MEM_MIX &&
+           bytes + bytes / 8 + MEM_SYSTEM / 16 < trim__up(MEM_HEAD + bytes);
+}
+
+/* What could be given back of the few pages of a kind. */
+static size_t trim__few_gain(const struct mem *m, struct mem_page *const *page,
+                             unsigned n) {
+    size_t has = 0, live = 0, least = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        has += trim__resident(page[i]);
+        live += page[i]->live;
+    }
+    if (n > 0 && trim__mixable(m, page[0], live))
+        return has - live * page[0]->size * 9 / 8;
+    if (live > 0) {
+        least = trim__want(page[0], live) * (size_t)MEM_HEAD +
+                live * page[0]->size;
+        if (page[0]->class == MEM_CLASSES) least += least / 8;
+        least = trim__up(least);
+        if (has < least + least / 8 + 2 * MEM_SYSTEM) return 0;
+    }
+    return has - least;
+}
+
+/* What could be given back of the mixed pages; *need: the bytes they need. */
+static size_t trim__mixed_gain(const struct mem *m, size_t *need) {
+    size_t has = 0, live = 0, pages = 0;
+
+    for (struct mem_page *p = m->mixed; p != NULL; p = p->next) {
+        pages++;
+        has += trim__resident(p);
+        live += p->live * (size_t)MEM_UNIT;
+    }
+    *need = live + live / 8;
+    pages = size_min(pages, *need / MEM_BODY + 1);
+    live = *need + pages * MEM_UNITS_HEAD * MEM_UNIT;
+    return has < live + live / 8 + 2 * MEM_SYSTEM ? 0 : has - live;
+}
+
+/* Say which pages are to be emptied by compaction: those of a kind whose
+ * blocks would fit into clearly fewer pages, if they are not fuller than the
+ * kind's are on average; where there are few, trim_begin says it.  Returns
+ * how many bytes that would give back. */
+static size_t trim_survey(struct mem *m) {
+    struct mem_page *few[MEM_FEW + 1];
+    size_t pages = 0, gain = trim__mixed_gain(m, &(size_t){ 0 });
+
+    for (unsigned c = 0; c < MEM_MIXED; c++) {
+        unsigned k = trim__few(m, c, few);
+        size_t n = 0, fill = 0, spare;      /* fill: in sixteenths of a page */
+
+        m->sparse[c] = 0;
+        if (k <= MEM_FEW) {
+            if (k > 0) gain += trim__few_gain(m, few, k);
+            continue;
+        }
+        for (unsigned b = 0; b < MEM_BINS; b++) {
+            n += m->count[c][b];
+            fill += m->count[c][b] * (size_t)(2 * b + 1);
+        }
+        spare = c < MEM_CLASSES ? fill : fill + fill / 8;
+        spare = n - size_min(n, (spare + 15) / 16);
+        if (n == 0 || spare < 2 || spare < n / 16) continue;
+        m->sparse[c] = (uint8_t)(fill / n / 2 + 1);
+        pages += spare;
+    }
+    return pages * MEM_PAGE + gain;
+}
+
+/* Is the block in a page, or a part of one, that is to be emptied, or a guest?
+ * Then it helps to put a copy of it elsewhere. */
+static inline bool trim_sparse(const struct mem *m, void *p, size_t n) {
+#if defined(KVNS_MALLOC)
+    (void)m, (void)p, (void)n;
+    return false;
+#else
+    const struct mem_page *page;
+
+    if (n > MEM_SMALL) return false;
+    if (mem_is_guest(m, p)) return true;
+    page = arena_page(p);
+    return page->bin < m->sparse[page->class] || page->doomed ||
+           (page->cut != 0 &&
+            (size_t)((char *)p - (char *)page) >= page->cut);
+#endif
+}
+
+/* The same of lines. */
+static inline bool trim_lines_sparse(const struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (n > MEM_LINES_SMALL && n <= MEM_LINES_MOST) {
+        const struct mem_page *page = arena_page(p);
+
+        if (mem_is_guest(m, p)) return true;
+        return page->bin < m->sparse[MEM_CLASSES] || page->doomed;
+    }
+#endif
+    return n <= MEM_LINES_SMALL && trim_sparse(m, p, n);
+}
+
+/* Give a block back of which there is a copy now, for it was sparse. */
+static void trim_leave(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    struct mem_page *page = arena_page(p);
+    unsigned class = page->class;
+
+    if (!mem_is_guest(m, p) && class != MEM_MIXED && page->cut != 0 &&
+        (size_t)((char *)p - (char *)page) >= page->cut) {
+        m->used -= page->size;
+        memcpy(p, &page->parked, sizeof p);
+        page->parked = p;
+        page->live--;
+        page->cap--;
+        if (page == m->current[class]) return;
+        arena_bin_out(m, page, class);
+        if (page->live == 0) arena_drop_page(m, page);
+        else arena_bin_in(m, page, class);
+        return;
+    }
+#endif
+    mem_drop(m, p, n);
+}
+
+/* The same for lines. */
+static void trim_lines_leave(struct mem *m, void *p, size_t n) {
+#if !defined(KVNS_MALLOC)
+    if (n <= MEM_LINES_SMALL) {
+        m->moves++;
+        trim_leave(m, p, n);
+        return;
+    }
+#endif
+    mem_lines_drop(m, p, n);
+}
+
+/* Chain the free blocks of a page from lo to below hi, the first first.
+ * Returns how many there are. */
+static uint32_t trim__chain(struct mem_page *page, const uint64_t *is_free,
+                            uint32_t lo, uint32_t hi, void **chain) {
+    uint32_t n = 0;
+
+    *chain = NULL;
+    while (hi-- > lo) {
+        char *p = (char *)page + MEM_HEAD + (size_t)hi * page->size;
+
+        if ((is_free[hi / 64] >> hi % 64 & 1) == 0) continue;
+        memcpy(p, chain, sizeof *chain);
+        *chain = p;
+        n++;
+    }
+    return n;
+}
+
+/* Which blocks of a page are free; of those that were ever used, *n. */
+static void trim__free_blocks(struct mem_page *page, uint64_t *is_free,
+                              uint32_t *n) {
+    memset(is_free, 0, MEM_PAGE / 64);
+    for (int parked = 0; parked < 2; parked++)
+        for (char *p = parked ? page->parked : page->free; p != NULL;
+             memcpy(&p, p, sizeof(char *))) {
+            uint32_t i = ((uint32_t)(p - (char *)page) - MEM_HEAD) /
+                         page->size;
+
+            is_free[i / 64] |= UINT64_C(1) << i % 64;
+        }
+    *n = (page->fresh - MEM_HEAD) / page->size;
+}
+
+/* Of a page that is to hold n blocks, none of them beyond the cut. */
+static void trim__cut(struct mem *m, struct mem_page *page, uint32_t n) {
+    uint64_t is_free[MEM_PAGE / 8 / 64];
+    uint32_t used, parked, cut = MEM_HEAD + n * page->size;
+
+    if (page->fresh < cut + MEM_SYSTEM) return;
+    trim__free_blocks(page, is_free, &used);
+    trim__chain(page, is_free, 0, n, &page->free);
+    parked = trim__chain(page, is_free, n, used, &page->parked);
+    page->cap = (uint16_t)(used - parked);
+    page->cut = cut;
+    m->trim[page->class] = page;
+}
+
+/* What lies behind the used part of a page goes back to the system. */
+static void trim__give_tail(struct mem *m, struct mem_page *page) {
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+    size_t from = trim__up(page->fresh);
+
+    if (from < MEM_PAGE &&
+        madvise((char *)page + from, MEM_PAGE - from, MADV_DONTNEED) == 0)
+        arena_freshen(m, page);
+#else
+    (void)m, (void)page;
+#endif
+}
+
+/* Undo a cut: the page ends behind its last block. */
+static void trim__uncut(struct mem *m, struct mem_page *page) {
+    uint64_t is_free[MEM_PAGE / 8 / 64];
+    unsigned class = page->class;
+    uint32_t n, was = page->fresh;
+
+    trim__free_blocks(page, is_free, &n);
+    while (n > 0 && (is_free[(n - 1) / 64] >> (n - 1) % 64 & 1) != 0) n--;
+    trim__chain(page, is_free, 0, n, &page->free);
+    page->parked = NULL;
+    page->fresh = MEM_HEAD + n * page->size;
+    m->untouched += was - page->fresh;
+    if (!page->partly) m->partly_pages++;
+    page->partly = true;
+    page->cap = (uint16_t)(MEM_BODY / page->size);
+    page->cut = 0;
+    m->trim[class] = NULL;
+    if (page != m->current[class]) arena_bin_out(m, page, class);
+    trim__give_tail(m, page);
+    if (page != m->current[class] && page->live > 0)
+        arena_bin_in(m, page, class);
+    else if (page != m->current[class])
+        arena_drop_page(m, page);
+}
+
+/* The sixteenths of a page of lines, or a mixed one, that nothing is in go
+ * back. */
+static void trim__give_bits(struct mem *m, struct mem_page *page) {
+#if defined(MADV_DONTNEED) && !defined(KVNS_PLAIN)
+    unsigned units = page->class == MEM_MIXED ? MEM_UNITS / 16 :
+                                                MEM_LINES / 16;
+    const uint64_t *used = arena_bits(page);
+
+    for (unsigned i = 1; i < 16; i++)
+        if ((page->touched >> i & 1) != 0 &&
+            arena_bit_from(used, i * units, (i + 1) * units, true) >=
+                (i + 1) * units &&
+            madvise((char *)page + (size_t)i * MEM_SYSTEM, MEM_SYSTEM,
+                    MADV_DONTNEED) == 0) {
+            page->touched &= (uint16_t)~(1u << i);
+            m->untouched += MEM_SYSTEM;
+        }
+#else
+    (void)m, (void)page;
+#endif
+}
+
+/* Of the mixed pages, if there is more than they need, the emptiest are to be
+ * emptied, or the only one beyond a cut. */
+static size_t trim__mixed_begin(struct mem *m) {
+    struct mem_page *p, *least = NULL;
+    size_t need, pages = 0, want;
+
+    for (p = m->mixed; p != NULL; p = p->next, pages++) {
+        p->doomed = false;
+        p->cut = 0;
+    }
+    if (trim__mixed_gain(m, &need) == 0) return pages + 1;
+    want = need / (MEM_PAGE - MEM_UNITS_HEAD * MEM_UNIT) + 1;
+    for (; pages > want; pages--, least->doomed = true)
+        for (least = NULL, p = m->mixed; p != NULL; p = p->next)
+            if (!p->doomed && (least == NULL || p->live < least->live))
+                least = p;
+    for (p = m->mixed; p != NULL && want == 1; p = p->next)
+        if (!p->doomed)
+            p->cut = (uint32_t)size_min(MEM_PAGE,
+                trim__up(need + MEM_UNITS_HEAD * MEM_UNIT));
+    return pages + 1;
+}
+
+/* Before blocks are moved: if there are few pages of a kind, and it is worth
+ * it, say which of them are to be emptied, and where the last one is cut.
+ * Returns about how many blocks were looked at. */
+static size_t trim_begin(struct mem *m, unsigned kind) {
+    struct mem_page *few[MEM_FEW + 1], *p;
+    size_t live = 0, looked = 1;
+    unsigned n, want, j;
+
+    if (kind == MEM_MIXED) return trim__mixed_begin(m);
+    if (kind < MEM_CLASSES && m->trim[kind] != NULL)
+        trim__uncut(m, m->trim[kind]);
+    n = trim__few(m, kind, few);
+    if (kind < MEM_CLASSES) m->mix[kind] = n == 0 && m->mixes[kind] > 0;
+    if (n == 0 || n > MEM_FEW) return looked;
+    for (unsigned i = 0; i < n; i++) {      /* the fullest first */
+        few[i]->doomed = false;
+        live += few[i]->live;
+        for (p = few[j = i]; j > 0 && few[j - 1]->live < p->live; j--)
+            few[j] = few[j - 1];
+        few[j] = p;
+    }
+    if (trim__few_gain(m, few, n) == 0) return looked;
+    want = trim__want(few[0], live);
+    if (trim__mixable(m, few[0], live)) {
+        m->mix[kind] = true;
+        want = 0;
+    }
+    for (unsigned i = want; i < n; i++) few[i]->doomed = true;
+    if (kind == MEM_CLASSES) return looked;
+    p = m->current[kind];
+    if (want == 0 || p != few[want - 1]) {
+        m->current[kind] = NULL;
+        if (p != NULL && p->live == 0) arena_drop_page(m, p);
+        else if (p != NULL) arena_bin_in(m, p, kind);
+        if (want == 0) return looked;
+        arena_bin_out(m, few[want - 1], kind);
+        m->current[kind] = few[want - 1];
+    }
+    for (unsigned i = 0; i + 1 < want; i++) live -= few[i]->cap;
+    live += live / 16 + 1;
+    looked += few[want - 1]->cap / 8;
+    if (live < few[want - 1]->cap)
+        trim__cut(m, few[want - 1], (uint32_t)live);
+    return looked;
+}
+
+/* When they have moved: what that made free goes back to the system. */
+static size_t trim_end(struct mem *m, unsigned kind) {
+    struct mem_page *few[MEM_FEW + 1];
+    size_t looked = 1;
+    unsigned n;
+
+    if (kind < MEM_CLASSES && m->trim[kind] != NULL) {
+        looked += m->trim[kind]->cap / 8;
+        trim__uncut(m, m->trim[kind]);
+    }
+    if (kind == MEM_MIXED) {
+        for (struct mem_page *p = m->mixed; p != NULL; p = p->next, looked++) {
+            p->doomed = false;
+            p->cut = 0;
+            trim__give_bits(m, p);
+        }
+        return looked;
+    }
+    if (kind < MEM_CLASSES) m->mix[kind] = false;
+    m->sparse[kind] = 0;
+    n = trim__few(m, kind, few);
+    for (unsigned i = 0; n <= MEM_FEW && i < n; i++) {
+        few[i]->doomed = false;
+        if (kind == MEM_CLASSES) trim__give_bits(m, few[i]);
+        else if (few[i]->stale) trim__give_tail(m, few[i]);
+    }
+    return looked;
+}
+/* ---- end ground/trim.c ---------------------------------------------- */
 /* both clocks, dates */
 /* ---- begin ground/clock.c ------------------------------------------- */
 /* ==== clock - what time it is ==============================================
@@ -3970,7 +3993,7 @@ static bool host_used(uint64_t *virtual, uint64_t *resident) {
  * cursor keeps its meaning while segments split and merge: what was in the
  * table during the whole scan is returned at least once.
  *
- * floor 1 - uses: base mem rand
+ * floor 1 - uses: base arena mem trim rand
  */
 enum {
     TABLE_PER_SEG = 410,        /* mean items a segment; split beyond */
@@ -4708,11 +4731,11 @@ static void table_move_lines(struct table *t, struct mem *m, uint32_t i) {
     size_t bytes = (size_t)s->nlines * TABLE_LINE;
     struct table_line *to;
 
-    if (!mem_lines_sparse(m, s->lines, bytes)) return;
+    if (!trim_lines_sparse(m, s->lines, bytes)) return;
     to = mem_lines_try(m, bytes);
     if (to == NULL) return;
     memcpy(to, s->lines, bytes);
-    mem_lines_leave(m, s->lines, bytes);
+    trim_lines_leave(m, s->lines, bytes);
     s->lines = to;
 }
 
@@ -5289,7 +5312,7 @@ static bool pack_from_listpack(const uint8_t *blob, size_t n,
  *
  * A table owns its items; whatever else points to them borrows.
  *
- * floor 1 - uses: base mem
+ * floor 1 - uses: base arena mem
  */
 enum {
     ITEM_MARK = 1,
@@ -5750,7 +5773,7 @@ static inline size_t intset_from_blob(uint8_t *dst, const uint8_t *blob,
  * returns false and the list is as it was.  Pushing, taking and reading at an
  * end are O(1), finding by index is O(nodes), other changes O(node).
  *
- * floor 1 - uses: base mem pack
+ * floor 1 - uses: base arena mem trim pack
  */
 enum quick_end { QUICK_HEAD, QUICK_TAIL };
 
@@ -6557,7 +6580,7 @@ static void quick_compact(struct quick *q, struct mem *m, size_t i,
     for (; most > 0 && node != NULL; most--, node = node->next) {
         size_t n = quick__size(node);
 
-        if (!mem_sparse(m, node, n)) continue;
+        if (!trim_sparse(m, node, n)) continue;
         to = mem_try(m, n);
         if (to == NULL) return;
         memcpy(to, node, n);
@@ -6565,7 +6588,7 @@ static void quick_compact(struct quick *q, struct mem *m, size_t i,
         else q->head = to;
         if (to->next != NULL) to->next->prev = to;
         else q->tail = to;
-        mem_leave(m, node, n);
+        trim_leave(m, node, n);
         node = to;
     }
 }
@@ -6628,7 +6651,7 @@ static bool quick_frozen_next(struct quick_frozen *f, struct mem *m,
  * next or previous member is O(1).  Members are borrowed: their table owns
  * them, and must keep each one and its key as they are while it is in here.
  *
- * floor 1 - uses: base mem item
+ * floor 1 - uses: base arena mem trim item
  */
 enum {
     SKIP_BLOCK = 64,            /* members of a full block */
@@ -7453,13 +7476,13 @@ static void skip_compact(struct skip *s, struct mem *m, size_t from,
         size_t n = skip__size(x->lanes);
 
         KVNS_ASSERT((int)x->lanes <= s->lanes);
-        if (mem_sparse(m, x, n)) to = mem_try(m, n);
+        if (trim_sparse(m, x, n)) to = mem_try(m, n);
         if (to != NULL) {
             memcpy(to, x, n);
             for (uint32_t i = 0; i < x->lanes; i++) way[i]->to = to;
             if (to->link[0].to != NULL) to->link[0].to->back = to;
             else s->tail = to;
-            mem_leave(m, x, n);
+            trim_leave(m, x, n);
             x = to;
         }
         for (uint32_t i = 0; i < x->lanes; i++) way[i] = x->link + i;
@@ -7545,7 +7568,7 @@ TESTED_ONLY static void skip_free(struct skip *s, struct mem *m) {
  * It can be left and gone on with.  No two members are equal, and what pivots
  * it draws nobody can foresee, so that nothing degenerates.
  *
- * floor 1 - uses: base mem item skip
+ * floor 1 - uses: base arena item skip
  */
 enum {
     ORDER_FEW = 16,             /* members ordered one by one */
@@ -8856,7 +8879,7 @@ static void geohash_cell_range(struct geohash_cell c, double *min,
  * and items are good until the next change.  Finding, putting and dropping
  * are O(log n).
  *
- * floor 1 - uses: base mem
+ * floor 1 - uses: base arena mem
  */
 #if !defined(KVNS_NO_STREAMS)
 struct stream_id {
@@ -9550,7 +9573,7 @@ static void ids_frozen_orphan(struct ids *t) {
  * is frozen is copied when it changes: so even a drop may be refused, and
  * nothing has changed then.  Without memory for a record, what was is lost.
  *
- * floor 1 - uses: base mem ids
+ * floor 1 - uses: base arena mem ids
  */
 #if !defined(KVNS_NO_STREAMS)
 struct readers_consumer {
@@ -10180,7 +10203,7 @@ static size_t readers__verify(const struct readers *r) {
  * KVNS_NO_STREAMS leaves streams out: here, in ids, readers, stream_rdb and the
  * commands.  What is left below says that there are none.
  *
- * floor 1 - uses: base mem pack ids readers
+ * floor 1 - uses: base arena mem trim pack ids readers
  */
 #if !defined(KVNS_NO_STREAMS)
 enum {
@@ -10882,12 +10905,12 @@ static void stream_compact(struct stream *s, struct mem *m, size_t i,
             struct stream_node *node = slot->node, *to;
             size_t n = stream__size(node);
 
-            if (!mem_sparse(m, node, n)) continue;
+            if (!trim_sparse(m, node, n)) continue;
             to = mem_try(m, n);
             if (to == NULL) return;
             memcpy(to, node, n);
             slot->node = to;
-            mem_leave(m, node, n);
+            trim_leave(m, node, n);
         }
 }
 
@@ -13294,7 +13317,7 @@ static enum rdb_at rdb_file_next(struct rdb_file *f) {
  * An entry has exactly one owner, a slot of its namespace's table, so it can
  * be moved.  It is changed only through the door.
  *
- * floor 3 - uses: base mem rand num
+ * floor 3 - uses: base arena mem rand num
  */
 enum kind {
     KIND_STRING, KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH, KIND_STREAM,
@@ -13641,7 +13664,7 @@ static inline void entry_hit(struct entry *e, uint32_t now,
  * What happened and concerns higher floors - an event for subscribers, a key
  * with waiters that got data - is written into lists here that exec drains.
  *
- * floor 3 - uses: base mem rand hash buf table entry
+ * floor 3 - uses: base arena mem rand hash buf table entry
  */
 enum policy {
     POLICY_NONE,                /* refuse writes when full */
@@ -14623,7 +14646,8 @@ static size_t keyspace_bytes(const struct keyspace *ks) {
  * Nothing large is freed at once: big_free_step takes a few hundred elements
  * a time.
  *
- * floor 3 - uses: base mem hash table item quick skip stream entry shard
+ * floor 3 - uses: base arena mem hash table item quick skip stream entry
+ *    shard
  */
 struct big {
     size_t bytes;               /* all the key's memory, entry included */
@@ -14874,7 +14898,7 @@ static bool big_free_step(struct mem *m, struct big *b, size_t *budget) {
  *
  * Where there is no memory for the skip list, counting takes longer.
  *
- * floor 3 - uses: base mem table item skip order entry big
+ * floor 3 - uses: base arena mem table item skip order entry big
  */
 enum { DUE_INDEX = 128 };       /* fields of a hash without a skip list */
 
@@ -15153,7 +15177,7 @@ static size_t due_find(struct big_hash *h, int64_t now,
  * (packs that lie, IDs out of order, a pending entry of two consumers or of
  * none) is refused.
  *
- * floor 3 - uses: base mem buf pack ids readers stream rdb
+ * floor 3 - uses: base arena buf pack ids readers stream rdb
  */
 #if !defined(KVNS_NO_STREAMS)
 /* Where the writing of a frozen stream is: what comes next. */
@@ -17654,8 +17678,8 @@ static inline void edit_noted(const struct edit *ed) {
  * Two keys are never open at a time: the destination is settled first, since
  * it may be refused, then the source.
  *
- * floor 3 - uses: base mem rand table item quick skip stream entry shard big
- *    due walk door
+ * floor 3 - uses: base arena mem rand table item quick skip stream entry
+ *    shard big due walk door
  */
 enum { COPY_SMALL = 32768 };    /* bytes of it, its entry aside */
 
@@ -17860,7 +17884,7 @@ static bool copy_move(struct work *w, struct str from, int from_db,
  * A blob that somebody else holds, a reply in flight or the snapshot's writer,
  * is not changed in place but copied first.
  *
- * floor 3 - uses: base mem num entry shard door
+ * floor 3 - uses: base arena mem num entry shard door
  */
 
 /* Is this the canonical form of an integer, worth keeping as one? */
@@ -18064,7 +18088,7 @@ static char *bytes_open(struct edit *ed, size_t n) {
  * Functions that take an edit change an open list that is there; an emptied
  * list is removed.  What is read is lent until the next change.
  *
- * floor 3 - uses: base mem pack quick entry shard big door
+ * floor 3 - uses: base arena pack quick entry shard big door
  */
 
 /* Is a pack of n bytes and count elements small enough for the entry, or for
@@ -18420,7 +18444,7 @@ static bool lists_remove(struct edit *ed, struct str s, size_t most,
  * A hash of which fields have deadlines is a table, too.  Fields that are dead
  * are seen by none of these functions; fields_purge removes them.
  *
- * floor 3 - uses: base mem rand table pack item skip sample entry shard big
+ * floor 3 - uses: base arena rand table pack item skip sample entry shard big
  *    due walk door
  */
 
@@ -18984,8 +19008,8 @@ static void fields_sample(const struct work *w, const struct entry *e,
  * A set that is computed from others is gathered in a table of its own and
  * becomes a key's value, in whatever shape fits, when it is complete.
  *
- * floor 3 - uses: base mem rand num table pack item intset sample entry shard
- *    big walk door
+ * floor 3 - uses: base arena mem rand num table pack item intset sample entry
+ *    shard big walk door
  */
 
 /* The table of a big set. */
@@ -19607,8 +19631,8 @@ static bool members_store(struct edit *ed, struct members_new *nw) {
  * Whoever changes a sorted set has it open as an edit; these functions keep
  * the snapshot's rule that an old item is put aside before it changes.
  *
- * floor 3 - uses: base mem rand num table pack item skip entry shard big walk
- *    door
+ * floor 3 - uses: base arena rand num table pack item skip entry shard big
+ *    walk door
  */
 enum {
     RANKS_NX = 1,               /* only new members */
@@ -19705,7 +19729,7 @@ struct ranks__look {
 /* Look a member up in a pack, counting. */
 static void ranks__look(const uint8_t *p, size_t n, struct str member,
                         struct ranks__look *l) {
-    struct pack_item key = pack_item_of(member), it;
+    struct pack_item key = pack_item_of(member), it = { 0 };
     size_t at = 0, count = 0;
 
     l->self = PACK_NONE;
@@ -20417,7 +20441,7 @@ static void pairs_sort(struct pairs *ps) {
  *
  * Fields whose time has come are left out.
  *
- * floor 3 - uses: base mem hash num buf table pack item intset quick skip
+ * floor 3 - uses: base arena hash num buf table pack item intset quick skip
  *    order rdb rdb_items entry shard big due stream_rdb door fields
  */
 enum {
@@ -20861,7 +20885,7 @@ static int load__order(const void *a, const void *b) {
 static bool load__is_ordered(struct str pack) {
     const uint8_t *p = (const uint8_t *)pack.p;
     struct load__pair was = { 0 }, is;
-    struct pack_item m, s;
+    struct pack_item m = { 0 }, s = { 0 };
     char tmp[2][24];
 
     for (size_t at = 0, i = 0; at < pack.n; i++) {
@@ -21238,7 +21262,7 @@ static enum load_did load_dues(struct work *w, struct str value,
 /* ==== compact - pages of a few blocks are emptied ===========================
  *
  * Keys come and go, and leave pages of slabs with a few blocks each.  When an
- * arena holds clearly more than is used, and mem_survey sees that packing the
+ * arena holds clearly more than is used, and trim_survey sees that packing the
  * blocks of some size would give pages back, all tables are gone through in
  * slices, and what lies in a page to be emptied is copied into a fuller one:
  *
@@ -21259,7 +21283,8 @@ static enum load_did load_dues(struct work *w, struct str value,
  * Lists and streams go node by node, as far as COMPACT_NODES, and skip lists
  * block by block.  Not moved are groups of readers and namespaces.
  *
- * floor 3 - uses: base mem table item quick skip stream entry shard big
+ * floor 3 - uses: base arena mem trim table item quick skip stream entry
+ *    shard big
  */
 enum {
     COMPACT_SLACK = 512 << 10,  /* bytes an arena may keep beyond a 16th */
@@ -21297,7 +21322,7 @@ static bool compact__pays(struct shard *s) {
         return false;
     s->compact_saw_used = used;
     s->compact_saw_active = active;
-    gain = mem_survey(m);
+    gain = trim_survey(m);
     /* much has gone since then */
     if (used < s->compact_used - s->compact_used / 16) s->compact_rest = 0;
     if (gain < used / 32 + slack / 2) return false;
@@ -21328,12 +21353,12 @@ static void *compact__item(void *ctx, void *p) {
     size_t n = item_bytes(it);
 
     c->seen++;
-    if (!mem_sparse(m, it, n)) return it;
+    if (!trim_sparse(m, it, n)) return it;
     to = mem_try(m, n);
     if (to == NULL) return it;
     memcpy(to, it, n);
     if (c->order != NULL) skip_replace(c->order, item_score(it), to);
-    mem_leave(m, it, n);
+    trim_leave(m, it, n);
     return to;
 }
 
@@ -21378,10 +21403,10 @@ static struct big *compact__big(struct compact *c, struct big *b) {
     struct big *to;
 
     if (b->aside != NULL) return b;
-    if (c->s->compact_deep == 0 && mem_sparse(m, b, n) &&
+    if (c->s->compact_deep == 0 && trim_sparse(m, b, n) &&
         (to = mem_try(m, n)) != NULL) {
         memcpy(to, b, n);
-        mem_leave(m, b, n);
+        trim_leave(m, b, n);
         b = to;
     }
     if (b->shape == SHAPE_LIST_QUICK)
@@ -21401,11 +21426,11 @@ static void *compact__entry(void *ctx, void *p) {
 
     if (shape_is_big(entry_shape(e)) && entry_shape(e) != SHAPE_BLOB)
         entry_set_object(e, compact__big(c, entry_object(e)));
-    if (!mem_sparse(m, e, n)) return e;
+    if (!trim_sparse(m, e, n)) return e;
     to = mem_try(m, n);
     if (to == NULL) return e;
     memcpy(to, e, n);
-    mem_leave(m, e, n);
+    trim_leave(m, e, n);
     return to;
 }
 
@@ -21414,7 +21439,7 @@ static void compact__end(struct shard *s) {
     size_t own = mem_own(&s->mem), away = own - s->mem.used;
 
     s->compacting = false;
-    s->compact_rest = mem_survey(&s->mem);
+    s->compact_rest = trim_survey(&s->mem);
     s->compact_used = own > SIZE_MAX / 2 ? 0 : own;
     if (away <= SIZE_MAX / 2 &&
         s->compact_rest > COMPACT_SLACK / 2 + s->compact_used / 16)
@@ -21457,7 +21482,7 @@ static void compact_step(struct shard *s, size_t budget) {
     struct compact c = { .s = s };
 
     while (c.seen < budget && s->compact_kind < MEM_KINDS && s->walk == NULL)
-        c.seen += mem_trim_begin(&s->mem, s->compact_kind++);
+        c.seen += trim_begin(&s->mem, s->compact_kind++);
     if (s->walk == NULL && s->compact_kind >= MEM_KINDS)
         compact__move(s, &c, budget);
     if (s->walk == NULL &&
@@ -21465,7 +21490,7 @@ static void compact_step(struct shard *s, size_t budget) {
         return;
     if (s->compact_kind < MEM_KINDS) s->compact_kind = MEM_KINDS;
     while (c.seen < budget && s->compact_kind < 2 * MEM_KINDS)
-        c.seen += mem_trim_end(&s->mem, s->compact_kind++ - MEM_KINDS);
+        c.seen += trim_end(&s->mem, s->compact_kind++ - MEM_KINDS);
     if (s->compact_kind == 2 * MEM_KINDS) compact__end(s);
 }
 /* ---- end keyspace/compact.c ----------------------------------------- */
@@ -21485,8 +21510,8 @@ static void compact_step(struct shard *s, size_t budget) {
  * those that may be evicted from gives first, so that the small ones keep what
  * they have, however much the others are over an equal share.
  *
- * floor 3 - uses: base mem rand buf table entry shard big due walk wheel door
- *    fields compact
+ * floor 3 - uses: base arena mem rand buf table entry shard big due walk
+ *    wheel door fields compact
  */
 enum {
     UPKEEP_BATCH = 16,          /* keys looked up together */
@@ -21705,7 +21730,7 @@ static inline bool shard_has_work(const struct shard *s) {
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
            (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
-           mem_has_work(&s->mem);
+           arena_has_work(&s->mem);
 }
 
 /* A bounded piece of background work, `budget` about in entries.  w->now is
@@ -21728,7 +21753,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
     mem_take_back(&s->mem, budget);
-    mem_step(&s->mem);
+    arena_step(&s->mem);
     return shard_has_work(s);
 }
 
@@ -30079,7 +30104,8 @@ static void monitor_leave(struct client *c) {
  * Channels have a scope: clients bound to a namespace speak and listen among
  * themselves.  A channel or pattern is there as long as somebody listens.
  *
- * floor 5 - uses: base mem hash glob buf table reply options instance client
+ * floor 5 - uses: base arena mem hash glob buf table reply options instance
+ *    client
  */
 enum channel_kind { CHANNEL, CHANNEL_PATTERN, CHANNEL_SHARD, CHANNEL_KINDS };
 
@@ -30613,7 +30639,8 @@ static void hub_free(struct hub *h) {
  * changed.  Links to clients that have gone are dropped when room is needed.
  * Where a note finds no memory, everything is called changed.
  *
- * floor 5 - uses: base mem rand hash buf table shard reply instance client
+ * floor 5 - uses: base arena mem rand hash buf table shard reply instance
+ *    client
  */
 enum { TRACK_BCAST = 1, TRACK_OPTIN = 2, TRACK_OPTOUT = 4, TRACK_NOLOOP = 8 };
 
@@ -39357,7 +39384,7 @@ static const struct command geo_commands[] = {
  *
  * BY and GET read other keys than those named, so all shards are locked.
  *
- * floor 6 - uses: base mem num buf pack quick entry shard big door lists
+ * floor 6 - uses: base arena num buf pack quick entry shard big door lists
  *    fields members ranks reply instance arg lots
  */
 struct sort_item {
@@ -39831,7 +39858,7 @@ static const struct command sort_commands[] = {
  * Also what the commands of groups share: IDs as arguments and as replies,
  * and entries as replies.
  *
- * floor 6 - uses: base mem num pack ids stream entry shard big door reply
+ * floor 6 - uses: base arena num pack ids stream entry shard big door reply
  *    instance arg
  */
 #if !defined(KVNS_NO_STREAMS)
@@ -40402,8 +40429,8 @@ static const struct command streams_commands[] = {
  * aside.  Where a snapshot has frozen what is to be changed and there is no
  * memory for a copy, a command may stop half way; what it did so far stays.
  *
- * floor 6 - uses: base mem num buf ids readers stream entry shard door reply
- *    instance arg help streams
+ * floor 6 - uses: base arena num buf ids readers stream entry shard door
+ *    reply instance arg help streams
  */
 #if !defined(KVNS_NO_STREAMS)
 
@@ -46416,8 +46443,8 @@ static enum outcome digest_some(struct call *x) {
  * DEBUG is refused unless the options allow it: it can stop the server for as
  * long as it likes.
  *
- * floor 6 - uses: base mem num buf log table entry shard save door bytes reply
- *    options instance saver loader arg help key snapshot info digest
+ * floor 6 - uses: base arena num buf log table entry shard save door bytes
+ *    reply options instance saver loader arg help key snapshot info digest
  */
 
 /* ---- MEMORY -------------------------------------------------------------- */
@@ -53057,8 +53084,8 @@ static int probe_run(const struct options *o, bool health) {
  * Nothing a key consists of is looked at more than needed: its bytes are
  * copied while they are passed over, and become the payload.
  *
- * floor 8 - uses: base mem clock num buf stream crc rdb rdb_items rdb_file
- *    stream_rdb save load options probe
+ * floor 8 - uses: base arena mem clock num buf stream crc rdb rdb_items
+ *    rdb_file stream_rdb save load options probe
  */
 enum {
     IMPORTER_BATCH = 256,       /* requests sent before replies are read */
