@@ -383,7 +383,7 @@ static enum outcome geo__store(struct geo *g, size_t n) {
     }
     pairs_sort(&out);
     what = zrange_store(x, g->store, &out, g->how & GEO_SEARCH ?
-                            "geosearchstore" : "georadiusstore");
+                            "geosearchstore" : "georadiusstore", n);
     pairs_free(&out);
     return what;
 }

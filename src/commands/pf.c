@@ -75,7 +75,7 @@ static bool pf__store(struct edit *ed, const struct hll *h) {
 }
 
 /* Put the elements from argv[2] on into the bytes s of the open key, or a new
- * one.  1: something changed; 0: nothing did; -1: the key is corrupt, -2: no
+ * one.  Returns how many changes that were; -1: the key is corrupt, -2: no
  * memory; it is as it was then. */
 static int pf__add(struct call *x, struct edit *ed, struct str s) {
     uint8_t room[HLL_ROOM];
@@ -84,7 +84,7 @@ static int pf__add(struct call *x, struct edit *ed, struct str s) {
     bool dense = s.p != NULL && !hll_is_sparse(s);
     unsigned value;
     uint32_t reg;
-    int was;
+    int was, changes = s.p == NULL;
 
     if (s.p == NULL) pf__take(&h, room, s);
     for (size_t i = 2; i < x->argc; i++) {
@@ -101,11 +101,13 @@ static int pf__add(struct call *x, struct edit *ed, struct str s) {
                 return -1;
             }
         }
-        if (hll_raise(&h, reg, value, most) < 0) return -1;
+        was = hll_raise(&h, reg, value, most);
+        if (was < 0) return -1;
+        if (changes < INT_MAX) changes += was;
     }
     if (h.p == NULL) return 0;
     hll_outdate(h.p);
-    return dense || pf__store(ed, &h) ? 1 : -2;
+    return dense || pf__store(ed, &h) ? changes : -2;
 }
 
 static enum outcome cmd_pfadd(struct call *x) {
@@ -117,11 +119,15 @@ static enum outcome cmd_pfadd(struct call *x) {
     edit_open(&x->w, x->argv[1], &ed);
     pf__bytes_or_reply(x, ed.e, &s);    /* checked before */
     did = pf__add(x, &ed, s);
-    if (did == 1) edit_commit(&ed, EVENT_STRING, "pfadd");
-    else edit_cancel(&ed);
+    if (did > 0) {
+        edit_counts(&ed, (uint64_t)did);
+        edit_commit(&ed, EVENT_STRING, "pfadd");
+    } else {
+        edit_cancel(&ed);
+    }
     if (did == -1) return pf__reply_corrupt(x);
     if (did == -2) return reply_err(x, ERR_MEMORY);
-    reply_int(x->r, did);
+    reply_int(x->r, did > 0);
     return DONE;
 }
 

@@ -14,6 +14,7 @@ struct streamgroup {
     struct edit ed;
     struct stream *s;
     struct readers_group *g;
+    uint64_t made;              /* consumers, by the command */
 };
 
 static inline struct mem *streamgroup_mem(const struct streamgroup *x) {
@@ -49,6 +50,7 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
+    g->made = 0;
     edit_open(&x->w, x->argv[1], &g->ed);
     edit_noted(&g->ed);
     if (!kind_or_reply(x, g->ed.e, KIND_STREAM)) {
@@ -94,7 +96,9 @@ static struct readers_consumer *streamgroup_consumer(struct call *x,
     }
     c = readers_consumer_make(&g->s->groups, g->g, streamgroup_mem(g),
                               &g->s->held, name, x->w.now);
-    if (c != NULL) edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
+    if (c == NULL) return NULL;
+    g->made++;
+    edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
     return c;
 }
 
@@ -287,6 +291,7 @@ static enum outcome cmd_xack(struct call *x) {
         ok = streamgroup_settle(&g, id, &found);
         if (ok) n += found;
     }
+    if (n > 0) edit_counts(&g.ed, (uint64_t)n);
     if (n > 0 || !ok) edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     else edit_cancel(&g.ed);
     if (!ok) return reply_err(x, ERR_MEMORY);
@@ -533,6 +538,7 @@ static enum outcome cmd_xclaim(struct call *x) {
             return streamgroup_refuse(x, &g, start);
     }
     reply_array_set(x->r, mark, n);
+    edit_counts(&g.ed, n + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     return DONE;
 }
@@ -635,6 +641,7 @@ static enum outcome cmd_xautoclaim(struct call *x) {
         return streamgroup_none(x, x->argv[1], x->argv[2], "");
     }
     ok = streamgroup__scan(x, &g, &c);
+    edit_counts(&g.ed, (c.ids[0].n + c.ids[1].n) / sizeof c.at + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     if (ok) {
         reply_array(x->r, 3);

@@ -305,6 +305,7 @@ static bool streamread__open_or_reply(struct call *x,
     }
     g->s = streams_of(g->ed.e);
     g->g = readers_group(&g->s->groups, q->name);
+    g->made = 0;
     if (g->g != NULL) return true;
     edit_cancel(&g->ed);
     reply_error(x->r, "NOGROUP the consumer group this client was blocked on "
@@ -344,6 +345,7 @@ static bool streamread__of_group(struct call *x, const struct streamread *q,
         streamgroup_refuse(x, &g, start);
         return false;
     }
+    edit_counts(&g.ed, 1 + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     return true;
 }

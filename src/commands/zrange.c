@@ -277,9 +277,11 @@ static enum outcome cmd_zremrangebylex(struct call *x) {
 }
 
 /* Make pairs, in order, the value of the key at argv[i], or without any
- * remove it; answer how many.  Their members may be lent from any key. */
+ * remove it; answer how many.  Their members may be lent from any key.
+ * `changes` is what that counts for where there are some. */
 static enum outcome zrange_store(struct call *x, size_t i,
-                                 const struct pairs *ps, const char *event) {
+                                 const struct pairs *ps, const char *event,
+                                 uint64_t changes) {
     struct edit ed;
 
     if (ps->failed) return reply_err(x, ERR_MEMORY);
@@ -289,6 +291,7 @@ static enum outcome zrange_store(struct call *x, size_t i,
             edit_commit(&ed, EVENT_ZSET, NULL);
             return reply_err(x, ERR_MEMORY);
         }
+        edit_counts(&ed, changes);
         edit_commit(&ed, EVENT_ZSET, event);
     } else if (ed.e != NULL) {
         edit_drop(&ed);
@@ -330,7 +333,7 @@ static enum outcome cmd_zrangestore(struct call *x) {
         if (!pairs_add(&ps, &it, score)) break;
         if (i + 1 < s.n) ranks_step(&at, false);
     }
-    what = zrange_store(x, 1, &ps, "zrangestore");
+    what = zrange_store(x, 1, &ps, "zrangestore", 1);
     pairs_free(&ps);
     return what;
 }

@@ -301,7 +301,7 @@ static enum outcome zstore(struct call *x, enum zstore_op op, size_t i,
     if (z.ps.failed) what = reply_err(x, ERR_MEMORY);
     else if (card) reply_int(x->r, (int64_t)z.found);
     else if (!z.store) zstore__reply(&z);
-    else what = zrange_store(x, 1, &z.ps, x->row->name);
+    else what = zrange_store(x, 1, &z.ps, x->row->name, 1);
 out:
     free(z.src);
     pairs_free(&z.ps);
