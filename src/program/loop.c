@@ -326,7 +326,7 @@ static void loop__upkeep(struct loop *l) {
  * it. */
 static void loop_turn(struct loop *l, int timeout_ms) {
     struct lane *lane = l->lane;
-    int64_t until, wait_us = (int64_t)timeout_ms * 1000;
+    int64_t until, took, wait_us = (int64_t)timeout_ms * 1000;
     size_t nwebs = 0;
     int n;
 
@@ -393,7 +393,9 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (l->webs != NULL) webs_turn(l->webs);
     track_turn(lane);
     net_flush_all(l);
-    measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
+    took = clock_mono_ns() - lane->clock.mono_us * 1000;
+    measure_turn(lane, took);
+    net_pace(l, took);
     world_leave(lane);
 }
 
@@ -405,6 +407,7 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
+    l->in_most = NET_READ;
     l->next = l->batch;
     l->next_arg = l->args;
     loop__limits(l);

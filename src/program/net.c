@@ -19,7 +19,9 @@
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
-    NET_READ = 65536,           /* bytes read of one client in a turn */
+    NET_READ = 65536,           /* most bytes read of one client in a turn */
+    NET_READ_FEW = 4096,        /* as few, where turns take long */
+    NET_TURN_NS = 500000,       /* that is, so long */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
@@ -66,6 +68,7 @@ struct loop {
     size_t fixed;               /* fds before the clients' */
     char *in;
     size_t in_at;
+    size_t in_most;             /* bytes read of one client in a turn */
     struct net_request batch[NET_BATCH];
     struct net_request *next;   /* behind the last of the batch */
     size_t bytes;               /* how long they are in all */
@@ -717,6 +720,17 @@ static void net__read_long(struct loop *l, struct client *c) {
     net__resume(l, c);
 }
 
+/* A turn took so long.  A client that sends many requests at once, each of
+ * which takes its time, is not to keep the others waiting with them: of each
+ * less is read then, and more again when turns are short. */
+static inline void net_pace(struct loop *l, int64_t ns) {
+    if (UNLIKELY(ns > NET_TURN_NS)) {
+        l->in_most = size_max(l->in_most / 2, NET_READ_FEW);
+    } else if (UNLIKELY(l->in_most < NET_READ) && ns < NET_TURN_NS / 4) {
+        l->in_most *= 2;
+    }
+}
+
 /* Read what a socket has.  Most of it goes to the shared input, from where
  * little is kept of those who send slowly. */
 static void net_read(struct loop *l, struct client *c) {
@@ -737,7 +751,7 @@ static void net_read(struct loop *l, struct client *c) {
     }
     p = l->in + l->in_at;
     n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
-                              size_min(NET_READ, NET_IN - l->in_at));
+                              size_min(l->in_most, NET_IN - l->in_at));
     if (n == 0) return;
     if (kept) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
