@@ -506,30 +506,31 @@ static enum outcome cmd_bitfield_ro(struct call *x) {
 }
 
 static const struct command bit_commands[] = {
-    { "bitcount", cmd_bitcount, -2, READONLY, 1, 1, 1, GROUP_BIT, "2.6.0",
+    { "bitcount", cmd_bitcount, -2, READONLY, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 6, 0),
       "O(N) for N bytes looked at", "key [start end [BYTE | BIT]]",
       "How many bits are set in the string at key, or in a part of it." },
-    { "bitfield", cmd_bitfield, -2, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "3.2.0",
-      "O(1) for each operation",
+    { "bitfield", cmd_bitfield, -2, WRITE | GROWS, 1, 1, 1, GROUP_BIT,
+      SINCE(3, 2, 0), "O(1) for each operation",
       "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
       "<SET encoding offset value | INCRBY encoding offset increment> "
       "[GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
       "<SET encoding offset value | INCRBY encoding offset increment> ...]]",
       "Reads and changes numbers of any width in the bits of a string." },
     { "bitfield_ro", cmd_bitfield_ro, -2, READONLY | FAST, 1, 1, 1, GROUP_BIT,
-      "6.0.0", "O(1) for each operation",
+      SINCE(6, 0, 0), "O(1) for each operation",
       "key [GET encoding offset [GET encoding offset ...]]",
       "Reads numbers of any width in the bits of a string." },
-    { "bitop", cmd_bitop, -4, WRITE | GROWS, 2, -1, 1, GROUP_BIT, "2.6.0",
-      "O(N) for N bytes of all strings",
+    { "bitop", cmd_bitop, -4, WRITE | GROWS, 2, -1, 1, GROUP_BIT,
+      SINCE(2, 6, 0), "O(N) for N bytes of all strings",
       "<AND | OR | XOR | NOT> destkey key [key ...]",
       "Combines strings bit by bit into another." },
-    { "bitpos", cmd_bitpos, -3, READONLY, 1, 1, 1, GROUP_BIT, "2.8.7",
+    { "bitpos", cmd_bitpos, -3, READONLY, 1, 1, 1, GROUP_BIT, SINCE(2, 8, 7),
       "O(N) for N bytes looked at", "key bit [start [end [BYTE | BIT]]]",
       "Where the first bit of a string stands that is set, or is not." },
-    { "getbit", cmd_getbit, 3, READONLY | FAST, 1, 1, 1, GROUP_BIT, "2.2.0",
-      "O(1)", "key offset", "One bit of the string at key." },
-    { "setbit", cmd_setbit, 4, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "2.2.0",
-      "O(1)", "key offset value",
+    { "getbit", cmd_getbit, 3, READONLY | FAST, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 2, 0), "O(1)", "key offset", "One bit of the string at key." },
+    { "setbit", cmd_setbit, 4, WRITE | GROWS, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 2, 0), "O(1)", "key offset value",
       "Sets or clears one bit of the string at key, zeros filling a gap." },
 };

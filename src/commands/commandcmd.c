@@ -450,6 +450,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
     const struct command *end = command__end(x->k, row);
     size_t n = 4, mark;
     struct usage u = { 0 };
+    char since[ROW_SINCE];
     int keys = 0;
 
     reply_bulk(x->r, str_c(row->name));
@@ -457,7 +458,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
     reply_bulk(x->r, STR("summary"));
     reply_bulk(x->r, str_c(row->summary));
     reply_bulk(x->r, STR("since"));
-    reply_bulk(x->r, str_c(row->since));
+    reply_bulk(x->r, str_c(row_since(row, since)));
     reply_bulk(x->r, STR("group"));
     reply_bulk(x->r, str_c(command_groups[row->group][0]));
     reply_bulk(x->r, STR("complexity"));
@@ -677,27 +678,29 @@ static enum outcome cmd_command_getkeysandflags(struct call *x) {
 
 static const struct command command_commands[] = {
     { "command", cmd_command_info, -1, LOADING | STALE | CONTAINER, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N commands", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N commands", "",
       "What commands there are." },
     { "command|count", cmd_command_count, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "", "How many there are." },
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13),
+      "O(1)", "", "How many there are." },
     { "command|docs", cmd_command_docs, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "7.0.0", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(7, 0, 0), "O(N) for N commands",
       "[command-name [command-name ...]]", "What they do, for people." },
     { "command|getkeys", cmd_command_getkeys, -4, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N arguments",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N arguments",
       "command [arg [arg ...]]", "Which arguments of a command are keys." },
     { "command|getkeysandflags", cmd_command_getkeysandflags, -4,
-      LOADING | STALE, 0, 0, 0, GROUP_SERVER_COMMANDS, "7.0.0",
+      LOADING | STALE, 0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(7, 0, 0),
       "O(N) for N arguments", "command [arg [arg ...]]",
       "Which arguments are keys, and what happens to them." },
     { "command|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "", "What COMMAND can do." },
+      GROUP_SERVER_COMMANDS, SINCE(5, 0, 0),
+      "O(1)", "", "What COMMAND can do." },
     { "command|info", cmd_command_info, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N commands",
       "[command-name [command-name ...]]", "What they are, for programs." },
     { "command|list", cmd_command_list, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "7.0.0", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(7, 0, 0), "O(N) for N commands",
       "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
       "The names of all, or of some." },
 };

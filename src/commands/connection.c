@@ -264,25 +264,26 @@ static enum outcome cmd_reset(struct call *x) {
 static const struct command connection_commands[] = {
     { "auth", cmd_auth, -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH |
       BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "1.0.0", "O(N) for N passwords of the user", "[username] password",
+      SINCE(1, 0, 0), "O(N) for N passwords of the user", "[username] password",
       "Says who the client is." },
     { "echo", cmd_echo, 2, LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "message",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "message",
       "Answers the message." },
     { "hello", cmd_hello, -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH |
-      BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)",
+      BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0),
+      "O(1)",
       "[protover [AUTH username password] [SETNAME clientname]]",
       "Selects the protocol; answers who the server is." },
     { "ping", cmd_ping, -1, FAST | SUBSCRIBED, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "[message]",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "[message]",
       "Answers PONG, or the message." },
     { "quit", cmd_quit, -1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
       BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "1.0.0", "O(1)", "", "Closes the connection." },
+      SINCE(1, 0, 0), "O(1)", "", "Closes the connection." },
     { "reset", cmd_reset, 1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
       BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "6.2.0", "O(1)", "", "Makes the connection as it was when new." },
+      SINCE(6, 2, 0), "O(1)", "", "Makes the connection as it was when new." },
     { "select", cmd_select, 2, LOADING | STALE | FAST | BARRIER, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "index",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "index",
       "Selects the database of the connection." },
 };

@@ -735,6 +735,6 @@ static enum outcome cmd_info(struct call *x) {
 
 static const struct command info_commands[] = {
     { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | SCOPED,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)",
       "[section [section ...]]", "How the server is." },
 };

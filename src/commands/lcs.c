@@ -238,7 +238,7 @@ static enum outcome cmd_lcs(struct call *x) {
 
 static const struct command lcs_commands[] = {
     { "lcs", cmd_lcs, -3, READONLY, 1, 2, 1, GROUP_STRING,
-      "7.0.0", "O(N*M) for strings of N and M bytes",
+      SINCE(7, 0, 0), "O(N*M) for strings of N and M bytes",
       "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
       "The longest run of bytes, gaps allowed, that two strings share." },
 };

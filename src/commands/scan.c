@@ -481,14 +481,16 @@ static enum outcome cmd_randomkey(struct call *x) {
 
 static const struct command scan_commands[] = {
     { "keys", cmd_keys, 2, READONLY | ALL_SHARDS, 0, 0, 0, GROUP_KEY,
-      "1.0.0", "O(N) for N keys of the database or, if pattern begins with "
+      SINCE(1, 0, 0),
+      "O(N) for N keys of the database or, if pattern begins with "
       "ns/, of that namespace", "pattern",
       "All keys whose names match a pattern." },
     { "randomkey", cmd_randomkey, 1, READONLY | ALL_SHARDS, 0, 0, 0,
-      GROUP_KEY, "1.0.0", "O(S) for S shards", "",
+      GROUP_KEY, SINCE(1, 0, 0), "O(S) for S shards", "",
       "A key drawn by lot from the selected database." },
     { "scan", cmd_scan, -2, READONLY | ALL_SHARDS, 0, 0, 0, GROUP_KEY,
-      "2.8.0", "O(1) for each call", "cursor [MATCH pattern] [COUNT count] "
+      SINCE(2, 8, 0),
+      "O(1) for each call", "cursor [MATCH pattern] [COUNT count] "
       "[TYPE type]",
       "Some keys, and a cursor to go on with; 0 begins and ends." },
 };

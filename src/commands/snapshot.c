@@ -201,26 +201,26 @@ out:
 
 static const struct command snapshot_commands[] = {
     { "bgsave", cmd_bgsave, -1, ADMIN | NOSCRIPT | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "[SCHEDULE]",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "[SCHEDULE]",
       "Begins a snapshot of this moment; answers at once." },
-    { "dump", cmd_dump, 2, READONLY, 1, 1, 1, GROUP_KEY, "2.6.0",
+    { "dump", cmd_dump, 2, READONLY, 1, 1, 1, GROUP_KEY, SINCE(2, 6, 0),
       "O(1) to find the key and O(N) for its N elements", "key",
       "A key's value as bytes that RESTORE takes." },
     { "lastsave", cmd_lastsave, 1, LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "",
       "When the last snapshot was finished." },
-    { "restore", cmd_restore, -4, WRITE | GROWS, 1, 1, 1, GROUP_KEY, "2.6.0",
-      "O(1) to make the key and O(N) for its N elements",
+    { "restore", cmd_restore, -4, WRITE | GROWS, 1, 1, 1, GROUP_KEY,
+      SINCE(2, 6, 0), "O(1) to make the key and O(N) for its N elements",
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "Makes a key of what DUMP gave." },
     { "restore-asking", cmd_restore, -4, WRITE | GROWS, 1, 1, 1,
-      GROUP_SERVER_COMMANDS, "3.0.0",
+      GROUP_SERVER_COMMANDS, SINCE(3, 0, 0),
       "O(1) to make the key and O(N) for its N elements",
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "RESTORE as MIGRATE of a cluster calls it." },
     { "save", cmd_save, 1, ADMIN | NOSCRIPT | NO_MULTI | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(N) for N keys", "",
       "Takes a snapshot; answers when it is on the disk." },
 };

@@ -470,13 +470,13 @@ static enum outcome cmd_sort(struct call *x) {
 
 static const struct command sort_commands[] = {
     { "sort", cmd_sort, -2, WRITE | GROWS | MOVABLE | KEYS_STORE | ALL_SHARDS,
-      1, 1, 1, GROUP_KEY, "1.0.0",
+      1, 1, 1, GROUP_KEY, SINCE(1, 0, 0),
       "O(N*log(N)) for N elements",
       "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] "
       "[ASC | DESC] [ALPHA] [STORE destination]",
       "Sorts the elements of a list, set or sorted set." },
     { "sort_ro", cmd_sort, -2, READONLY | MOVABLE | KEYS_STORE | ALL_SHARDS,
-      1, 1, 1, GROUP_KEY, "7.0.0", "O(N*log(N)) for N elements",
+      1, 1, 1, GROUP_KEY, SINCE(7, 0, 0), "O(N*log(N)) for N elements",
       "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] "
       "[ASC | DESC] [ALPHA]",
       "Sorts like SORT, and never stores." },

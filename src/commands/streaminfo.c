@@ -189,18 +189,18 @@ static enum outcome cmd_xinfo_consumers(struct call *x) {
 }
 
 static const struct command streaminfo_commands[] = {
-    { "xinfo", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, "5.0.0",
+    { "xinfo", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "Depends on the subcommand", "", "What is known of a stream." },
     { "xinfo|consumers", cmd_xinfo_consumers, 4, READONLY, 2, 2, 1,
-      GROUP_STREAM, "5.0.0", "O(N) for N consumers", "key groupname",
+      GROUP_STREAM, SINCE(5, 0, 0), "O(N) for N consumers", "key groupname",
       "Returns the consumers of a group." },
     { "xinfo|groups", cmd_xinfo_groups, 3, READONLY, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(N) for N groups", "key",
+      SINCE(5, 0, 0), "O(N) for N groups", "key",
       "Returns the groups of a stream." },
     { "xinfo|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_STREAM,
-      "5.0.0", "O(1)", "", "Tells of the subcommands." },
+      SINCE(5, 0, 0), "O(1)", "", "Tells of the subcommands." },
     { "xinfo|stream", cmd_xinfo_stream, -3, READONLY, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
+      SINCE(5, 0, 0), "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
       "Returns what is known of a stream." },
 };
 #endif

@@ -371,12 +371,12 @@ static enum outcome cmd_xread(struct call *x) {
 
 static const struct command streamread_commands[] = {
     { "xread", cmd_xread, -4, READONLY | BLOCKING | BARRIER | MOVABLE |
-      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "O(N) for N entries returned",
       "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
       "Returns the entries behind IDs in streams; waits for some." },
     { "xreadgroup", cmd_xread, -7, WRITE | BLOCKING | BARRIER | MOVABLE |
-      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "O(N) for N entries returned",
       "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] "
       "STREAMS key [key ...] id [id ...]",

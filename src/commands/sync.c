@@ -82,13 +82,13 @@ static enum outcome cmd_psync(struct call *x) {
 
 static const struct command sync_commands[] = {
     { "psync", cmd_psync, -3, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.0", "O(N) for N keys",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 0), "O(N) for N keys",
       "replicationid offset",
       "A snapshot, as SYNC gives it; there is no going on from an offset." },
     { "replconf", cmd_replconf, -1, ADMIN | NOSCRIPT | LOADING | STALE |
-      UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, "3.0.0", "O(1)",
+      UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(3, 0, 0), "O(1)",
       "[option value ...]", "What a client can do that will say SYNC." },
     { "sync", cmd_sync, 1, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(N) for N keys", "",
       "A snapshot between two marks; the connection ends with it." },
 };

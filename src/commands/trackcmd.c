@@ -223,19 +223,19 @@ enum { TRACKING_FLAGS = NOSCRIPT | LOADING | STALE };
 
 static const struct command tracking_commands[] = {
     { "client|caching", cmd_client_caching, 3, TRACKING_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "<YES | NO>",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0), "O(1)", "<YES | NO>",
       "Whether the next command's keys are tracked, in the modes OPTIN and "
       "OPTOUT." },
     { "client|getredir", cmd_client_getredir, 2, TRACKING_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0), "O(1)", "",
       "Where messages of tracking go; 0: here, -1: it is off." },
     { "client|tracking", cmd_client_tracking, -3, TRACKING_FLAGS | ALL_LANES,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0",
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0),
       "O(1), or O(N) for N prefixes",
       "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] "
       "[BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
       "Lets the client be told when keys change that it has read." },
     { "client|trackinginfo", cmd_client_trackinginfo, 2, TRACKING_FLAGS,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 2, 0), "O(1)", "",
       "How tracking is set up for this connection." },
 };

@@ -338,38 +338,44 @@ static enum outcome cmd_zdiffstore(struct call *x) {
 
 static const struct command zstore_commands[] = {
     { "zdiff", cmd_zdiff, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(K N + M log M) for K keys, N members of the "
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(K N + M log M) for K keys, N members of the "
       "first, M of the result", "numkeys key [key ...] [WITHSCORES]",
       "Members of the first sorted set that no other has." },
     { "zdiffstore", cmd_zdiffstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "6.2.0",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(6, 2, 0),
       "O(K N + M log M) for K keys, N members of the first, M of the result",
       "destination numkeys key [key ...]",
       "Stores those members of the first sorted set that no other has." },
     { "zinter", cmd_zinter, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(K N + M log M) for K keys, N members of the "
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(K N + M log M) for K keys, N members of the "
       "smallest, M of the result",
       "numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
       "Members that all sorted sets have, their scores combined." },
     { "zintercard", cmd_zintercard, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "7.0.0", "O(K N) for K keys, N members of the smallest",
+      GROUP_ZSET, SINCE(7, 0, 0),
+      "O(K N) for K keys, N members of the smallest",
       "numkeys key [key ...] [LIMIT limit]",
       "How many members all sorted sets have." },
     { "zinterstore", cmd_zinterstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "2.0.0",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(2, 0, 0),
       "O(K N + M log M) for K keys, N members of the smallest, M of the result",
       "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>]",
       "Stores the members that all sorted sets have, their scores combined." },
     { "zunion", cmd_zunion, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(N + M log M) for N members, M of the result",
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(N + M log M) for N members, M of the result",
       "numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
       "Members that any sorted set has, their scores combined." },
     { "zunionstore", cmd_zunionstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "2.0.0",
-      "O(N + M log M) for N members, M of the result",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(2, 0, 0), "O(N + M log M) for N members, M of the result",
       "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>]",
       "Stores the members that any sorted set has, their scores combined." },

@@ -52,12 +52,14 @@ static void booklet__code(struct buf *out, const char *s) {
 }
 
 static void booklet__row(struct buf *out, const struct command *row) {
+    char since[ROW_SINCE];
+
     buf_printf(out, "| ");
     booklet__name(out, row->name);
     buf_printf(out, " | ");
     booklet__code(out, row->usage);
     buf_printf(out, "%s| %d | %s | %s | %s | ", row->usage[0] == '\0' ? "" :
-               " ", row->arity, row->since, row->cost,
+               " ", row->arity, row_since(row, since), row->cost,
                row_scope_text(row));
     booklet__cell(out, row->summary);
     buf_printf(out, " |\n");

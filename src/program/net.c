@@ -19,9 +19,10 @@
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
-    NET_READ = 65536,           /* most bytes read of one client in a turn */
-    NET_READ_FEW = 4096,        /* as few, where turns take long */
-    NET_TURN_NS = 500000,       /* that is, so long */
+    NET_READ = 8192,            /* bytes read of one client in a turn; */
+    NET_READ_MOST = 65536,      /* where that is soon done, as many as these, */
+    NET_READ_LEAST = 4096,      /* and where a turn takes long, */
+    NET_TURN_NS = 500000,       /* that is, so long, as few as these */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
@@ -69,6 +70,7 @@ struct loop {
     char *in;
     size_t in_at;
     size_t in_most;             /* bytes read of one client in a turn */
+    bool in_full;               /* one had as many, or more */
     struct net_request batch[NET_BATCH];
     struct net_request *next;   /* behind the last of the batch */
     size_t bytes;               /* how long they are in all */
@@ -721,14 +723,16 @@ static void net__read_long(struct loop *l, struct client *c) {
 }
 
 /* A turn took so long.  A client that sends many requests at once, each of
- * which takes its time, is not to keep the others waiting with them: of each
- * less is read then, and more again when turns are short. */
+ * which takes its time, is not to keep the others waiting with them: more is
+ * read of each only as long as turns stay short all the same. */
 static inline void net_pace(struct loop *l, int64_t ns) {
-    if (UNLIKELY(ns > NET_TURN_NS)) {
-        l->in_most = size_max(l->in_most / 2, NET_READ_FEW);
-    } else if (UNLIKELY(l->in_most < NET_READ) && ns < NET_TURN_NS / 4) {
-        l->in_most *= 2;
-    }
+    if (UNLIKELY(ns > NET_TURN_NS))
+        l->in_most = size_max(l->in_most / 2, NET_READ_LEAST);
+    else if (UNLIKELY(l->in_full) && ns < NET_TURN_NS / 4)
+        l->in_most = size_min(l->in_most * 2, NET_READ_MOST);
+    else if (!l->in_full)
+        l->in_most = NET_READ;
+    l->in_full = false;
 }
 
 /* Read what a socket has.  Most of it goes to the shared input, from where
@@ -753,6 +757,7 @@ static void net_read(struct loop *l, struct client *c) {
     n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
                               size_min(l->in_most, NET_IN - l->in_at));
     if (n == 0) return;
+    if (n >= l->in_most) l->in_full = true;
     if (kept) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
         else net__resume(l, c);

@@ -95,8 +95,21 @@ struct command {
     int8_t first, last, step;   /* where the keys are; 0: none; last < 0 counts
                                    from the end */
     uint8_t group;              /* enum command_group */
-    const char *since, *cost, *usage, *summary;
+    uint16_t since;             /* SINCE(...): narrow, there are many rows */
+    const char *cost, *usage, *summary;
 };
+
+/* The version of Redis that a command came with, or of kvns. */
+#define SINCE(major, minor, patch) ((major) << 12 | (minor) << 6 | (patch))
+enum { ROW_SINCE = 12 };        /* bytes that row_since writes at most */
+
+/* Write it as text, terminated; returns out. */
+static const char *row_since(const struct command *row, char out[ROW_SINCE]) {
+    unsigned v = row->since;
+
+    snprintf(out, ROW_SINCE, "%u.%u.%u", v >> 12 & 15, v >> 6 & 63, v & 63);
+    return out;
+}
 
 /* What a command does for a client bound to a namespace. */
 enum scope {

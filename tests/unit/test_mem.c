@@ -288,7 +288,10 @@ static void test_mem_few_blocks_share_pages(void) {
     CHECK(m.mixes[7] * 64 < MEM_SYSTEM);
 #endif
     for (size_t i = 0; i < MANY; i++) {
-        CHECK(q[i] != NULL && ((uintptr_t)q[i] & 63) == 0);
+        CHECK(q[i] != NULL);
+#if !defined(KVNS_MALLOC)
+        CHECK(((uintptr_t)q[i] & 63) == 0);
+#endif
         mem_drop(&m, q[i], 64);
     }
     for (size_t c = 0; c < MEM_CLASSES; c++)
