@@ -26530,8 +26530,21 @@ struct command {
     int8_t first, last, step;   /* where the keys are; 0: none; last < 0 counts
                                    from the end */
     uint8_t group;              /* enum command_group */
-    const char *since, *cost, *usage, *summary;
+    uint16_t since;             /* SINCE(...): narrow, there are many rows */
+    const char *cost, *usage, *summary;
 };
+
+/* The version of Redis that a command came with, or of kvns. */
+#define SINCE(major, minor, patch) ((major) << 12 | (minor) << 6 | (patch))
+enum { ROW_SINCE = 12 };        /* bytes that row_since writes at most */
+
+/* Write it as text, terminated; returns out. */
+static const char *row_since(const struct command *row, char out[ROW_SINCE]) {
+    unsigned v = row->since;
+
+    snprintf(out, ROW_SINCE, "%u.%u.%u", v >> 12 & 15, v >> 6 & 63, v & 63);
+    return out;
+}
 
 /* What a command does for a client bound to a namespace. */
 enum scope {
@@ -32869,66 +32882,66 @@ static enum outcome cmd_strlen(struct call *x) {
 
 static const struct command string_commands[] = {
     { "append", cmd_append, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "2.0.0", "O(1)", "key value",
+      SINCE(2, 0, 0), "O(1)", "key value",
       "Puts value at the end of the string at key; an absent one is empty." },
     { "decr", cmd_decr, 2, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key", "Takes 1 from the integer at key." },
+      SINCE(1, 0, 0), "O(1)", "key", "Takes 1 from the integer at key." },
     { "decrby", cmd_decrby, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key decrement",
+      SINCE(1, 0, 0), "O(1)", "key decrement",
       "Takes decrement from the integer at key; an absent key counts as 0." },
     { "get", cmd_get, 2, READONLY | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key", "The string at key." },
+      SINCE(1, 0, 0), "O(1)", "key", "The string at key." },
     { "getdel", cmd_getdel, 2, WRITE | FAST, 1, 1, 1, GROUP_STRING,
-      "6.2.0", "O(1)", "key", "The string at key, which is removed." },
+      SINCE(6, 2, 0), "O(1)", "key", "The string at key, which is removed." },
     { "getex", cmd_getex, -2, WRITE | FAST, 1, 1, 1, GROUP_STRING,
-      "6.2.0", "O(1)",
+      SINCE(6, 2, 0), "O(1)",
       "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
       "PXAT unix-time-milliseconds | PERSIST]",
       "The string at key, whose time to live is set or taken away." },
     { "getrange", cmd_getrange, 4, READONLY, 1, 1, 1, GROUP_STRING,
-      "2.4.0", "O(N) for N bytes answered", "key start end",
+      SINCE(2, 4, 0), "O(N) for N bytes answered", "key start end",
       "A part of the string at key; negative offsets count from its end." },
     { "getset", cmd_getset, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key value",
+      SINCE(1, 0, 0), "O(1)", "key value",
       "Sets the string at key and answers the one that was there." },
     { "incr", cmd_incr, 2, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key", "Adds 1 to the integer at key." },
+      SINCE(1, 0, 0), "O(1)", "key", "Adds 1 to the integer at key." },
     { "incrby", cmd_incrby, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key increment",
+      SINCE(1, 0, 0), "O(1)", "key increment",
       "Adds increment to the integer at key; an absent key counts as 0." },
     { "incrbyfloat", cmd_incrbyfloat, 3, WRITE | GROWS | FAST, 1, 1, 1,
-      GROUP_STRING, "2.6.0", "O(1)", "key increment",
+      GROUP_STRING, SINCE(2, 6, 0), "O(1)", "key increment",
       "Adds increment to the number at key; an absent key counts as 0." },
     { "mget", cmd_mget, -2, READONLY | FAST, 1, -1, 1, GROUP_STRING,
-      "1.0.0", "O(N) for N keys", "key [key ...]",
+      SINCE(1, 0, 0), "O(N) for N keys", "key [key ...]",
       "The strings at some keys, null for what is none." },
     { "mset", cmd_mset, -3, WRITE | GROWS | SHORT, 1, -1, 2, GROUP_STRING,
-      "1.0.1", "O(N) for N keys", "key value [key value ...]",
+      SINCE(1, 0, 1), "O(N) for N keys", "key value [key value ...]",
       "Sets some keys to their values, all at one moment." },
     { "msetnx", cmd_msetnx, -3, WRITE | GROWS, 1, -1, 2, GROUP_STRING,
-      "1.0.1", "O(N) for N keys", "key value [key value ...]",
+      SINCE(1, 0, 1), "O(N) for N keys", "key value [key value ...]",
       "Sets some keys to their values unless one of them is there." },
     { "psetex", cmd_psetex, 4, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
-      "2.6.0", "O(1)", "key milliseconds value",
+      SINCE(2, 6, 0), "O(1)", "key milliseconds value",
       "Sets the string at key, for some milliseconds." },
     { "set", cmd_set, -3, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)",
+      SINCE(1, 0, 0), "O(1)",
       "key value [NX | XX] [GET] [EX seconds | PX milliseconds | "
       "EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
       "Sets the string at key, whatever was there before." },
     { "setex", cmd_setex, 4, WRITE | GROWS | SHORT, 1, 1, 1, GROUP_STRING,
-      "2.0.0", "O(1)", "key seconds value",
+      SINCE(2, 0, 0), "O(1)", "key seconds value",
       "Sets the string at key, for some seconds." },
     { "setnx", cmd_setnx, 3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(1)", "key value",
+      SINCE(1, 0, 0), "O(1)", "key value",
       "Sets the string at key unless the key is there." },
     { "setrange", cmd_setrange, 4, WRITE | GROWS, 1, 1, 1, GROUP_STRING,
-      "2.2.0", "O(N) for a string of N bytes", "key offset value",
+      SINCE(2, 2, 0), "O(N) for a string of N bytes", "key offset value",
       "Writes over a part of the string at key, zeros filling a gap." },
     { "strlen", cmd_strlen, 2, READONLY | FAST, 1, 1, 1, GROUP_STRING,
-      "2.2.0", "O(1)", "key", "How many bytes the string at key has." },
+      SINCE(2, 2, 0), "O(1)", "key", "How many bytes the string at key has." },
     { "substr", cmd_getrange, 4, READONLY, 1, 1, 1, GROUP_STRING,
-      "1.0.0", "O(N) for N bytes answered", "key start end",
+      SINCE(1, 0, 0), "O(N) for N bytes answered", "key start end",
       "An older name of GETRANGE." },
 };
 /* ---- end commands/string.c ------------------------------------------ */
@@ -33173,7 +33186,7 @@ static enum outcome cmd_lcs(struct call *x) {
 
 static const struct command lcs_commands[] = {
     { "lcs", cmd_lcs, -3, READONLY, 1, 2, 1, GROUP_STRING,
-      "7.0.0", "O(N*M) for strings of N and M bytes",
+      SINCE(7, 0, 0), "O(N*M) for strings of N and M bytes",
       "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
       "The longest run of bytes, gaps allowed, that two strings share." },
 };
@@ -33687,31 +33700,32 @@ static enum outcome cmd_bitfield_ro(struct call *x) {
 }
 
 static const struct command bit_commands[] = {
-    { "bitcount", cmd_bitcount, -2, READONLY, 1, 1, 1, GROUP_BIT, "2.6.0",
+    { "bitcount", cmd_bitcount, -2, READONLY, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 6, 0),
       "O(N) for N bytes looked at", "key [start end [BYTE | BIT]]",
       "How many bits are set in the string at key, or in a part of it." },
-    { "bitfield", cmd_bitfield, -2, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "3.2.0",
-      "O(1) for each operation",
+    { "bitfield", cmd_bitfield, -2, WRITE | GROWS, 1, 1, 1, GROUP_BIT,
+      SINCE(3, 2, 0), "O(1) for each operation",
       "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
       "<SET encoding offset value | INCRBY encoding offset increment> "
       "[GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
       "<SET encoding offset value | INCRBY encoding offset increment> ...]]",
       "Reads and changes numbers of any width in the bits of a string." },
     { "bitfield_ro", cmd_bitfield_ro, -2, READONLY | FAST, 1, 1, 1, GROUP_BIT,
-      "6.0.0", "O(1) for each operation",
+      SINCE(6, 0, 0), "O(1) for each operation",
       "key [GET encoding offset [GET encoding offset ...]]",
       "Reads numbers of any width in the bits of a string." },
-    { "bitop", cmd_bitop, -4, WRITE | GROWS, 2, -1, 1, GROUP_BIT, "2.6.0",
-      "O(N) for N bytes of all strings",
+    { "bitop", cmd_bitop, -4, WRITE | GROWS, 2, -1, 1, GROUP_BIT,
+      SINCE(2, 6, 0), "O(N) for N bytes of all strings",
       "<AND | OR | XOR | NOT> destkey key [key ...]",
       "Combines strings bit by bit into another." },
-    { "bitpos", cmd_bitpos, -3, READONLY, 1, 1, 1, GROUP_BIT, "2.8.7",
+    { "bitpos", cmd_bitpos, -3, READONLY, 1, 1, 1, GROUP_BIT, SINCE(2, 8, 7),
       "O(N) for N bytes looked at", "key bit [start [end [BYTE | BIT]]]",
       "Where the first bit of a string stands that is set, or is not." },
-    { "getbit", cmd_getbit, 3, READONLY | FAST, 1, 1, 1, GROUP_BIT, "2.2.0",
-      "O(1)", "key offset", "One bit of the string at key." },
-    { "setbit", cmd_setbit, 4, WRITE | GROWS, 1, 1, 1, GROUP_BIT, "2.2.0",
-      "O(1)", "key offset value",
+    { "getbit", cmd_getbit, 3, READONLY | FAST, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 2, 0), "O(1)", "key offset", "One bit of the string at key." },
+    { "setbit", cmd_setbit, 4, WRITE | GROWS, 1, 1, 1, GROUP_BIT,
+      SINCE(2, 2, 0), "O(1)", "key offset value",
       "Sets or clears one bit of the string at key, zeros filling a gap." },
 };
 /* ---- end commands/bit.c --------------------------------------------- */
@@ -33794,7 +33808,7 @@ static bool pf__store(struct edit *ed, const struct hll *h) {
 }
 
 /* Put the elements from argv[2] on into the bytes s of the open key, or a new
- * one.  1: something changed; 0: nothing did; -1: the key is corrupt, -2: no
+ * one.  Returns how many changes that were; -1: the key is corrupt, -2: no
  * memory; it is as it was then. */
 static int pf__add(struct call *x, struct edit *ed, struct str s) {
     uint8_t room[HLL_ROOM];
@@ -33803,7 +33817,7 @@ static int pf__add(struct call *x, struct edit *ed, struct str s) {
     bool dense = s.p != NULL && !hll_is_sparse(s);
     unsigned value;
     uint32_t reg;
-    int was;
+    int was, changes = s.p == NULL;
 
     if (s.p == NULL) pf__take(&h, room, s);
     for (size_t i = 2; i < x->argc; i++) {
@@ -33820,11 +33834,13 @@ static int pf__add(struct call *x, struct edit *ed, struct str s) {
                 return -1;
             }
         }
-        if (hll_raise(&h, reg, value, most) < 0) return -1;
+        was = hll_raise(&h, reg, value, most);
+        if (was < 0) return -1;
+        if (changes < INT_MAX) changes += was;
     }
     if (h.p == NULL) return 0;
     hll_outdate(h.p);
-    return dense || pf__store(ed, &h) ? 1 : -2;
+    return dense || pf__store(ed, &h) ? changes : -2;
 }
 
 static enum outcome cmd_pfadd(struct call *x) {
@@ -33836,11 +33852,15 @@ static enum outcome cmd_pfadd(struct call *x) {
     edit_open(&x->w, x->argv[1], &ed);
     pf__bytes_or_reply(x, ed.e, &s);    /* checked before */
     did = pf__add(x, &ed, s);
-    if (did == 1) edit_commit(&ed, EVENT_STRING, "pfadd");
-    else edit_cancel(&ed);
+    if (did > 0) {
+        edit_counts(&ed, (uint64_t)did);
+        edit_commit(&ed, EVENT_STRING, "pfadd");
+    } else {
+        edit_cancel(&ed);
+    }
     if (did == -1) return pf__reply_corrupt(x);
     if (did == -2) return reply_err(x, ERR_MEMORY);
-    reply_int(x->r, did);
+    reply_int(x->r, did > 0);
     return DONE;
 }
 
@@ -34061,20 +34081,20 @@ static enum outcome cmd_pfselftest(struct call *x) {
 
 static const struct command pf_commands[] = {
     { "pfadd", cmd_pfadd, -2, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HLL,
-      "2.8.9", "O(1) for each element", "key [element [element ...]]",
+      SINCE(2, 8, 9), "O(1) for each element", "key [element [element ...]]",
       "Has elements counted by the HyperLogLog at key." },
     { "pfcount", cmd_pfcount, -2, READONLY | REPLICATES, 1, -1, 1, GROUP_HLL,
-      "2.8.9", "O(1) where nothing was added, O(N) for N keys",
+      SINCE(2, 8, 9), "O(1) where nothing was added, O(N) for N keys",
       "key [key ...]",
       "About how many different elements the HyperLogLogs have counted." },
     { "pfdebug", cmd_pfdebug, 3, WRITE | GROWS | ADMIN, 2, 2, 1, GROUP_HLL,
-      "2.8.9", "O(1)", "subcommand key",
+      SINCE(2, 8, 9), "O(1)", "subcommand key",
       "Shows the insides of a HyperLogLog." },
-    { "pfmerge", cmd_pfmerge, -2, WRITE | GROWS, 1, -1, 1, GROUP_HLL, "2.8.9",
-      "O(N) for N keys", "destkey [sourcekey [sourcekey ...]]",
+    { "pfmerge", cmd_pfmerge, -2, WRITE | GROWS, 1, -1, 1, GROUP_HLL,
+      SINCE(2, 8, 9), "O(N) for N keys", "destkey [sourcekey [sourcekey ...]]",
       "Adds what some HyperLogLogs have counted to another." },
-    { "pfselftest", cmd_pfselftest, 1, ADMIN, 0, 0, 0, GROUP_HLL, "2.8.9",
-      "O(1)", "", "Checks how HyperLogLogs count." },
+    { "pfselftest", cmd_pfselftest, 1, ADMIN, 0, 0, 0, GROUP_HLL,
+      SINCE(2, 8, 9), "O(1)", "", "Checks how HyperLogLogs count." },
 };
 /* ---- end commands/pf.c ---------------------------------------------- */
 /* ---- begin commands/key.c ------------------------------------------- */
@@ -34669,83 +34689,86 @@ static enum outcome cmd_swapdb(struct call *x) {
 
 static const struct command key_commands[] = {
     { "copy", cmd_copy, -3, WRITE | GROWS, 1, 2, 1, GROUP_KEY,
-      "6.2.0", "O(N) for N elements, O(1) for strings",
+      SINCE(6, 2, 0), "O(N) for N elements, O(1) for strings",
       "source destination [DB destination-db] [REPLACE]",
       "Copies the value and the time to live of one key to another." },
     { "dbsize", cmd_dbsize, 1, READONLY | FAST | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "",
       "How many keys the selected database holds." },
     { "del", cmd_del, -2, WRITE | SHORT, 1, -1, 1, GROUP_KEY,
-      "1.0.0", "O(N) for N keys; memory comes back later", "key [key ...]",
+      SINCE(1, 0, 0),
+      "O(N) for N keys; memory comes back later", "key [key ...]",
       "Removes keys, and says how many there were." },
     { "exists", cmd_exists, -2, READONLY | FAST, 1, -1, 1, GROUP_KEY,
-      "1.0.0", "O(N) for N keys", "key [key ...]",
+      SINCE(1, 0, 0), "O(N) for N keys", "key [key ...]",
       "How many of the named keys there are." },
     { "expire", cmd_expire, -3, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "1.0.0", "O(1)", "key seconds [NX | XX | GT | LT]",
+      SINCE(1, 0, 0), "O(1)", "key seconds [NX | XX | GT | LT]",
       "Lets a key expire after some seconds." },
     { "expireat", cmd_expireat, -3, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "1.2.0", "O(1)", "key unix-time-seconds [NX | XX | GT | LT]",
+      SINCE(1, 2, 0), "O(1)", "key unix-time-seconds [NX | XX | GT | LT]",
       "Lets a key expire at a time in seconds since 1970." },
     { "expiretime", cmd_expiretime, 2, READONLY | FAST, 1, 1, 1, GROUP_KEY,
-      "7.0.0", "O(1)", "key",
+      SINCE(7, 0, 0), "O(1)", "key",
       "When a key expires, in seconds since 1970; -1: never, -2: no key." },
     { "flushall", cmd_flushall, -1, WRITE | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1); memory comes back later",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1); memory comes back later",
       "[ASYNC | SYNC]", "Removes all keys of all databases." },
     { "flushdb", cmd_flushdb, -1, WRITE | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1); memory comes back later",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1); memory comes back later",
       "[ASYNC | SYNC]", "Removes all keys of the selected database." },
     { "move", cmd_move, 3, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "1.0.0", "O(1)", "key db", "Moves a key to another database." },
+      SINCE(1, 0, 0), "O(1)", "key db", "Moves a key to another database." },
     { "object", NULL, -2, CONTAINER, 0, 0, 0, GROUP_KEY,
-      "2.2.3", "see its subcommands", "", "How a value is kept." },
+      SINCE(2, 2, 3), "see its subcommands", "", "How a value is kept." },
     { "object|encoding", cmd_object_encoding, 3, READONLY, 2, 2, 1, GROUP_KEY,
-      "2.2.3", "O(1)", "key", "In which form the value at key is kept." },
+      SINCE(2, 2, 3),
+      "O(1)", "key", "In which form the value at key is kept." },
     { "object|freq", cmd_object_freq, 3, READONLY, 2, 2, 1, GROUP_KEY,
-      "4.0.0", "O(1)", "key",
+      SINCE(4, 0, 0), "O(1)", "key",
       "How often a key has been used, older uses counting less." },
     { "object|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_KEY,
-      "6.2.0", "O(1)", "", "What OBJECT can be asked." },
+      SINCE(6, 2, 0), "O(1)", "", "What OBJECT can be asked." },
     { "object|idletime", cmd_object_idletime, 3, READONLY, 2, 2, 1, GROUP_KEY,
-      "2.2.3", "O(1)", "key", "Seconds since a key was last used." },
+      SINCE(2, 2, 3), "O(1)", "key", "Seconds since a key was last used." },
     { "object|refcount", cmd_object_refcount, 3, READONLY, 2, 2, 1, GROUP_KEY,
-      "2.2.3", "O(1)", "key",
+      SINCE(2, 2, 3), "O(1)", "key",
       "How many references a value has: 1, nothing is shared." },
     { "persist", cmd_persist, 2, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "2.2.0", "O(1)", "key", "Lets a key live for ever." },
+      SINCE(2, 2, 0), "O(1)", "key", "Lets a key live for ever." },
     { "pexpire", cmd_pexpire, -3, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "2.6.0", "O(1)", "key milliseconds [NX | XX | GT | LT]",
+      SINCE(2, 6, 0), "O(1)", "key milliseconds [NX | XX | GT | LT]",
       "Lets a key expire after some milliseconds." },
     { "pexpireat", cmd_pexpireat, -3, WRITE | FAST, 1, 1, 1, GROUP_KEY,
-      "2.6.0", "O(1)", "key unix-time-milliseconds [NX | XX | GT | LT]",
+      SINCE(2, 6, 0), "O(1)", "key unix-time-milliseconds [NX | XX | GT | LT]",
       "Lets a key expire at a time in milliseconds since 1970." },
     { "pexpiretime", cmd_pexpiretime, 2, READONLY | FAST, 1, 1, 1, GROUP_KEY,
-      "7.0.0", "O(1)", "key",
+      SINCE(7, 0, 0), "O(1)", "key",
       "When a key expires, in milliseconds since 1970; -1: never, -2: no "
       "key." },
     { "pttl", cmd_pttl, 2, READONLY | FAST, 1, 1, 1, GROUP_KEY,
-      "2.6.0", "O(1)", "key",
+      SINCE(2, 6, 0), "O(1)", "key",
       "Milliseconds until a key expires; -1: never, -2: no such key." },
     { "rename", cmd_rename, 3, WRITE, 1, 2, 1, GROUP_KEY,
-      "1.0.0", "O(1); O(N) between two shards", "key newkey",
+      SINCE(1, 0, 0), "O(1)", "key newkey",
       "Gives a key another name, in place of what had it." },
     { "renamenx", cmd_renamenx, 3, WRITE | FAST, 1, 2, 1, GROUP_KEY,
-      "1.0.0", "O(1); O(N) between two shards", "key newkey",
+      SINCE(1, 0, 0), "O(1)", "key newkey",
       "Gives a key another name unless something has it." },
     { "swapdb", cmd_swapdb, 3, WRITE | FAST | ALL_SHARDS | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(N) for N watched keys",
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(N) for N watched keys",
       "index1 index2", "Lets two databases change their numbers." },
     { "touch", cmd_touch, -2, READONLY | FAST, 1, -1, 1, GROUP_KEY,
-      "3.2.1", "O(N) for N keys", "key [key ...]",
+      SINCE(3, 2, 1), "O(N) for N keys", "key [key ...]",
       "Uses keys, and says how many there were." },
     { "ttl", cmd_ttl, 2, READONLY | FAST, 1, 1, 1, GROUP_KEY,
-      "1.0.0", "O(1)", "key",
+      SINCE(1, 0, 0), "O(1)", "key",
       "Seconds until a key expires; -1: never, -2: no such key." },
     { "type", cmd_type, 2, READONLY | FAST, 1, 1, 1, GROUP_KEY,
-      "1.0.0", "O(1)", "key", "What kind of value a key holds." },
+      SINCE(1, 0, 0), "O(1)", "key", "What kind of value a key holds." },
     { "unlink", cmd_del, -2, WRITE | FAST, 1, -1, 1, GROUP_KEY,
-      "4.0.0", "O(N) for N keys; memory comes back later", "key [key ...]",
+      SINCE(4, 0, 0),
+      "O(N) for N keys; memory comes back later", "key [key ...]",
       "Removes keys, and says how many there were." },
 };
 /* ---- end commands/key.c --------------------------------------------- */
@@ -35233,14 +35256,16 @@ static enum outcome cmd_randomkey(struct call *x) {
 
 static const struct command scan_commands[] = {
     { "keys", cmd_keys, 2, READONLY | ALL_SHARDS, 0, 0, 0, GROUP_KEY,
-      "1.0.0", "O(N) for N keys of the database or, if pattern begins with "
+      SINCE(1, 0, 0),
+      "O(N) for N keys of the database or, if pattern begins with "
       "ns/, of that namespace", "pattern",
       "All keys whose names match a pattern." },
     { "randomkey", cmd_randomkey, 1, READONLY | ALL_SHARDS, 0, 0, 0,
-      GROUP_KEY, "1.0.0", "O(S) for S shards", "",
+      GROUP_KEY, SINCE(1, 0, 0), "O(S) for S shards", "",
       "A key drawn by lot from the selected database." },
     { "scan", cmd_scan, -2, READONLY | ALL_SHARDS, 0, 0, 0, GROUP_KEY,
-      "2.8.0", "O(1) for each call", "cursor [MATCH pattern] [COUNT count] "
+      SINCE(2, 8, 0),
+      "O(1) for each call", "cursor [MATCH pattern] [COUNT count] "
       "[TYPE type]",
       "Some keys, and a cursor to go on with; 0 begins and ends." },
 };
@@ -35816,59 +35841,60 @@ static enum outcome cmd_lmpop(struct call *x) {
 
 static const struct command list_commands[] = {
     { "lindex", cmd_lindex, 3, READONLY, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N packs on the way from the nearer end",
+      SINCE(1, 0, 0), "O(N) for N packs on the way from the nearer end",
       "key index",
       "The element at an index; negative ones count from the end." },
     { "linsert", cmd_linsert, 5, WRITE | GROWS, 1, 1, 1, GROUP_LIST,
-      "2.2.0", "O(N) for N elements before the pivot",
+      SINCE(2, 2, 0), "O(N) for N elements before the pivot",
       "key <BEFORE | AFTER> pivot element",
       "Puts an element before or behind the first that equals the pivot." },
     { "llen", cmd_llen, 2, READONLY | FAST, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(1)", "key", "How many elements a list has." },
+      SINCE(1, 0, 0), "O(1)", "key", "How many elements a list has." },
     { "lmove", cmd_lmove, 5, WRITE | GROWS, 1, 2, 1, GROUP_LIST,
-      "6.2.0", "O(1)", "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+      SINCE(6, 2, 0),
+      "O(1)", "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
       "Moves an element from an end of a list to an end of another." },
     { "lmpop", cmd_lmpop, -4, WRITE | MOVABLE | KEYS_NUM, 1, 0, 0, GROUP_LIST,
-      "7.0.0", "O(N+M) for N keys, M elements taken",
+      SINCE(7, 0, 0), "O(N+M) for N keys, M elements taken",
       "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
       "Takes elements from an end of the first list that has any." },
     { "lpop", cmd_lpop, -2, WRITE | FAST, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements taken", "key [count]",
+      SINCE(1, 0, 0), "O(N) for N elements taken", "key [count]",
       "Takes the first element, or several, of a list." },
     { "lpos", cmd_lpos, -3, READONLY, 1, 1, 1, GROUP_LIST,
-      "6.0.6", "O(N) for N elements looked at",
+      SINCE(6, 0, 6), "O(N) for N elements looked at",
       "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
       "Where in a list an element is." },
     { "lpush", cmd_lpush, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements", "key element [element ...]",
+      SINCE(1, 0, 0), "O(N) for N elements", "key element [element ...]",
       "Puts elements before the first of a list." },
     { "lpushx", cmd_lpushx, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_LIST,
-      "2.2.0", "O(N) for N elements", "key element [element ...]",
+      SINCE(2, 2, 0), "O(N) for N elements", "key element [element ...]",
       "Puts elements before the first of a list that exists." },
     { "lrange", cmd_lrange, 4, READONLY, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(S+N) for S packs on the way, N elements answered",
+      SINCE(1, 0, 0), "O(S+N) for S packs on the way, N elements answered",
       "key start stop",
       "The elements from one index to another, both included." },
     { "lrem", cmd_lrem, 4, WRITE, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements", "key count element",
+      SINCE(1, 0, 0), "O(N) for N elements", "key count element",
       "Drops elements that equal one: the first, the last, or all." },
     { "lset", cmd_lset, 4, WRITE | GROWS, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N packs on the way from the nearer end",
+      SINCE(1, 0, 0), "O(N) for N packs on the way from the nearer end",
       "key index element", "Replaces the element at an index." },
     { "ltrim", cmd_ltrim, 4, WRITE, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements dropped", "key start stop",
+      SINCE(1, 0, 0), "O(N) for N elements dropped", "key start stop",
       "Keeps the elements from one index to another, and no others." },
     { "rpop", cmd_rpop, -2, WRITE | FAST, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements taken", "key [count]",
+      SINCE(1, 0, 0), "O(N) for N elements taken", "key [count]",
       "Takes the last element, or several, of a list." },
     { "rpoplpush", cmd_rpoplpush, 3, WRITE | GROWS, 1, 2, 1, GROUP_LIST,
-      "1.2.0", "O(1)", "source destination",
+      SINCE(1, 2, 0), "O(1)", "source destination",
       "Moves the last element of a list to the front of another." },
     { "rpush", cmd_rpush, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_LIST,
-      "1.0.0", "O(N) for N elements", "key element [element ...]",
+      SINCE(1, 0, 0), "O(N) for N elements", "key element [element ...]",
       "Puts elements behind the last of a list." },
     { "rpushx", cmd_rpushx, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_LIST,
-      "2.2.0", "O(N) for N elements", "key element [element ...]",
+      SINCE(2, 2, 0), "O(N) for N elements", "key element [element ...]",
       "Puts elements behind the last of a list that exists." },
 };
 /* ---- end commands/list.c -------------------------------------------- */
@@ -35965,22 +35991,23 @@ static enum outcome cmd_blmpop(struct call *x) {
 
 static const struct command listblock_commands[] = {
     { "blmove", cmd_blmove, 6, WRITE | GROWS | BLOCKING | NOSCRIPT | BARRIER,
-      1, 2, 1, GROUP_LIST, "6.2.0", "O(1)",
+      1, 2, 1, GROUP_LIST, SINCE(6, 2, 0), "O(1)",
       "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
       "Moves an element from list to list; waits until there is one." },
     { "blmpop", cmd_blmpop, -5, WRITE | BLOCKING | BARRIER | MOVABLE | KEYS_NUM,
-      2, 0, 0, GROUP_LIST, "7.0.0", "O(N+M) for N keys, M elements taken",
+      2, 0, 0, GROUP_LIST, SINCE(7, 0, 0),
+      "O(N+M) for N keys, M elements taken",
       "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
       "Takes elements of the first list that has any; waits for them." },
     { "blpop", cmd_blpop, -3, WRITE | BLOCKING | NOSCRIPT | BARRIER, 1, -2, 1,
-      GROUP_LIST, "2.0.0", "O(N) for N keys", "key [key ...] timeout",
+      GROUP_LIST, SINCE(2, 0, 0), "O(N) for N keys", "key [key ...] timeout",
       "Takes the first element of the first list that has one; waits for it." },
     { "brpop", cmd_brpop, -3, WRITE | BLOCKING | NOSCRIPT | BARRIER, 1, -2, 1,
-      GROUP_LIST, "2.0.0", "O(N) for N keys", "key [key ...] timeout",
+      GROUP_LIST, SINCE(2, 0, 0), "O(N) for N keys", "key [key ...] timeout",
       "Takes the last element of the first list that has one; waits for it." },
     { "brpoplpush", cmd_brpoplpush, 4,
       WRITE | GROWS | BLOCKING | NOSCRIPT | BARRIER, 1, 2, 1, GROUP_LIST,
-      "2.2.0", "O(1)", "source destination timeout",
+      SINCE(2, 2, 0), "O(1)", "source destination timeout",
       "Moves the last element to the front of a list; waits for one." },
 };
 /* ---- end commands/listblock.c --------------------------------------- */
@@ -36352,51 +36379,52 @@ static enum outcome cmd_hscan(struct call *x) {
 
 static const struct command hash_commands[] = {
     { "hdel", cmd_hdel, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key field [field ...]",
+      SINCE(2, 0, 0), "O(N) for N fields", "key field [field ...]",
       "Removes fields of a hash, and says how many there were." },
     { "hexists", cmd_hexists, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(1)", "key field", "Has a hash this field?" },
+      SINCE(2, 0, 0), "O(1)", "key field", "Has a hash this field?" },
     { "hget", cmd_hget, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(1)", "key field", "The value of a field." },
+      SINCE(2, 0, 0), "O(1)", "key field", "The value of a field." },
     { "hgetall", cmd_hgetall, 2, READONLY, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key", "All fields and their values." },
+      SINCE(2, 0, 0),
+      "O(N) for N fields", "key", "All fields and their values." },
     { "hincrby", cmd_hincrby, 4, WRITE | GROWS | FAST | MEMBER,
       1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(1)", "key field increment",
+      SINCE(2, 0, 0), "O(1)", "key field increment",
       "Adds increment to the integer of a field; an absent one counts as 0." },
     { "hincrbyfloat", cmd_hincrbyfloat, 4, WRITE | GROWS | FAST | MEMBER,
       1, 1, 1,
-      GROUP_HASH, "2.6.0", "O(1)", "key field increment",
+      GROUP_HASH, SINCE(2, 6, 0), "O(1)", "key field increment",
       "Adds increment to the number of a field; an absent one counts as 0." },
     { "hkeys", cmd_hkeys, 2, READONLY, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key", "All fields of a hash." },
+      SINCE(2, 0, 0), "O(N) for N fields", "key", "All fields of a hash." },
     { "hlen", cmd_hlen, 2, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(1)", "key", "How many fields a hash has." },
+      SINCE(2, 0, 0), "O(1)", "key", "How many fields a hash has." },
     { "hmget", cmd_hmget, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key field [field ...]",
+      SINCE(2, 0, 0), "O(N) for N fields", "key field [field ...]",
       "The values of some fields, null where there is none." },
     { "hmset", cmd_hset, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key field value [field value ...]",
+      SINCE(2, 0, 0), "O(N) for N fields", "key field value [field value ...]",
       "Sets fields of a hash; HSET does so too and says more." },
     { "hrandfield", cmd_hrandfield, -2, READONLY, 1, 1, 1, GROUP_HASH,
-      "6.2.0", "O(N) for N fields answered", "key [count [WITHVALUES]]",
+      SINCE(6, 2, 0), "O(N) for N fields answered", "key [count [WITHVALUES]]",
       "Fields drawn at random; with a negative count they may repeat." },
     { "hscan", cmd_hscan, -3, READONLY, 1, 1, 1, GROUP_HASH,
-      "2.8.0", "O(1) a call, O(N) for all of N fields",
+      SINCE(2, 8, 0), "O(1) a call, O(N) for all of N fields",
       "key cursor [MATCH pattern] [COUNT count] [NOVALUES]",
       "The fields and values of a hash, some at a time." },
     { "hset", cmd_hset, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key field value [field value ...]",
+      SINCE(2, 0, 0), "O(N) for N fields", "key field value [field value ...]",
       "Sets fields of a hash, and says how many are new." },
     { "hsetnx", cmd_hsetnx, 4, WRITE | GROWS | FAST | MEMBER,
       1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(1)", "key field value",
+      SINCE(2, 0, 0), "O(1)", "key field value",
       "Sets a field unless there is one of that name." },
     { "hstrlen", cmd_hstrlen, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_HASH,
-      "3.2.0", "O(1)", "key field",
+      SINCE(3, 2, 0), "O(1)", "key field",
       "How many bytes the value of a field has." },
     { "hvals", cmd_hvals, 2, READONLY, 1, 1, 1, GROUP_HASH,
-      "2.0.0", "O(N) for N fields", "key", "All values of a hash." },
+      SINCE(2, 0, 0), "O(N) for N fields", "key", "All values of a hash." },
 };
 /* ---- end commands/hashes.c ------------------------------------------ */
 /* ---- begin commands/fieldttl.c -------------------------------------- */
@@ -36786,49 +36814,49 @@ static enum outcome cmd_hsetex(struct call *x) {
 
 static const struct command fieldttl_commands[] = {
     { "hexpire", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields",
+      SINCE(7, 4, 0), "O(N) for N fields",
       "key seconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
       "Lets fields of a hash expire after some seconds." },
     { "hexpireat", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields",
+      SINCE(7, 4, 0), "O(N) for N fields",
       "key unix-time-seconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
       "Lets fields of a hash expire at a second." },
     { "hexpiretime", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(7, 4, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "The seconds at which fields expire; -1: they do not, -2: no field." },
     { "hgetdel", cmd_hgetdel, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
-      "8.0.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(8, 0, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "The values of fields, which are removed." },
     { "hgetex", cmd_hgetex, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
-      "8.0.0", "O(N) for N fields",
+      SINCE(8, 0, 0), "O(N) for N fields",
       "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
       "PXAT unix-time-milliseconds | PERSIST] " FIELDTTL_FIELDS,
       "The values of fields, whose time to live is set or taken away." },
     { "hpersist", cmd_hpersist, -5, WRITE | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(7, 4, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "Lets fields of a hash live for good." },
     { "hpexpire", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields",
+      SINCE(7, 4, 0), "O(N) for N fields",
       "key milliseconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
       "Lets fields of a hash expire after some milliseconds." },
     { "hpexpireat", cmd_hexpire, -6, WRITE | GROWS | FAST, 1, 1, 1,
-      GROUP_HASH, "7.4.0", "O(N) for N fields",
+      GROUP_HASH, SINCE(7, 4, 0), "O(N) for N fields",
       "key unix-time-milliseconds " FIELDTTL_WHEN FIELDTTL_FIELDS,
       "Lets fields of a hash expire at a millisecond." },
     { "hpexpiretime", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(7, 4, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "The milliseconds at which fields expire; -1 and -2 as of HEXPIRETIME." },
     { "hpttl", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(7, 4, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "The milliseconds that fields have left; -1 and -2 as of HTTL." },
     { "hsetex", cmd_hsetex, -6, WRITE | GROWS | FAST, 1, 1, 1, GROUP_HASH,
-      "8.0.0", "O(N) for N fields",
+      SINCE(8, 0, 0), "O(N) for N fields",
       "key [FNX | FXX] [EX seconds | PX milliseconds | "
       "EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] "
       "FIELDS <numfields <field value [field value ...]>>",
       "Sets fields, also with a time to live; only if all or none are there." },
     { "httl", cmd_httl, -5, READONLY | FAST, 1, 1, 1, GROUP_HASH,
-      "7.4.0", "O(N) for N fields", "key " FIELDTTL_FIELDS,
+      SINCE(7, 4, 0), "O(N) for N fields", "key " FIELDTTL_FIELDS,
       "The seconds that fields have left; -1: for good, -2: no field." },
 };
 /* ---- end commands/fieldttl.c ---------------------------------------- */
@@ -37350,57 +37378,59 @@ static enum outcome cmd_sintercard(struct call *x) {
 
 static const struct command set_commands[] = {
     { "sadd", cmd_sadd, -3, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members", "key member [member ...]",
+      SINCE(1, 0, 0), "O(N) for N members", "key member [member ...]",
       "Adds members to a set, and says how many are new." },
     { "scard", cmd_scard, 2, READONLY | FAST, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(1)", "key", "How many members a set has." },
+      SINCE(1, 0, 0), "O(1)", "key", "How many members a set has." },
     { "sdiff", cmd_sdiff, -2, READONLY, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members of all sets", "key [key ...]",
+      SINCE(1, 0, 0), "O(N) for N members of all sets", "key [key ...]",
       "What is in the first set and in none of the others." },
     { "sdiffstore", cmd_sdiffstore, -3, WRITE | GROWS, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members of all sets", "destination key [key ...]",
+      SINCE(1, 0, 0),
+      "O(N) for N members of all sets", "destination key [key ...]",
       "Stores what is in the first set and in none of the others." },
     { "sinter", cmd_sinter, -2, READONLY, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N*M) for N members of the smallest of M sets",
+      SINCE(1, 0, 0), "O(N*M) for N members of the smallest of M sets",
       "key [key ...]", "What is in all sets." },
     { "sintercard", cmd_sintercard, -3, READONLY | MOVABLE | KEYS_NUM,
-      1, 0, 0, GROUP_SET, "7.0.0",
+      1, 0, 0, GROUP_SET, SINCE(7, 0, 0),
       "O(N*M) for N members of the smallest of M sets",
       "numkeys key [key ...] [LIMIT limit]",
       "How many members are in all sets, counted up to a limit." },
     { "sinterstore", cmd_sinterstore, -3, WRITE | GROWS, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N*M) for N members of the smallest of M sets",
+      SINCE(1, 0, 0), "O(N*M) for N members of the smallest of M sets",
       "destination key [key ...]", "Stores what is in all sets." },
     { "sismember", cmd_sismember, 3, READONLY | FAST | MEMBER,
       1, 1, 1, GROUP_SET,
-      "1.0.0", "O(1)", "key member", "Is it a member of the set?" },
+      SINCE(1, 0, 0), "O(1)", "key member", "Is it a member of the set?" },
     { "smembers", cmd_smembers, 2, READONLY, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members", "key", "All members of a set." },
+      SINCE(1, 0, 0), "O(N) for N members", "key", "All members of a set." },
     { "smismember", cmd_smismember, -3, READONLY | FAST | MEMBER,
       1, 1, 1, GROUP_SET,
-      "6.2.0", "O(N) for N members", "key member [member ...]",
+      SINCE(6, 2, 0), "O(N) for N members", "key member [member ...]",
       "Which of these are members of the set?" },
     { "smove", cmd_smove, 4, WRITE | FAST, 1, 2, 1, GROUP_SET,
-      "1.0.0", "O(1)", "source destination member",
+      SINCE(1, 0, 0), "O(1)", "source destination member",
       "Moves a member from one set to another, at one moment." },
     { "spop", cmd_spop, -2, WRITE | FAST, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members", "key [count]",
+      SINCE(1, 0, 0), "O(N) for N members", "key [count]",
       "Takes members out of a set, drawn at random." },
     { "srandmember", cmd_srandmember, -2, READONLY, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members", "key [count]",
+      SINCE(1, 0, 0), "O(N) for N members", "key [count]",
       "Members drawn at random; with a negative count they may repeat." },
     { "srem", cmd_srem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members", "key member [member ...]",
+      SINCE(1, 0, 0), "O(N) for N members", "key member [member ...]",
       "Removes members of a set, and says how many there were." },
     { "sscan", cmd_sscan, -3, READONLY, 1, 1, 1, GROUP_SET,
-      "2.8.0", "O(1) a call, O(N) for all of N members",
+      SINCE(2, 8, 0), "O(1) a call, O(N) for all of N members",
       "key cursor [MATCH pattern] [COUNT count]",
       "The members of a set, some at a time." },
     { "sunion", cmd_sunion, -2, READONLY, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members of all sets", "key [key ...]",
+      SINCE(1, 0, 0), "O(N) for N members of all sets", "key [key ...]",
       "What is in any of the sets." },
     { "sunionstore", cmd_sunionstore, -3, WRITE | GROWS, 1, -1, 1, GROUP_SET,
-      "1.0.0", "O(N) for N members of all sets", "destination key [key ...]",
+      SINCE(1, 0, 0),
+      "O(N) for N members of all sets", "destination key [key ...]",
       "Stores what is in any of the sets." },
 };
 /* ---- end commands/set.c --------------------------------------------- */
@@ -37776,37 +37806,38 @@ static enum outcome cmd_zscan(struct call *x) {
 
 static const struct command zset_commands[] = {
     { "zadd", cmd_zadd, -4, WRITE | GROWS | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(log N) for each member, N being those there are",
+      SINCE(1, 2, 0), "O(log N) for each member, N being those there are",
       "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
       "Puts members with their scores into a sorted set, or changes scores." },
     { "zcard", cmd_zcard, 2, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(1)", "key", "How many members a sorted set has." },
+      SINCE(1, 2, 0), "O(1)", "key", "How many members a sorted set has." },
     { "zincrby", cmd_zincrby, 4, WRITE | GROWS | FAST | MEMBER,
       1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(log N) for N members", "key increment member",
+      SINCE(1, 2, 0), "O(log N) for N members", "key increment member",
       "Adds to the score of a member, which counts as 0 if it is new." },
     { "zmscore", cmd_zmscore, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
-      "6.2.0", "O(N) for N members asked for", "key member [member ...]",
+      SINCE(6, 2, 0), "O(N) for N members asked for", "key member [member ...]",
       "The scores of some members." },
     { "zrandmember", cmd_zrandmember, -2, READONLY, 1, 1, 1, GROUP_ZSET,
-      "6.2.0", "O(N) for N members answered", "key [count [WITHSCORES]]",
+      SINCE(6, 2, 0), "O(N) for N members answered", "key [count [WITHSCORES]]",
       "Members drawn by chance: different ones; a negative count: any." },
     { "zrank", cmd_zrank, -3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
-      "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
+      SINCE(2, 0, 0), "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a smaller score." },
     { "zrem", cmd_zrem, -3, WRITE | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(M log N) for M of N members", "key member [member ...]",
+      SINCE(1, 2, 0),
+      "O(M log N) for M of N members", "key member [member ...]",
       "Removes members of a sorted set, and says how many there were." },
     { "zrevrank", cmd_zrevrank, -3, READONLY | FAST | MEMBER,
       1, 1, 1, GROUP_ZSET,
-      "2.0.0", "O(log N) for N members", "key member [WITHSCORE]",
+      SINCE(2, 0, 0), "O(log N) for N members", "key member [WITHSCORE]",
       "How many members have a greater score." },
     { "zscan", cmd_zscan, -3, READONLY, 1, 1, 1, GROUP_ZSET,
-      "2.8.0", "O(1) for each call, O(N) for all of N members",
+      SINCE(2, 8, 0), "O(1) for each call, O(N) for all of N members",
       "key cursor [MATCH pattern] [COUNT count]",
       "Members and scores, a part at each call, in no order." },
     { "zscore", cmd_zscore, 3, READONLY | FAST | MEMBER, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(1)", "key member", "The score of a member." },
+      SINCE(1, 2, 0), "O(1)", "key member", "The score of a member." },
 };
 /* ---- end commands/zset.c -------------------------------------------- */
 /* ---- begin commands/zrange.c ---------------------------------------- */
@@ -38089,9 +38120,11 @@ static enum outcome cmd_zremrangebylex(struct call *x) {
 }
 
 /* Make pairs, in order, the value of the key at argv[i], or without any
- * remove it; answer how many.  Their members may be lent from any key. */
+ * remove it; answer how many.  Their members may be lent from any key.
+ * `changes` is what that counts for where there are some. */
 static enum outcome zrange_store(struct call *x, size_t i,
-                                 const struct pairs *ps, const char *event) {
+                                 const struct pairs *ps, const char *event,
+                                 uint64_t changes) {
     struct edit ed;
 
     if (ps->failed) return reply_err(x, ERR_MEMORY);
@@ -38101,6 +38134,7 @@ static enum outcome zrange_store(struct call *x, size_t i,
             edit_commit(&ed, EVENT_ZSET, NULL);
             return reply_err(x, ERR_MEMORY);
         }
+        edit_counts(&ed, changes);
         edit_commit(&ed, EVENT_ZSET, event);
     } else if (ed.e != NULL) {
         edit_drop(&ed);
@@ -38142,54 +38176,54 @@ static enum outcome cmd_zrangestore(struct call *x) {
         if (!pairs_add(&ps, &it, score)) break;
         if (i + 1 < s.n) ranks_step(&at, false);
     }
-    what = zrange_store(x, 1, &ps, "zrangestore");
+    what = zrange_store(x, 1, &ps, "zrangestore", 1);
     pairs_free(&ps);
     return what;
 }
 
 static const struct command zrange_commands[] = {
     { "zcount", cmd_zcount, 4, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
-      "2.0.0", "O(log N) for N members", "key min max",
+      SINCE(2, 0, 0), "O(log N) for N members", "key min max",
       "How many members have a score in a range." },
     { "zlexcount", cmd_zlexcount, 4, READONLY | FAST, 1, 1, 1, GROUP_ZSET,
-      "2.8.9", "O(log N) for N members", "key min max",
+      SINCE(2, 8, 9), "O(log N) for N members", "key min max",
       "How many members lie in a range of bytes, if all scores are equal." },
     { "zrange", cmd_zrange, -4, READONLY, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(log N + M) for M of N members",
+      SINCE(1, 2, 0), "O(log N + M) for M of N members",
       "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] "
       "[WITHSCORES]",
       "Members in a range of ranks, scores or bytes." },
     { "zrangebylex", cmd_zrangebylex, -4, READONLY, 1, 1, 1, GROUP_ZSET,
-      "2.8.9", "O(log N + M) for M of N members",
+      SINCE(2, 8, 9), "O(log N + M) for M of N members",
       "key min max [LIMIT offset count]",
       "Members in a range of bytes, if all scores are equal." },
     { "zrangebyscore", cmd_zrangebyscore, -4, READONLY, 1, 1, 1, GROUP_ZSET,
-      "1.0.5", "O(log N + M) for M of N members",
+      SINCE(1, 0, 5), "O(log N + M) for M of N members",
       "key min max [WITHSCORES] [LIMIT offset count]",
       "Members in a range of scores." },
     { "zrangestore", cmd_zrangestore, -5, WRITE | GROWS, 1, 2, 1, GROUP_ZSET,
-      "6.2.0", "O(log N + M) for M of N members",
+      SINCE(6, 2, 0), "O(log N + M) for M of N members",
       "dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
       "Makes a range of a sorted set the value of another key." },
     { "zremrangebylex", cmd_zremrangebylex, 4, WRITE, 1, 1, 1, GROUP_ZSET,
-      "2.8.9", "O(log N + M) for M of N members", "key min max",
+      SINCE(2, 8, 9), "O(log N + M) for M of N members", "key min max",
       "Removes members in a range of bytes, if all scores are equal." },
     { "zremrangebyrank", cmd_zremrangebyrank, 4, WRITE, 1, 1, 1, GROUP_ZSET,
-      "2.0.0", "O(log N + M) for M of N members", "key start stop",
+      SINCE(2, 0, 0), "O(log N + M) for M of N members", "key start stop",
       "Removes members in a range of ranks." },
     { "zremrangebyscore", cmd_zremrangebyscore, 4, WRITE, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(log N + M) for M of N members", "key min max",
+      SINCE(1, 2, 0), "O(log N + M) for M of N members", "key min max",
       "Removes members in a range of scores." },
     { "zrevrange", cmd_zrevrange, -4, READONLY, 1, 1, 1, GROUP_ZSET,
-      "1.2.0", "O(log N + M) for M of N members",
+      SINCE(1, 2, 0), "O(log N + M) for M of N members",
       "key start stop [WITHSCORES]",
       "Members in a range of ranks, counted from the greatest score." },
     { "zrevrangebylex", cmd_zrevrangebylex, -4, READONLY, 1, 1, 1, GROUP_ZSET,
-      "2.8.9", "O(log N + M) for M of N members",
+      SINCE(2, 8, 9), "O(log N + M) for M of N members",
       "key max min [LIMIT offset count]",
       "Members in a range of bytes, the last one first." },
     { "zrevrangebyscore", cmd_zrevrangebyscore, -4, READONLY, 1, 1, 1,
-      GROUP_ZSET, "2.2.0", "O(log N + M) for M of N members",
+      GROUP_ZSET, SINCE(2, 2, 0), "O(log N + M) for M of N members",
       "key max min [WITHSCORES] [LIMIT offset count]",
       "Members in a range of scores, the greatest first." },
 };
@@ -38371,26 +38405,27 @@ static enum outcome cmd_bzmpop(struct call *x) {
 
 static const struct command zpop_commands[] = {
     { "bzmpop", cmd_bzmpop, -5, WRITE | BLOCKING | MOVABLE | KEYS_NUM | BARRIER,
-      2, 0, 0, GROUP_ZSET, "7.0.0", "O(K + M log N) for M of N members, K keys",
+      2, 0, 0, GROUP_ZSET, SINCE(7, 0, 0),
+      "O(K + M log N) for M of N members, K keys",
       "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
       "Takes members of the first sorted set that has some; waits for one." },
     { "bzpopmax", cmd_bzpopmax, -3,
       WRITE | BLOCKING | NOSCRIPT | FAST | BARRIER, 1, -2, 1, GROUP_ZSET,
-      "5.0.0", "O(log N) for N members", "key [key ...] timeout",
+      SINCE(5, 0, 0), "O(log N) for N members", "key [key ...] timeout",
       "Takes the greatest of the first sorted set with members; or waits." },
     { "bzpopmin", cmd_bzpopmin, -3,
       WRITE | BLOCKING | NOSCRIPT | FAST | BARRIER, 1, -2, 1, GROUP_ZSET,
-      "5.0.0", "O(log N) for N members", "key [key ...] timeout",
+      SINCE(5, 0, 0), "O(log N) for N members", "key [key ...] timeout",
       "Takes the smallest of the first sorted set with members; or waits." },
     { "zmpop", cmd_zmpop, -4, WRITE | MOVABLE | KEYS_NUM, 1, 0, 0, GROUP_ZSET,
-      "7.0.0", "O(K + M log N) for M of N members, K keys",
+      SINCE(7, 0, 0), "O(K + M log N) for M of N members, K keys",
       "numkeys key [key ...] <MIN | MAX> [COUNT count]",
       "Takes members of the first sorted set that has some." },
     { "zpopmax", cmd_zpopmax, -2, WRITE | FAST, 1, 1, 1, GROUP_ZSET,
-      "5.0.0", "O(M log N) for M of N members", "key [count]",
+      SINCE(5, 0, 0), "O(M log N) for M of N members", "key [count]",
       "Takes the members with the greatest scores." },
     { "zpopmin", cmd_zpopmin, -2, WRITE | FAST, 1, 1, 1, GROUP_ZSET,
-      "5.0.0", "O(M log N) for M of N members", "key [count]",
+      SINCE(5, 0, 0), "O(M log N) for M of N members", "key [count]",
       "Takes the members with the smallest scores." },
 };
 /* ---- end commands/zpop.c -------------------------------------------- */
@@ -38698,7 +38733,7 @@ static enum outcome zstore(struct call *x, enum zstore_op op, size_t i,
     if (z.ps.failed) what = reply_err(x, ERR_MEMORY);
     else if (card) reply_int(x->r, (int64_t)z.found);
     else if (!z.store) zstore__reply(&z);
-    else what = zrange_store(x, 1, &z.ps, x->row->name);
+    else what = zrange_store(x, 1, &z.ps, x->row->name, 1);
 out:
     free(z.src);
     pairs_free(&z.ps);
@@ -38735,38 +38770,44 @@ static enum outcome cmd_zdiffstore(struct call *x) {
 
 static const struct command zstore_commands[] = {
     { "zdiff", cmd_zdiff, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(K N + M log M) for K keys, N members of the "
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(K N + M log M) for K keys, N members of the "
       "first, M of the result", "numkeys key [key ...] [WITHSCORES]",
       "Members of the first sorted set that no other has." },
     { "zdiffstore", cmd_zdiffstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "6.2.0",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(6, 2, 0),
       "O(K N + M log M) for K keys, N members of the first, M of the result",
       "destination numkeys key [key ...]",
       "Stores those members of the first sorted set that no other has." },
     { "zinter", cmd_zinter, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(K N + M log M) for K keys, N members of the "
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(K N + M log M) for K keys, N members of the "
       "smallest, M of the result",
       "numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
       "Members that all sorted sets have, their scores combined." },
     { "zintercard", cmd_zintercard, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "7.0.0", "O(K N) for K keys, N members of the smallest",
+      GROUP_ZSET, SINCE(7, 0, 0),
+      "O(K N) for K keys, N members of the smallest",
       "numkeys key [key ...] [LIMIT limit]",
       "How many members all sorted sets have." },
     { "zinterstore", cmd_zinterstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "2.0.0",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(2, 0, 0),
       "O(K N + M log M) for K keys, N members of the smallest, M of the result",
       "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>]",
       "Stores the members that all sorted sets have, their scores combined." },
     { "zunion", cmd_zunion, -3, READONLY | MOVABLE | KEYS_NUM, 1, 0, 0,
-      GROUP_ZSET, "6.2.0", "O(N + M log M) for N members, M of the result",
+      GROUP_ZSET, SINCE(6, 2, 0),
+      "O(N + M log M) for N members, M of the result",
       "numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
       "Members that any sorted set has, their scores combined." },
     { "zunionstore", cmd_zunionstore, -4,
-      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET, "2.0.0",
-      "O(N + M log M) for N members, M of the result",
+      WRITE | GROWS | MOVABLE | KEYS_DEST_NUM, 2, 0, 0, GROUP_ZSET,
+      SINCE(2, 0, 0), "O(N + M log M) for N members, M of the result",
       "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
       "[AGGREGATE <SUM | MIN | MAX>]",
       "Stores the members that any sorted set has, their scores combined." },
@@ -39158,7 +39199,7 @@ static enum outcome geo__store(struct geo *g, size_t n) {
     }
     pairs_sort(&out);
     what = zrange_store(x, g->store, &out, g->how & GEO_SEARCH ?
-                            "geosearchstore" : "georadiusstore");
+                            "geosearchstore" : "georadiusstore", n);
     pairs_free(&out);
     return what;
 }
@@ -39319,42 +39360,43 @@ static enum outcome cmd_geosearchstore(struct call *x) {
                   "BYBOX width height " GEO_UNIT ">"
 
 static const struct command geo_commands[] = {
-    { "geoadd", cmd_geoadd, -5, WRITE | GROWS, 1, 1, 1, GROUP_GEO, "3.2.0",
-      "O(log N) for each place, N being members",
+    { "geoadd", cmd_geoadd, -5, WRITE | GROWS, 1, 1, 1, GROUP_GEO,
+      SINCE(3, 2, 0), "O(log N) for each place, N being members",
       "key [NX | XX] [CH] longitude latitude member "
       "[longitude latitude member ...]",
       "Gives members a place on the earth." },
-    { "geodist", cmd_geodist, -4, READONLY, 1, 1, 1, GROUP_GEO, "3.2.0",
+    { "geodist", cmd_geodist, -4, READONLY, 1, 1, 1, GROUP_GEO, SINCE(3, 2, 0),
       "O(1)", "key member1 member2 [M | KM | FT | MI]",
       "How far two members are from each other." },
-    { "geohash", cmd_geohash, -2, READONLY, 1, 1, 1, GROUP_GEO, "3.2.0",
+    { "geohash", cmd_geohash, -2, READONLY, 1, 1, 1, GROUP_GEO, SINCE(3, 2, 0),
       "O(1) for each member", "key [member [member ...]]",
       "The places of members as geohashes of 11 letters." },
-    { "geopos", cmd_geopos, -2, READONLY, 1, 1, 1, GROUP_GEO, "3.2.0",
+    { "geopos", cmd_geopos, -2, READONLY, 1, 1, 1, GROUP_GEO, SINCE(3, 2, 0),
       "O(1) for each member", "key [member [member ...]]",
       "Longitude and latitude of members." },
     { "georadius", cmd_georadius, -6, WRITE | GROWS | MOVABLE | KEYS_STORE,
-      1, 1, 1, GROUP_GEO, "3.2.0", GEO_COST,
+      1, 1, 1, GROUP_GEO, SINCE(3, 2, 0), GEO_COST,
       "key longitude latitude radius " GEO_UNIT " " GEO_WITH GEO_HOW_MANY
       GEO_STORE, "Members not farther than a radius from a place." },
     { "georadius_ro", cmd_georadius_ro, -6, READONLY, 1, 1, 1, GROUP_GEO,
-      "3.2.10", GEO_COST,
+      SINCE(3, 2, 10), GEO_COST,
       "key longitude latitude radius " GEO_UNIT " " GEO_WITH GEO_HOW_MANY,
       "Members not farther than a radius from a place." },
     { "georadiusbymember", cmd_georadiusbymember, -5,
-      WRITE | GROWS | MOVABLE | KEYS_STORE, 1, 1, 1, GROUP_GEO, "3.2.0",
+      WRITE | GROWS | MOVABLE | KEYS_STORE, 1, 1, 1, GROUP_GEO, SINCE(3, 2, 0),
       GEO_COST, "key member radius " GEO_UNIT " " GEO_WITH GEO_HOW_MANY
       GEO_STORE, "Members not farther than a radius from one of them." },
     { "georadiusbymember_ro", cmd_georadiusbymember_ro, -5, READONLY, 1, 1, 1,
-      GROUP_GEO, "3.2.10", GEO_COST,
+      GROUP_GEO, SINCE(3, 2, 10), GEO_COST,
       "key member radius " GEO_UNIT " " GEO_WITH GEO_HOW_MANY,
       "Members not farther than a radius from one of them." },
-    { "geosearch", cmd_geosearch, -7, READONLY, 1, 1, 1, GROUP_GEO, "6.2.0",
+    { "geosearch", cmd_geosearch, -7, READONLY, 1, 1, 1, GROUP_GEO,
+      SINCE(6, 2, 0),
       GEO_COST, "key " GEO_WHERE " [ASC | DESC] [COUNT count [ANY]] "
       "[WITHCOORD] [WITHDIST] [WITHHASH]",
       "Members in a circle or a box around a place or a member." },
     { "geosearchstore", cmd_geosearchstore, -8, WRITE | GROWS, 1, 2, 1,
-      GROUP_GEO, "6.2.0", GEO_COST,
+      GROUP_GEO, SINCE(6, 2, 0), GEO_COST,
       "destination source " GEO_WHERE " [ASC | DESC] [COUNT count [ANY]] "
       "[STOREDIST]",
       "Makes what GEOSEARCH would find the value of another key." },
@@ -39840,13 +39882,13 @@ static enum outcome cmd_sort(struct call *x) {
 
 static const struct command sort_commands[] = {
     { "sort", cmd_sort, -2, WRITE | GROWS | MOVABLE | KEYS_STORE | ALL_SHARDS,
-      1, 1, 1, GROUP_KEY, "1.0.0",
+      1, 1, 1, GROUP_KEY, SINCE(1, 0, 0),
       "O(N*log(N)) for N elements",
       "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] "
       "[ASC | DESC] [ALPHA] [STORE destination]",
       "Sorts the elements of a list, set or sorted set." },
     { "sort_ro", cmd_sort, -2, READONLY | MOVABLE | KEYS_STORE | ALL_SHARDS,
-      1, 1, 1, GROUP_KEY, "7.0.0", "O(N*log(N)) for N elements",
+      1, 1, 1, GROUP_KEY, SINCE(7, 0, 0), "O(N*log(N)) for N elements",
       "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] "
       "[ASC | DESC] [ALPHA]",
       "Sorts like SORT, and never stores." },
@@ -40395,27 +40437,28 @@ static enum outcome cmd_xsetid(struct call *x) {
 
 static const struct command streams_commands[] = {
     { "xadd", cmd_xadd, -5, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STREAM,
-      "5.0.0", "O(1), and O(N) for N entries trimmed",
+      SINCE(5, 0, 0), "O(1), and O(N) for N entries trimmed",
       "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] "
       "<* | id> field value [field value ...]",
       "Adds an entry to a stream." },
-    { "xdel", cmd_xdel, -3, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+    { "xdel", cmd_xdel, -3, WRITE | FAST, 1, 1, 1, GROUP_STREAM, SINCE(5, 0, 0),
       "O(1) for each entry", "key id [id ...]",
       "Deletes entries; returns how many there were." },
-    { "xlen", cmd_xlen, 2, READONLY | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
-      "O(1)", "key", "Returns how many entries a stream has." },
-    { "xrange", cmd_xrange, -4, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
+    { "xlen", cmd_xlen, 2, READONLY | FAST, 1, 1, 1, GROUP_STREAM,
+      SINCE(5, 0, 0), "O(1)", "key", "Returns how many entries a stream has." },
+    { "xrange", cmd_xrange, -4, READONLY, 1, 1, 1, GROUP_STREAM, SINCE(5, 0, 0),
       "O(log(N)+M) for M entries", "key start end [COUNT count]",
       "Returns the entries whose IDs lie in a range." },
-    { "xrevrange", cmd_xrevrange, -4, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
+    { "xrevrange", cmd_xrevrange, -4, READONLY, 1, 1, 1, GROUP_STREAM,
+      SINCE(5, 0, 0),
       "O(log(N)+M) for M entries", "key end start [COUNT count]",
       "Returns the entries whose IDs lie in a range, last first." },
     { "xsetid", cmd_xsetid, -3, WRITE | GROWS | FAST, 1, 1, 1, GROUP_STREAM,
-      "5.0.0", "O(1)",
+      SINCE(5, 0, 0), "O(1)",
       "key last-id [ENTRIESADDED entries-added] "
       "[MAXDELETEDID max-deleted-id]",
       "Sets the last ID of a stream; for replication." },
-    { "xtrim", cmd_xtrim, -4, WRITE, 1, 1, 1, GROUP_STREAM, "5.0.0",
+    { "xtrim", cmd_xtrim, -4, WRITE, 1, 1, 1, GROUP_STREAM, SINCE(5, 0, 0),
       "O(N) for N entries trimmed",
       "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
       "Deletes entries from the front of a stream." },
@@ -40439,6 +40482,7 @@ struct streamgroup {
     struct edit ed;
     struct stream *s;
     struct readers_group *g;
+    uint64_t made;              /* consumers, by the command */
 };
 
 static inline struct mem *streamgroup_mem(const struct streamgroup *x) {
@@ -40474,6 +40518,7 @@ static bool streamgroup__open_or_reply(struct call *x,
                                        struct streamgroup *g) {
     g->s = NULL;
     g->g = NULL;
+    g->made = 0;
     edit_open(&x->w, x->argv[1], &g->ed);
     edit_noted(&g->ed);
     if (!kind_or_reply(x, g->ed.e, KIND_STREAM)) {
@@ -40519,7 +40564,9 @@ static struct readers_consumer *streamgroup_consumer(struct call *x,
     }
     c = readers_consumer_make(&g->s->groups, g->g, streamgroup_mem(g),
                               &g->s->held, name, x->w.now);
-    if (c != NULL) edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
+    if (c == NULL) return NULL;
+    g->made++;
+    edit_tell(&g->ed, EVENT_STREAM, "xgroup-createconsumer");
     return c;
 }
 
@@ -40712,6 +40759,7 @@ static enum outcome cmd_xack(struct call *x) {
         ok = streamgroup_settle(&g, id, &found);
         if (ok) n += found;
     }
+    if (n > 0) edit_counts(&g.ed, (uint64_t)n);
     if (n > 0 || !ok) edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     else edit_cancel(&g.ed);
     if (!ok) return reply_err(x, ERR_MEMORY);
@@ -40958,6 +41006,7 @@ static enum outcome cmd_xclaim(struct call *x) {
             return streamgroup_refuse(x, &g, start);
     }
     reply_array_set(x->r, mark, n);
+    edit_counts(&g.ed, n + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     return DONE;
 }
@@ -41060,6 +41109,7 @@ static enum outcome cmd_xautoclaim(struct call *x) {
         return streamgroup_none(x, x->argv[1], x->argv[2], "");
     }
     ok = streamgroup__scan(x, &g, &c);
+    edit_counts(&g.ed, (c.ids[0].n + c.ids[1].n) / sizeof c.at + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     if (ok) {
         reply_array(x->r, 3);
@@ -41073,42 +41123,43 @@ static enum outcome cmd_xautoclaim(struct call *x) {
 }
 
 static const struct command streamgroup_commands[] = {
-    { "xack", cmd_xack, -4, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
+    { "xack", cmd_xack, -4, WRITE | FAST, 1, 1, 1, GROUP_STREAM, SINCE(5, 0, 0),
       "O(1) for each entry", "key group id [id ...]",
       "Takes entries off the pending ones of a group." },
     { "xautoclaim", cmd_xautoclaim, -6, WRITE | FAST, 1, 1, 1, GROUP_STREAM,
-      "6.2.0", "O(1) if COUNT is small",
+      SINCE(6, 2, 0), "O(1) if COUNT is small",
       "key group consumer min-idle-time start [COUNT count] [JUSTID]",
       "Gives a consumer what has been pending with others for so long." },
-    { "xclaim", cmd_xclaim, -6, WRITE | FAST, 1, 1, 1, GROUP_STREAM, "5.0.0",
-      "O(log N) for N pending entries",
+    { "xclaim", cmd_xclaim, -6, WRITE | FAST, 1, 1, 1, GROUP_STREAM,
+      SINCE(5, 0, 0), "O(log N) for N pending entries",
       "key group consumer min-idle-time id [id ...] [IDLE ms] "
       "[TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] "
       "[LASTID id]",
       "Gives a consumer entries that are pending with others." },
-    { "xgroup", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, "5.0.0",
+    { "xgroup", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "Depends on the subcommand", "", "Groups of readers of a stream." },
     { "xgroup|create", cmd_xgroup_create, -5, WRITE | GROWS, 2, 2, 1,
-      GROUP_STREAM, "5.0.0", "O(1)",
+      GROUP_STREAM, SINCE(5, 0, 0), "O(1)",
       "key groupname <id | $> [MKSTREAM] [ENTRIESREAD entries_read]",
       "Makes a group." },
     { "xgroup|createconsumer", cmd_xgroup_createconsumer, 5, WRITE | GROWS,
-      2, 2, 1, GROUP_STREAM, "6.2.0", "O(1)", "key groupname consumername",
+      2, 2, 1, GROUP_STREAM, SINCE(6, 2, 0),
+      "O(1)", "key groupname consumername",
       "Makes a consumer of a group." },
     { "xgroup|delconsumer", cmd_xgroup_delconsumer, 5, WRITE, 2, 2, 1,
-      GROUP_STREAM, "5.0.0", "O(1)", "key groupname consumername",
+      GROUP_STREAM, SINCE(5, 0, 0), "O(1)", "key groupname consumername",
       "Drops a consumer; returns how much was pending with it." },
     { "xgroup|destroy", cmd_xgroup_destroy, 4, WRITE, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(N) for N pending entries", "key groupname",
+      SINCE(5, 0, 0), "O(N) for N pending entries", "key groupname",
       "Drops a group." },
     { "xgroup|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_STREAM,
-      "5.0.0", "O(1)", "", "Tells of the subcommands." },
+      SINCE(5, 0, 0), "O(1)", "", "Tells of the subcommands." },
     { "xgroup|setid", cmd_xgroup_setid, -5, WRITE, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(1)",
+      SINCE(5, 0, 0), "O(1)",
       "key groupname <id | $> [ENTRIESREAD entries_read]",
       "Sets how far a group has read." },
-    { "xpending", cmd_xpending, -3, READONLY, 1, 1, 1, GROUP_STREAM, "5.0.0",
-      "O(N) for N entries returned, O(1) without a range",
+    { "xpending", cmd_xpending, -3, READONLY, 1, 1, 1, GROUP_STREAM,
+      SINCE(5, 0, 0), "O(N) for N entries returned, O(1) without a range",
       "key group [[IDLE min-idle-time] start end count [consumer]]",
       "Returns what is pending in a group." },
 };
@@ -41423,6 +41474,7 @@ static bool streamread__open_or_reply(struct call *x,
     }
     g->s = streams_of(g->ed.e);
     g->g = readers_group(&g->s->groups, q->name);
+    g->made = 0;
     if (g->g != NULL) return true;
     edit_cancel(&g->ed);
     reply_error(x->r, "NOGROUP the consumer group this client was blocked on "
@@ -41462,6 +41514,7 @@ static bool streamread__of_group(struct call *x, const struct streamread *q,
         streamgroup_refuse(x, &g, start);
         return false;
     }
+    edit_counts(&g.ed, 1 + g.made);
     edit_commit_aside(&g.ed, EVENT_STREAM, NULL, false);
     return true;
 }
@@ -41487,12 +41540,12 @@ static enum outcome cmd_xread(struct call *x) {
 
 static const struct command streamread_commands[] = {
     { "xread", cmd_xread, -4, READONLY | BLOCKING | BARRIER | MOVABLE |
-      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "O(N) for N entries returned",
       "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
       "Returns the entries behind IDs in streams; waits for some." },
     { "xreadgroup", cmd_xread, -7, WRITE | BLOCKING | BARRIER | MOVABLE |
-      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, "5.0.0",
+      KEYS_STREAMS, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "O(N) for N entries returned",
       "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] "
       "STREAMS key [key ...] id [id ...]",
@@ -41693,18 +41746,18 @@ static enum outcome cmd_xinfo_consumers(struct call *x) {
 }
 
 static const struct command streaminfo_commands[] = {
-    { "xinfo", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, "5.0.0",
+    { "xinfo", NULL, -2, CONTAINER, 0, 0, 0, GROUP_STREAM, SINCE(5, 0, 0),
       "Depends on the subcommand", "", "What is known of a stream." },
     { "xinfo|consumers", cmd_xinfo_consumers, 4, READONLY, 2, 2, 1,
-      GROUP_STREAM, "5.0.0", "O(N) for N consumers", "key groupname",
+      GROUP_STREAM, SINCE(5, 0, 0), "O(N) for N consumers", "key groupname",
       "Returns the consumers of a group." },
     { "xinfo|groups", cmd_xinfo_groups, 3, READONLY, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(N) for N groups", "key",
+      SINCE(5, 0, 0), "O(N) for N groups", "key",
       "Returns the groups of a stream." },
     { "xinfo|help", cmd_help, 2, LOADING | STALE, 0, 0, 0, GROUP_STREAM,
-      "5.0.0", "O(1)", "", "Tells of the subcommands." },
+      SINCE(5, 0, 0), "O(1)", "", "Tells of the subcommands." },
     { "xinfo|stream", cmd_xinfo_stream, -3, READONLY, 2, 2, 1, GROUP_STREAM,
-      "5.0.0", "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
+      SINCE(5, 0, 0), "O(N) for N nodes of entries", "key [FULL [COUNT count]]",
       "Returns what is known of a stream." },
 };
 #endif
@@ -41902,53 +41955,55 @@ enum {
 
 static const struct command channel_commands[] = {
     { "psubscribe", cmd_psubscribe, -2, CHANNELS_FLAGS, 0, 0, 0, GROUP_PUBSUB,
-      "2.0.0", "O(N) for N patterns", "pattern [pattern ...]",
+      SINCE(2, 0, 0), "O(N) for N patterns", "pattern [pattern ...]",
       "Listens to all channels whose names match." },
     { "publish", cmd_publish, 3,
       PUBSUB | LOADING | STALE | FAST | REPLICATES, 0, 0, 0, GROUP_PUBSUB,
-      "2.0.0", "O(N+M) for N subscribers, M patterns",
+      SINCE(2, 0, 0), "O(N+M) for N subscribers, M patterns",
       "channel message", "Tells all who listen to a channel." },
     { "pubsub", NULL, -2, CONTAINER, 0, 0, 0, GROUP_PUBSUB,
-      "2.8.0", "that of the subcommand", "",
+      SINCE(2, 8, 0), "that of the subcommand", "",
       "Questions about channels." },
     { "pubsub|channels", cmd_pubsub_channels, -2, CHANNELS_ASK,
-      0, 0, 0, GROUP_PUBSUB, "2.8.0", "O(N) for N channels", "[pattern]",
+      0, 0, 0, GROUP_PUBSUB, SINCE(2, 8, 0), "O(N) for N channels", "[pattern]",
       "The channels that somebody listens to." },
     { "pubsub|help", cmd_pubsub_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_PUBSUB, "6.2.0", "O(1)", "", "Explains the subcommands." },
+      GROUP_PUBSUB, SINCE(6, 2, 0), "O(1)", "", "Explains the subcommands." },
     { "pubsub|numpat", cmd_pubsub_numpat, 2, CHANNELS_ASK, 0, 0,
-      0, GROUP_PUBSUB, "2.8.0", "O(N) for N patterns", "",
+      0, GROUP_PUBSUB, SINCE(2, 8, 0), "O(N) for N patterns", "",
       "How many patterns somebody listens to." },
     { "pubsub|numsub", cmd_pubsub_numsub, -2, CHANNELS_ASK, 0, 0,
-      0, GROUP_PUBSUB, "2.8.0", "O(N) for N channels",
+      0, GROUP_PUBSUB, SINCE(2, 8, 0), "O(N) for N channels",
       "[channel [channel ...]]", "How many listen to each channel." },
     { "pubsub|shardchannels", cmd_pubsub_shardchannels, -2,
-      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, "7.0.0",
+      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, SINCE(7, 0, 0),
       "O(N) for N channels", "[pattern]",
       "The shard channels that somebody listens to." },
     { "pubsub|shardnumsub", cmd_pubsub_shardnumsub, -2,
-      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, "7.0.0",
+      CHANNELS_ASK, 0, 0, 0, GROUP_PUBSUB, SINCE(7, 0, 0),
       "O(N) for N channels", "[shardchannel [shardchannel ...]]",
       "How many listen to each shard channel." },
     { "punsubscribe", cmd_punsubscribe, -1, CHANNELS_FLAGS, 0, 0, 0,
-      GROUP_PUBSUB, "2.0.0", "O(N) for N patterns", "[pattern [pattern ...]]",
+      GROUP_PUBSUB, SINCE(2, 0, 0),
+      "O(N) for N patterns", "[pattern [pattern ...]]",
       "Listens to patterns, or all of them, no more." },
     { "spublish", cmd_spublish, 3,
       PUBSUB | LOADING | STALE | FAST | REPLICATES, 1, 1, 1, GROUP_PUBSUB,
-      "7.0.0", "O(N) for N subscribers",
+      SINCE(7, 0, 0), "O(N) for N subscribers",
       "shardchannel message", "Tells all who listen to a shard channel." },
     { "ssubscribe", cmd_ssubscribe, -2, CHANNELS_FLAGS, 1, -1, 1, GROUP_PUBSUB,
-      "7.0.0", "O(N) for N channels", "shardchannel [shardchannel ...]",
+      SINCE(7, 0, 0), "O(N) for N channels", "shardchannel [shardchannel ...]",
       "Listens to shard channels." },
     { "subscribe", cmd_subscribe, -2, CHANNELS_FLAGS, 0, 0, 0, GROUP_PUBSUB,
-      "2.0.0", "O(N) for N channels", "channel [channel ...]",
+      SINCE(2, 0, 0), "O(N) for N channels", "channel [channel ...]",
       "Listens to channels." },
     { "sunsubscribe", cmd_sunsubscribe, -1, CHANNELS_FLAGS, 1, -1, 1,
-      GROUP_PUBSUB, "7.0.0", "O(N) for N channels",
+      GROUP_PUBSUB, SINCE(7, 0, 0), "O(N) for N channels",
       "[shardchannel [shardchannel ...]]",
       "Listens to shard channels, or all of them, no more." },
     { "unsubscribe", cmd_unsubscribe, -1, CHANNELS_FLAGS, 0, 0, 0,
-      GROUP_PUBSUB, "2.0.0", "O(N) for N channels", "[channel [channel ...]]",
+      GROUP_PUBSUB, SINCE(2, 0, 0),
+      "O(N) for N channels", "[channel [channel ...]]",
       "Listens to channels, or all of them, no more." },
 };
 /* ---- end commands/channels.c ---------------------------------------- */
@@ -42156,27 +42211,27 @@ out:
 
 static const struct command snapshot_commands[] = {
     { "bgsave", cmd_bgsave, -1, ADMIN | NOSCRIPT | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "[SCHEDULE]",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "[SCHEDULE]",
       "Begins a snapshot of this moment; answers at once." },
-    { "dump", cmd_dump, 2, READONLY, 1, 1, 1, GROUP_KEY, "2.6.0",
+    { "dump", cmd_dump, 2, READONLY, 1, 1, 1, GROUP_KEY, SINCE(2, 6, 0),
       "O(1) to find the key and O(N) for its N elements", "key",
       "A key's value as bytes that RESTORE takes." },
     { "lastsave", cmd_lastsave, 1, LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "",
       "When the last snapshot was finished." },
-    { "restore", cmd_restore, -4, WRITE | GROWS, 1, 1, 1, GROUP_KEY, "2.6.0",
-      "O(1) to make the key and O(N) for its N elements",
+    { "restore", cmd_restore, -4, WRITE | GROWS, 1, 1, 1, GROUP_KEY,
+      SINCE(2, 6, 0), "O(1) to make the key and O(N) for its N elements",
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "Makes a key of what DUMP gave." },
     { "restore-asking", cmd_restore, -4, WRITE | GROWS, 1, 1, 1,
-      GROUP_SERVER_COMMANDS, "3.0.0",
+      GROUP_SERVER_COMMANDS, SINCE(3, 0, 0),
       "O(1) to make the key and O(N) for its N elements",
       "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "
       "[FREQ frequency]",
       "RESTORE as MIGRATE of a cluster calls it." },
     { "save", cmd_save, 1, ADMIN | NOSCRIPT | NO_MULTI | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(N) for N keys", "",
       "Takes a snapshot; answers when it is on the disk." },
 };
 /* ---- end commands/snapshot.c ---------------------------------------- */
@@ -42266,14 +42321,14 @@ static enum outcome cmd_psync(struct call *x) {
 
 static const struct command sync_commands[] = {
     { "psync", cmd_psync, -3, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.0", "O(N) for N keys",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 0), "O(N) for N keys",
       "replicationid offset",
       "A snapshot, as SYNC gives it; there is no going on from an offset." },
     { "replconf", cmd_replconf, -1, ADMIN | NOSCRIPT | LOADING | STALE |
-      UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, "3.0.0", "O(1)",
+      UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(3, 0, 0), "O(1)",
       "[option value ...]", "What a client can do that will say SYNC." },
     { "sync", cmd_sync, 1, ADMIN | NOSCRIPT | NO_MULTI | BARRIER | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(N) for N keys", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(N) for N keys", "",
       "A snapshot between two marks; the connection ends with it." },
 };
 /* ---- end commands/sync.c -------------------------------------------- */
@@ -42625,37 +42680,38 @@ enum { NAMESPACE_FLAGS = NOSCRIPT | UNBOUND };
 
 static const struct command namespace_commands[] = {
     { "namespace", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "Depends on subcommand.", "", "About namespaces as tenants." },
+      SINCE(1, 0, 0),
+      "Depends on subcommand.", "", "About namespaces as tenants." },
     { "namespace|drop", cmd_namespace_drop, 3,
       NAMESPACE_FLAGS | ADMIN | WRITE | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(1); memory comes back later", "namespace",
+      SINCE(1, 0, 0), "O(1); memory comes back later", "namespace",
       "Removes the keys of a namespace in all databases, its limit and its "
       "policy." },
     { "namespace|flush", cmd_namespace_flush, 3,
       NAMESPACE_FLAGS | WRITE | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(1); memory comes back later", "namespace",
+      SINCE(1, 0, 0), "O(1); memory comes back later", "namespace",
       "Removes the keys of a namespace in all databases." },
     { "namespace|help", cmd_help, 2, LOADING | STALE | UNBOUND, 0, 0, 0,
-      GROUP_NAMESPACE, "1.0.0", "O(1)", "", "What NAMESPACE can do." },
+      GROUP_NAMESPACE, SINCE(1, 0, 0), "O(1)", "", "What NAMESPACE can do." },
     { "namespace|info", cmd_namespace_info, 3,
       NAMESPACE_FLAGS | READONLY | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(1)", "namespace",
+      SINCE(1, 0, 0), "O(1)", "namespace",
       "What a namespace holds, may hold, and has seen." },
     { "namespace|limit", cmd_namespace_limit, 4,
       NAMESPACE_FLAGS | ADMIN | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(1)", "namespace <bytes | NONE>",
+      SINCE(1, 0, 0), "O(1)", "namespace <bytes | NONE>",
       "Sets how many bytes a namespace may hold." },
     { "namespace|list", cmd_namespace_list, -2,
       NAMESPACE_FLAGS | READONLY | ALL_SHARDS, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(N) for N namespaces", "[MATCH pattern]",
+      SINCE(1, 0, 0), "O(N) for N namespaces", "[MATCH pattern]",
       "The namespaces that have keys or settings." },
     { "namespace|policy", cmd_namespace_policy, 4,
       NAMESPACE_FLAGS | ADMIN | ALL_LANES, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(1)", "namespace <policy | DEFAULT>",
+      SINCE(1, 0, 0), "O(1)", "namespace <policy | DEFAULT>",
       "Sets what goes when a namespace is full." },
     { "namespace|user", cmd_namespace_user, -3,
       NAMESPACE_FLAGS | ADMIN | ALL_LANES | SECRET, 0, 0, 0, GROUP_NAMESPACE,
-      "1.0.0", "O(N) for N users; a few milliseconds to add one",
+      SINCE(1, 0, 0), "O(N) for N users; a few milliseconds to add one",
       "<ADD name password namespace | REMOVE name | LIST>",
       "Who may log in to live in one namespace." },
 };
@@ -42928,26 +42984,27 @@ static enum outcome cmd_reset(struct call *x) {
 static const struct command connection_commands[] = {
     { "auth", cmd_auth, -2, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH |
       BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "1.0.0", "O(N) for N passwords of the user", "[username] password",
+      SINCE(1, 0, 0), "O(N) for N passwords of the user", "[username] password",
       "Says who the client is." },
     { "echo", cmd_echo, 2, LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "message",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "message",
       "Answers the message." },
     { "hello", cmd_hello, -1, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH |
-      BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)",
+      BARRIER | SECRET, 0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0),
+      "O(1)",
       "[protover [AUTH username password] [SETNAME clientname]]",
       "Selects the protocol; answers who the server is." },
     { "ping", cmd_ping, -1, FAST | SUBSCRIBED, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "[message]",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "[message]",
       "Answers PONG, or the message." },
     { "quit", cmd_quit, -1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
       BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "1.0.0", "O(1)", "", "Closes the connection." },
+      SINCE(1, 0, 0), "O(1)", "", "Closes the connection." },
     { "reset", cmd_reset, 1, LOADING | STALE | FAST | NO_AUTH | SUBSCRIBED |
       BARRIER | NOSCRIPT | TRANSACTION, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "6.2.0", "O(1)", "", "Makes the connection as it was when new." },
+      SINCE(6, 2, 0), "O(1)", "", "Makes the connection as it was when new." },
     { "select", cmd_select, 2, LOADING | STALE | FAST | BARRIER, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "1.0.0", "O(1)", "index",
+      GROUP_CONNECTION_COMMANDS, SINCE(1, 0, 0), "O(1)", "index",
       "Selects the database of the connection." },
 };
 /* ---- end commands/connection.c -------------------------------------- */
@@ -43413,57 +43470,57 @@ enum {
 
 static const struct command client_commands[] = {
     { "client", NULL, -2, CONTAINER, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "2.4.0", "Depends on subcommand.", "", "About connections." },
+      SINCE(2, 4, 0), "Depends on subcommand.", "", "About connections." },
     { "client|getname", cmd_client_getname, 2, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(2, 6, 9), "O(1)", "",
       "The name of the connection." },
     { "client|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(5, 0, 0), "O(1)", "",
       "What CLIENT can do." },
     { "client|id", cmd_client_id, 2, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(5, 0, 0), "O(1)", "",
       "The number of the connection, never used again." },
     { "client|info", cmd_client_info, 2, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 2, 0), "O(1)", "",
       "What CLIENT LIST says of this connection." },
     { "client|kill", cmd_client_kill, -3, CLIENTS_OTHERS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
+      GROUP_CONNECTION_COMMANDS, SINCE(2, 4, 0), "O(N) for N connections",
       "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME <YES | NO>] "
       "[MAXAGE seconds]>",
       "Closes the connections that all filters match." },
     { "client|list", cmd_client_list, -2, CLIENTS_OTHERS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "2.4.0", "O(N) for N connections",
+      GROUP_CONNECTION_COMMANDS, SINCE(2, 4, 0), "O(N) for N connections",
       "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] "
       "[ID client-id [client-id ...]]",
       "A line about each connection." },
     { "client|no-evict", cmd_client_no_evict, 3,
       CLIENTS_FLAGS | ADMIN, 0, 0, 0, GROUP_CONNECTION_COMMANDS,
-      "7.0.0", "O(1)", "<ON | OFF>",
+      SINCE(7, 0, 0), "O(1)", "<ON | OFF>",
       "Spares the connection when memory of clients is reclaimed." },
     { "client|no-touch", cmd_client_no_touch, 3, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "7.2.0", "O(1)", "<ON | OFF>",
+      GROUP_CONNECTION_COMMANDS, SINCE(7, 2, 0), "O(1)", "<ON | OFF>",
       "Lets reads of this connection leave no trace in the use of keys." },
     { "client|pause", cmd_client_pause, -3, CLIENTS_ADMIN, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "2.9.50", "O(1)",
+      GROUP_CONNECTION_COMMANDS, SINCE(2, 9, 50), "O(1)",
       "timeout [WRITE | ALL]",
       "Holds back all commands, or those that write, for milliseconds." },
     { "client|reply", cmd_client_reply, 3, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "3.2.0", "O(1)", "<ON | OFF | SKIP>",
+      GROUP_CONNECTION_COMMANDS, SINCE(3, 2, 0), "O(1)", "<ON | OFF | SKIP>",
       "Sends replies, sends none, or leaves out the next one." },
     { "client|setinfo", cmd_client_setinfo, 4, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "7.2.0", "O(1)",
+      GROUP_CONNECTION_COMMANDS, SINCE(7, 2, 0), "O(1)",
       "<LIB-NAME libname | LIB-VER libver>",
       "Says with which library the client was made." },
     { "client|setname", cmd_client_setname, 3, CLIENTS_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "2.6.9", "O(1)", "connection-name",
+      GROUP_CONNECTION_COMMANDS, SINCE(2, 6, 9), "O(1)", "connection-name",
       "Names the connection." },
     { "client|unblock", cmd_client_unblock, -3, CLIENTS_OTHERS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "5.0.0", "O(1)",
+      GROUP_CONNECTION_COMMANDS, SINCE(5, 0, 0), "O(1)",
       "client-id [TIMEOUT | ERROR]",
       "Ends the wait of a blocked connection." },
     { "client|unpause", cmd_client_unpause, 2, CLIENTS_ADMIN, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 2, 0), "O(1)", "",
       "Lets held back commands go on." },
 };
 /* ---- end commands/clientcmd.c --------------------------------------- */
@@ -43694,20 +43751,20 @@ enum { TRACKING_FLAGS = NOSCRIPT | LOADING | STALE };
 
 static const struct command tracking_commands[] = {
     { "client|caching", cmd_client_caching, 3, TRACKING_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "<YES | NO>",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0), "O(1)", "<YES | NO>",
       "Whether the next command's keys are tracked, in the modes OPTIN and "
       "OPTOUT." },
     { "client|getredir", cmd_client_getredir, 2, TRACKING_FLAGS, 0, 0, 0,
-      GROUP_CONNECTION_COMMANDS, "6.0.0", "O(1)", "",
+      GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0), "O(1)", "",
       "Where messages of tracking go; 0: here, -1: it is off." },
     { "client|tracking", cmd_client_tracking, -3, TRACKING_FLAGS | ALL_LANES,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.0.0",
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 0, 0),
       "O(1), or O(N) for N prefixes",
       "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] "
       "[BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
       "Lets the client be told when keys change that it has read." },
     { "client|trackinginfo", cmd_client_trackinginfo, 2, TRACKING_FLAGS,
-      0, 0, 0, GROUP_CONNECTION_COMMANDS, "6.2.0", "O(1)", "",
+      0, 0, 0, GROUP_CONNECTION_COMMANDS, SINCE(6, 2, 0), "O(1)", "",
       "How tracking is set up for this connection." },
 };
 /* ---- end commands/trackcmd.c ---------------------------------------- */
@@ -43914,21 +43971,22 @@ enum { CONFIG_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE };
 
 static const struct command config_commands[] = {
     { "config", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
-      "2.0.0", "Depends on subcommand.", "", "The server's options." },
+      SINCE(2, 0, 0), "Depends on subcommand.", "", "The server's options." },
     { "config|get", cmd_config_get, -3, CONFIG_FLAGS | SCOPED, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.0.0", "O(N) for N options",
+      GROUP_SERVER_COMMANDS, SINCE(2, 0, 0), "O(N) for N options",
       "parameter [parameter ...]", "The options whose names match." },
     { "config|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "", "What CONFIG can do." },
+      GROUP_SERVER_COMMANDS, SINCE(5, 0, 0),
+      "O(1)", "", "What CONFIG can do." },
     { "config|resetstat", cmd_config_resetstat, 2, CONFIG_FLAGS | ALL_LANES,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.0.0", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 0, 0), "O(1)", "",
       "Begins all counts of INFO anew." },
     { "config|rewrite", cmd_config_rewrite, 2, CONFIG_FLAGS | ALL_LANES,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.0", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 0), "O(1)", "",
       "Writes what was changed into the configuration file." },
     { "config|set", cmd_config_set, -4,
       CONFIG_FLAGS | ALL_LANES | SECRET | SCOPED, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.0.0", "O(N) for N options",
+      GROUP_SERVER_COMMANDS, SINCE(2, 0, 0), "O(N) for N options",
       "parameter value [parameter value ...]",
       "Changes options while the server runs: all of them or none." },
 };
@@ -44823,6 +44881,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
     const struct command *end = command__end(x->k, row);
     size_t n = 4, mark;
     struct usage u = { 0 };
+    char since[ROW_SINCE];
     int keys = 0;
 
     reply_bulk(x->r, str_c(row->name));
@@ -44830,7 +44889,7 @@ static void command__reply_doc(struct call *x, const struct command *row,
     reply_bulk(x->r, STR("summary"));
     reply_bulk(x->r, str_c(row->summary));
     reply_bulk(x->r, STR("since"));
-    reply_bulk(x->r, str_c(row->since));
+    reply_bulk(x->r, str_c(row_since(row, since)));
     reply_bulk(x->r, STR("group"));
     reply_bulk(x->r, str_c(command_groups[row->group][0]));
     reply_bulk(x->r, STR("complexity"));
@@ -45050,27 +45109,29 @@ static enum outcome cmd_command_getkeysandflags(struct call *x) {
 
 static const struct command command_commands[] = {
     { "command", cmd_command_info, -1, LOADING | STALE | CONTAINER, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N commands", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N commands", "",
       "What commands there are." },
     { "command|count", cmd_command_count, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "", "How many there are." },
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13),
+      "O(1)", "", "How many there are." },
     { "command|docs", cmd_command_docs, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "7.0.0", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(7, 0, 0), "O(N) for N commands",
       "[command-name [command-name ...]]", "What they do, for people." },
     { "command|getkeys", cmd_command_getkeys, -4, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N arguments",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N arguments",
       "command [arg [arg ...]]", "Which arguments of a command are keys." },
     { "command|getkeysandflags", cmd_command_getkeysandflags, -4,
-      LOADING | STALE, 0, 0, 0, GROUP_SERVER_COMMANDS, "7.0.0",
+      LOADING | STALE, 0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(7, 0, 0),
       "O(N) for N arguments", "command [arg [arg ...]]",
       "Which arguments are keys, and what happens to them." },
     { "command|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "", "What COMMAND can do." },
+      GROUP_SERVER_COMMANDS, SINCE(5, 0, 0),
+      "O(1)", "", "What COMMAND can do." },
     { "command|info", cmd_command_info, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(N) for N commands",
       "[command-name [command-name ...]]", "What they are, for programs." },
     { "command|list", cmd_command_list, -2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "7.0.0", "O(N) for N commands",
+      GROUP_SERVER_COMMANDS, SINCE(7, 0, 0), "O(N) for N commands",
       "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
       "The names of all, or of some." },
 };
@@ -45150,22 +45211,23 @@ static enum outcome cmd_acl_genpass(struct call *x) {
 }
 
 static const struct command acl_commands[] = {
-    { "acl", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "6.0.0",
-      "Depends on subcommand.", "", "About users." },
+    { "acl", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
+      SINCE(6, 0, 0), "Depends on subcommand.", "", "About users." },
     { "acl|cat", cmd_acl_cat, -2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.0.0", "O(N) for N commands", "[category]",
+      GROUP_SERVER_COMMANDS, SINCE(6, 0, 0),
+      "O(N) for N commands", "[category]",
       "The categories of commands, or the commands of one." },
     { "acl|genpass", cmd_acl_genpass, -2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "[bits]",
+      GROUP_SERVER_COMMANDS, SINCE(6, 0, 0), "O(1)", "[bits]",
       "A password that nobody can guess." },
     { "acl|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "", "What ACL can do." },
+      GROUP_SERVER_COMMANDS, SINCE(6, 0, 0), "O(1)", "", "What ACL can do." },
     { "acl|users", cmd_acl_users, 2,
       ADMIN | NOSCRIPT | LOADING | STALE | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.0.0", "O(N) for N users", "",
+      GROUP_SERVER_COMMANDS, SINCE(6, 0, 0), "O(N) for N users", "",
       "The names of all users." },
     { "acl|whoami", cmd_acl_whoami, 2, NOSCRIPT | LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(6, 0, 0), "O(1)", "",
       "As which user the connection has authenticated." },
 };
 /* ---- end commands/acl.c --------------------------------------------- */
@@ -45908,7 +45970,7 @@ static enum outcome cmd_info(struct call *x) {
 
 static const struct command info_commands[] = {
     { "info", cmd_info, -1, LOADING | STALE | ALL_LANES | BARRIER | SCOPED,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)",
       "[section [section ...]]", "How the server is." },
 };
 /* ---- end commands/info.c -------------------------------------------- */
@@ -46198,45 +46260,48 @@ enum { OBSERVE_FLAGS = ADMIN | LOADING | STALE | UNBOUND };
 
 static const struct command observe_commands[] = {
     { "latency", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "Depends on subcommand.", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "Depends on subcommand.", "",
       "What took long, and how long commands take." },
     { "latency|doctor", cmd_latency_doctor, 2, OBSERVE_FLAGS | NOSCRIPT,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(1)", "",
       "The spikes in words." },
     { "latency|graph", cmd_latency_graph, 3, OBSERVE_FLAGS | NOSCRIPT,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "event",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(1)", "event",
       "The spikes of an event as bars." },
     { "latency|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "", "What LATENCY can do." },
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 13),
+      "O(1)", "", "What LATENCY can do." },
     { "latency|histogram", cmd_latency_histogram, -2,
       OBSERVE_FLAGS | NOSCRIPT | ALL_LANES, 0, 0, 0, GROUP_SERVER_COMMANDS,
-      "7.0.0", "O(N) for N commands", "[command [command ...]]",
+      SINCE(7, 0, 0), "O(N) for N commands", "[command [command ...]]",
       "How many calls took at most so many microseconds." },
     { "latency|history", cmd_latency_history, 3, OBSERVE_FLAGS | NOSCRIPT,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "event",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(1)", "event",
       "The spikes of an event: when, and how many milliseconds." },
     { "latency|latest", cmd_latency_latest, 2, OBSERVE_FLAGS | NOSCRIPT,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.13", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(1)", "",
       "The last and the worst spike of each event." },
     { "latency|reset", cmd_latency_reset, -2, OBSERVE_FLAGS | NOSCRIPT,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "2.8.13", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(2, 8, 13), "O(1)",
       "[event [event ...]]", "Forgets the spikes of all events, or some." },
     { "monitor", cmd_monitor, 1,
       OBSERVE_FLAGS | NOSCRIPT | ALL_LANES | BARRIER, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "",
       "Shows every command that is carried out, from now on." },
     { "slowlog", NULL, -2, CONTAINER | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.2.12", "Depends on subcommand.", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 2, 12), "Depends on subcommand.", "",
       "The commands that took long." },
     { "slowlog|get", cmd_slowlog_get, -2, OBSERVE_FLAGS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.2.12", "O(N) for N entries", "[count]",
+      GROUP_SERVER_COMMANDS, SINCE(2, 2, 12), "O(N) for N entries", "[count]",
       "The newest entries; -1 for all." },
     { "slowlog|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "6.2.0", "O(1)", "", "What SLOWLOG can do." },
+      GROUP_SERVER_COMMANDS, SINCE(6, 2, 0),
+      "O(1)", "", "What SLOWLOG can do." },
     { "slowlog|len", cmd_slowlog_len, 2, OBSERVE_FLAGS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.2.12", "O(1)", "", "How many there are." },
+      GROUP_SERVER_COMMANDS, SINCE(2, 2, 12),
+      "O(1)", "", "How many there are." },
     { "slowlog|reset", cmd_slowlog_reset, 2, OBSERVE_FLAGS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.2.12", "O(N) for N entries", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 2, 12), "O(N) for N entries", "",
       "Forgets them all." },
 };
 /* ---- end commands/observe.c ----------------------------------------- */
@@ -46842,26 +46907,27 @@ static enum outcome cmd_debug(struct call *x) {
 static const struct command debug_commands[] = {
     { "debug", cmd_debug, -2, ADMIN | NOSCRIPT | LOADING | STALE |
       ALL_LANES | BARRIER | UNBOUND, 0, 0, 0, GROUP_SERVER_COMMANDS,
-      "1.0.0", "Depends on subcommand.", "subcommand [argument ...]",
+      SINCE(1, 0, 0), "Depends on subcommand.", "subcommand [argument ...]",
       "For those who test the server." },
-    { "memory", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0",
-      "Depends on subcommand.", "", "What takes memory." },
+    { "memory", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
+      SINCE(4, 0, 0), "Depends on subcommand.", "", "What takes memory." },
     { "memory|doctor", cmd_memory_doctor, 2, ALL_LANES | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(1)", "",
       "What is wrong with memory, in words." },
     { "memory|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "", "What MEMORY can do." },
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0),
+      "O(1)", "", "What MEMORY can do." },
     { "memory|malloc-stats", cmd_memory_malloc_stats, 2, ALL_LANES | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(1)", "",
       "What the allocator says." },
     { "memory|purge", cmd_memory_purge, 2, UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(1)", "",
       "Nothing: what is free goes back by itself." },
     { "memory|stats", cmd_memory_stats, 2, ALL_LANES | UNBOUND, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(1)", "",
       "How much memory there is, and for what." },
     { "memory|usage", cmd_memory_usage, -3, READONLY, 2, 2, 1,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "key [SAMPLES count]",
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0), "O(1)", "key [SAMPLES count]",
       "How many bytes a key takes." },
 };
 /* ---- end commands/debug.c ------------------------------------------- */
@@ -47069,48 +47135,53 @@ static enum outcome cmd_bgrewriteaof(struct call *x) {
 }
 
 static const struct command server_commands[] = {
-    { "asking", cmd_no_cluster, 1, FAST, 0, 0, 0, GROUP_CLUSTER, "3.0.0",
+    { "asking", cmd_no_cluster, 1, FAST, 0, 0, 0, GROUP_CLUSTER, SINCE(3, 0, 0),
       "O(1)", "", "Refused: there is no cluster." },
     { "bgrewriteaof", cmd_bgrewriteaof, 1, ADMIN | NOSCRIPT | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)", "",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)", "",
       "Refused: there is no append-only file." },
     { "cluster", cmd_cluster, -2, 0, 0, 0, 0,
-      GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
+      GROUP_CLUSTER, SINCE(3, 0, 0),
+      "O(1)", "", "Refused: there is no cluster." },
     { "failover", cmd_failover, -1, ADMIN | NOSCRIPT | STALE | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "6.2.0", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(6, 2, 0), "O(1)",
       "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
       "Refused: there are no replicas." },
     { "lolwut", cmd_lolwut, -1, READONLY | FAST, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "[VERSION version]",
+      GROUP_SERVER_COMMANDS, SINCE(5, 0, 0), "O(1)", "[VERSION version]",
       "A picture, and the version." },
     { "module", NULL, -2, CONTAINER, 0, 0, 0, GROUP_SERVER_COMMANDS,
-      "4.0.0", "Depends on subcommand.", "", "About modules." },
+      SINCE(4, 0, 0), "Depends on subcommand.", "", "About modules." },
     { "module|help", cmd_help, 2, LOADING | STALE, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "5.0.0", "O(1)", "", "What MODULE can do." },
+      GROUP_SERVER_COMMANDS, SINCE(5, 0, 0),
+      "O(1)", "", "What MODULE can do." },
     { "module|list", cmd_module_list, 2, ADMIN | NOSCRIPT | SCOPED, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "4.0.0", "O(1)", "", "None: there are none." },
+      GROUP_SERVER_COMMANDS, SINCE(4, 0, 0),
+      "O(1)", "", "None: there are none." },
     { "readonly", cmd_no_cluster, 1, FAST | LOADING | STALE, 0, 0, 0,
-      GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
+      GROUP_CLUSTER, SINCE(3, 0, 0),
+      "O(1)", "", "Refused: there is no cluster." },
     { "readwrite", cmd_no_cluster, 1, FAST | LOADING | STALE, 0, 0, 0,
-      GROUP_CLUSTER, "3.0.0", "O(1)", "", "Refused: there is no cluster." },
+      GROUP_CLUSTER, SINCE(3, 0, 0),
+      "O(1)", "", "Refused: there is no cluster." },
     { "replicaof", cmd_replicaof, 3, ADMIN | NOSCRIPT | STALE | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "5.0.0", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(5, 0, 0), "O(1)",
       "<host port | NO ONE>", "Refused, but for NO ONE." },
     { "role", cmd_role, 1, NOSCRIPT | LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.8.12", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 8, 12), "O(1)", "",
       "The part played in replication: always a master without replicas." },
     { "shutdown", cmd_shutdown, -1, ADMIN | NOSCRIPT | LOADING | STALE |
       NO_MULTI | BARRIER | UNBOUND | ALL_SHARDS, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "1.0.0", "O(N) when saving",
+      GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(N) when saving",
       "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
       "Ends the server, after a last snapshot if there are any." },
     { "slaveof", cmd_replicaof, 3, ADMIN | NOSCRIPT | STALE | UNBOUND,
-      0, 0, 0, GROUP_SERVER_COMMANDS, "1.0.0", "O(1)",
+      0, 0, 0, GROUP_SERVER_COMMANDS, SINCE(1, 0, 0), "O(1)",
       "<host port | NO ONE>", "REPLICAOF under its old name." },
     { "time", cmd_time, 1, LOADING | STALE | FAST, 0, 0, 0,
-      GROUP_SERVER_COMMANDS, "2.6.0", "O(1)", "",
+      GROUP_SERVER_COMMANDS, SINCE(2, 6, 0), "O(1)", "",
       "The time: seconds since 1970, microseconds." },
-    { "wait", cmd_wait, 3, NOSCRIPT, 0, 0, 0, GROUP_KEY, "3.0.0", "O(1)",
+    { "wait", cmd_wait, 3, NOSCRIPT, 0, 0, 0, GROUP_KEY, SINCE(3, 0, 0), "O(1)",
       "numreplicas timeout",
       "How many replicas have all changes: none, there being none." },
 };
@@ -48428,21 +48499,22 @@ static enum outcome cmd_exec(struct call *x) {
 static const struct command tx_commands[] = {
     { "discard", cmd_discard, 1,
       NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 0, 0, 0,
-      GROUP_TX, "2.0.0", "O(N) for N commands", "",
+      GROUP_TX, SINCE(2, 0, 0), "O(N) for N commands", "",
       "Forgets the commands collected since MULTI." },
     { "exec", cmd_exec, 1,
       NOSCRIPT | LOADING | STALE | TRANSACTION | BARRIER, 0, 0, 0,
-      GROUP_TX, "1.2.0", "that of its commands", "",
+      GROUP_TX, SINCE(1, 2, 0), "that of its commands", "",
       "Carries out the commands collected since MULTI, all at one moment." },
     { "multi", cmd_multi, 1,
       NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 0, 0, 0,
-      GROUP_TX, "1.2.0", "O(1)", "",
+      GROUP_TX, SINCE(1, 2, 0), "O(1)", "",
       "Begins to collect commands for EXEC." },
     { "unwatch", cmd_unwatch, 1, NOSCRIPT | LOADING | STALE | FAST | BARRIER,
-      0, 0, 0, GROUP_TX, "2.2.0", "O(1)", "", "Watches no key any more." },
+      0, 0, 0, GROUP_TX, SINCE(2, 2, 0),
+      "O(1)", "", "Watches no key any more." },
     { "watch", cmd_watch, -2,
       NOSCRIPT | LOADING | STALE | FAST | TRANSACTION | BARRIER, 1, -1, 1,
-      GROUP_TX, "2.2.0", "O(N) for N keys", "key [key ...]",
+      GROUP_TX, SINCE(2, 2, 0), "O(N) for N keys", "key [key ...]",
       "Lets EXEC do nothing if one of these keys changes before it." },
 };
 /* ---- end dispatch/tx.c ---------------------------------------------- */
@@ -48711,12 +48783,14 @@ static void booklet__code(struct buf *out, const char *s) {
 }
 
 static void booklet__row(struct buf *out, const struct command *row) {
+    char since[ROW_SINCE];
+
     buf_printf(out, "| ");
     booklet__name(out, row->name);
     buf_printf(out, " | ");
     booklet__code(out, row->usage);
     buf_printf(out, "%s| %d | %s | %s | %s | ", row->usage[0] == '\0' ? "" :
-               " ", row->arity, row->since, row->cost,
+               " ", row->arity, row_since(row, since), row->cost,
                row_scope_text(row));
     booklet__cell(out, row->summary);
     buf_printf(out, " |\n");
@@ -51018,7 +51092,10 @@ static bool webs_listen(struct webs *w, int fd) {
  */
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
-    NET_READ = 65536,           /* bytes read of one client in a turn */
+    NET_READ = 8192,            /* bytes read of one client in a turn; */
+    NET_READ_MOST = 65536,      /* where that is soon done, as many as these, */
+    NET_READ_LEAST = 4096,      /* and where a turn takes long, */
+    NET_TURN_NS = 500000,       /* that is, so long, as few as these */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
@@ -51065,6 +51142,8 @@ struct loop {
     size_t fixed;               /* fds before the clients' */
     char *in;
     size_t in_at;
+    size_t in_most;             /* bytes read of one client in a turn */
+    bool in_full;               /* one had as many, or more */
     struct net_request batch[NET_BATCH];
     struct net_request *next;   /* behind the last of the batch */
     size_t bytes;               /* how long they are in all */
@@ -51716,6 +51795,19 @@ static void net__read_long(struct loop *l, struct client *c) {
     net__resume(l, c);
 }
 
+/* A turn took so long.  A client that sends many requests at once, each of
+ * which takes its time, is not to keep the others waiting with them: more is
+ * read of each only as long as turns stay short all the same. */
+static inline void net_pace(struct loop *l, int64_t ns) {
+    if (UNLIKELY(ns > NET_TURN_NS))
+        l->in_most = size_max(l->in_most / 2, NET_READ_LEAST);
+    else if (UNLIKELY(l->in_full) && ns < NET_TURN_NS / 4)
+        l->in_most = size_min(l->in_most * 2, NET_READ_MOST);
+    else if (!l->in_full)
+        l->in_most = NET_READ;
+    l->in_full = false;
+}
+
 /* Read what a socket has.  Most of it goes to the shared input, from where
  * little is kept of those who send slowly. */
 static void net_read(struct loop *l, struct client *c) {
@@ -51736,8 +51828,9 @@ static void net_read(struct loop *l, struct client *c) {
     }
     p = l->in + l->in_at;
     n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
-                              size_min(NET_READ, NET_IN - l->in_at));
+                              size_min(l->in_most, NET_IN - l->in_at));
     if (n == 0) return;
+    if (n >= l->in_most) l->in_full = true;
     if (kept) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
         else net__resume(l, c);
@@ -52169,7 +52262,7 @@ static void loop__upkeep(struct loop *l) {
  * it. */
 static void loop_turn(struct loop *l, int timeout_ms) {
     struct lane *lane = l->lane;
-    int64_t until, wait_us = (int64_t)timeout_ms * 1000;
+    int64_t until, took, wait_us = (int64_t)timeout_ms * 1000;
     size_t nwebs = 0;
     int n;
 
@@ -52236,7 +52329,9 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     if (l->webs != NULL) webs_turn(l->webs);
     track_turn(lane);
     net_flush_all(l);
-    measure_turn(lane, clock_mono_ns() - lane->clock.mono_us * 1000);
+    took = clock_mono_ns() - lane->clock.mono_us * 1000;
+    measure_turn(lane, took);
+    net_pace(l, took);
     world_leave(lane);
 }
 
@@ -52248,6 +52343,7 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
+    l->in_most = NET_READ;
     l->next = l->batch;
     l->next_arg = l->args;
     loop__limits(l);
