@@ -1,6 +1,7 @@
 #!/bin/sh
 # What is written down, in docs, comments and scripts:
 #   no path of the machine it was written on, no number of an issue;
+#   lines of the documents have 80 columns, tables excepted;
 #   links between the documents lead somewhere;
 #   every target and script that a document names exists.
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +23,12 @@ tr '\n' '\0' <"$work/list" | xargs -0 grep -nIiE \
     '(issue|session|ticket) *#?[0-9]+' -- 2>/dev/null | cut -c1-150 |
     grep -v '^CHANGELOG' |
     sed 's/$/   (a number that says nothing here)/' >>"$work/wrong" || :
+
+# Columns.  A row of a table is a line, however long, and so is a link's end.
+grep '\.md$' "$work/list" | tr '\n' '\0' | xargs -0 awk '
+length($0) > 80 && !/^\|/ && !/^\[[^]]*\]: / {
+    print FILENAME ":" FNR ": is " length($0) " columns wide"
+}' >>"$work/wrong"
 
 # Links of the documents: [text](path) relative to the document.
 grep '\.md$' "$work/list" | while read -r doc; do
