@@ -25459,7 +25459,7 @@ static void options_markdown(struct buf *out) {
     }
     buf_printf(out, "## %s\n\n"
                     "Another value than the one shown is a warning at the "
-                    "start; `CONFIG GET` shows the truth.\n\n"
+                    "start; `CONFIG GET` shows\nthe truth.\n\n"
                     "| Directive | `CONFIG GET` | Why |\n|---|---|---|\n",
                option_group_text[GROUP_ABSENT]);
     for (size_t i = 0; i < ROWS(option_rows); i++) {
