@@ -195,6 +195,7 @@ struct shard {
     size_t compact_saw_used, compact_saw_active;    /* when last surveyed */
     size_t compact_rest;        /* bytes the last one could not give back */
     size_t compact_used;        /* bytes in use when it ended */
+    size_t compact_from;        /* and when the one at hand began */
     unsigned compact_strays;    /* the keyspace's when it began */
 };
 

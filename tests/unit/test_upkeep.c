@@ -120,4 +120,51 @@ static void test_upkeep_hashes(void) {
     upkeep_model_free(t);
 }
 
-#define TESTS_UPKEEP T(test_upkeep_fields) T(test_upkeep_hashes)
+#if !defined(KVNS_MALLOC)
+static void upkeep_model_key(struct upkeep_model *t, int i, bool there) {
+    char name[24], value[600];
+    struct edit ed;
+
+    snprintf(name, sizeof name, "key%d", i);
+    memset(value, 'v', sizeof value);
+    edit_open(&t->w, str_c(name), &ed);
+    if (there) {
+        CHECK(bytes_put(&ed, str_of(value, 100 + (size_t)i % 500), 0));
+    } else {
+        edit_drop(&ed);
+    }
+    edit_commit(&ed, EVENT_STRING, NULL);
+}
+
+/* Most goes while a pass is under way, which has chosen its pages before:
+ * there is a next pass, though it did not give much back. */
+static void test_upkeep_compact(void) {
+    struct upkeep_model *t = upkeep_model_new();
+    struct mem *m = &t->shard.mem;
+    enum { ALL = 60000, EARLY = ALL / 4, LATE = ALL / 20 * 19 };
+
+    for (int i = 0; i < ALL; i++) upkeep_model_key(t, i, true);
+    for (int i = 0; i < EARLY; i++)
+        upkeep_model_key(t, (int)((unsigned)i * 7919u % ALL), false);
+    compact_look(&t->shard);
+    CHECK(t->shard.compacting);
+    while (t->shard.compact_kind < MEM_KINDS)
+        compact_step(&t->shard, UPKEEP_MODEL_SLICE);
+    for (int i = EARLY; i < LATE; i++)
+        upkeep_model_key(t, (int)((unsigned)i * 7919u % ALL), false);
+    upkeep_model_work(t);
+    CHECK(!t->shard.compacting);
+    for (int i = 0; i < 4; i++) {
+        compact_look(&t->shard);
+        upkeep_model_work(t);
+    }
+    CHECK(mem_active(m) < 2 * mem_own(m) + (2 * 104 << 14));
+    upkeep_model_free(t);
+}
+#define TESTS_UPKEEP_COMPACT T(test_upkeep_compact)
+#else
+#define TESTS_UPKEEP_COMPACT
+#endif
+
+#define TESTS_UPKEEP                                                         \
+    T(test_upkeep_fields) T(test_upkeep_hashes) TESTS_UPKEEP_COMPACT
