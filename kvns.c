@@ -13837,6 +13837,7 @@ struct shard {
     size_t compact_saw_used, compact_saw_active;    /* when last surveyed */
     size_t compact_rest;        /* bytes the last one could not give back */
     size_t compact_used;        /* bytes in use when it ended */
+    size_t compact_from;        /* and when the one at hand began */
     unsigned compact_strays;    /* the keyspace's when it began */
 };
 
@@ -21304,14 +21305,20 @@ static size_t compact__apart(size_t a, size_t b) {
     return a > b ? a - b : b - a;
 }
 
+/* Bytes in use of a shard's own pages. */
+static size_t compact__own(const struct shard *s) {
+    size_t own = mem_own(&s->mem);
+
+    return own > SIZE_MAX / 2 ? 0 : own;    /* of libc's less than none */
+}
+
 /* Would a pass give enough back?  What was found is remembered. */
 static bool compact__pays(struct shard *s) {
     size_t slack = size_min(COMPACT_SLACK, COMPACT_ALL / s->ks->nshards);
     struct mem *m = &s->mem;
-    size_t gain, used = mem_own(m), active = mem_active(m);
-    size_t waste = active - used;
+    size_t gain, used = compact__own(s), active = mem_active(m);
+    size_t waste = active - mem_own(m);
 
-    if (used > SIZE_MAX / 2) used = 0;  /* of libc's less than none */
     if (waste > SIZE_MAX / 2 || waste < used / 16 + slack) {
         s->compact_rest = 0;
         return false;
@@ -21340,6 +21347,7 @@ static void compact_look(struct shard *s) {
     if (!(s->mem.guests && s->compact_strays != strays) && !compact__pays(s))
         return;
     s->compact_strays = strays;
+    s->compact_from = compact__own(s);
     s->compacting = true;
     s->compact_kind = 0;
     s->compact_space = s->compact_seg = s->compact_line = 0;
@@ -21434,13 +21442,16 @@ static void *compact__entry(void *ctx, void *p) {
     return to;
 }
 
-/* The pass is over: is another one worth it? */
+/* The pass is over: is another one worth it?  One that much went away under
+ * had chosen its pages before, and says little of what cannot be moved. */
 static void compact__end(struct shard *s) {
     size_t own = mem_own(&s->mem), away = own - s->mem.used;
 
     s->compacting = false;
     s->compact_rest = trim_survey(&s->mem);
-    s->compact_used = own > SIZE_MAX / 2 ? 0 : own;
+    s->compact_used = compact__own(s);
+    if (s->compact_used < s->compact_from - s->compact_from / 16)
+        s->compact_rest = 0;
     if (away <= SIZE_MAX / 2 &&
         s->compact_rest > COMPACT_SLACK / 2 + s->compact_used / 16)
         atomic_fetch_add_explicit(&s->ks->strays, 1, memory_order_relaxed);
