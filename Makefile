@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # kvns - POSIX make; GNU make and bmake read it alike.
 #
 # `make` builds ./kvns from the one file kvns.c and needs a C compiler and

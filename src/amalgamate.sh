@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Print the whole program as one file: the spine with every part pasted in.
 #
 #     sh src/amalgamate.sh > kvns.c
@@ -31,7 +32,8 @@ function paste(path, shown,   line, got, n) {
         n++
         if (line ~ /^[ \t]*#[ \t]*include[ \t]*"/)
             die(path ":" n ": only the spine includes parts")
-        print line
+        # Said once, at the top.
+        if (line != "/* SPDX-License-Identifier: MIT */") print line
     }
     if (got < 0 || n == 0) die("cannot read " path)
     close(path)

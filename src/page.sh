@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Print src/program/page.c: the status page as C.
 #
 #     sh src/page.sh > src/program/page.c
@@ -59,12 +60,14 @@ function remember(i,    key) {
 }
 
 BEGIN { for (i = 1; i < 256; i++) code[sprintf("%c", i)] = i }
+/SPDX-License-Identifier/ { next }
 {
     sub(/^ +/, "")          # what only the reader of page.html needs
     text = text $0 "\n"
 }
 END {
     size = length(text)
+    print "/* SPDX-License-Identifier: MIT */"
     print "/* ==== page - the status page, as page.html has it" \
         " =========================="
     print " *"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Run the integration suite twice at once, in two namespaces of one server.
 
     python tests/bound.py PROGRAM [--config classic] [arguments for pytest]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Build one of the programs that the tests run into build/, when it is missing
 # or older than what it is made from.
 #

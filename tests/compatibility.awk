@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Write the lists of docs/compatibility.md from docs/compatibility.txt and from
 # what `kvns --print-docs commands` says:
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options and fixtures for everything under tests/.
 
     pytest tests/integration --config shards7x2

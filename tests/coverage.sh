@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # How much of the program its tests come to: lines and branches.
 #
 #     sh tests/coverage.sh [arguments for pytest]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Write the generated parts of the documents anew: everything below the line
 # "<!-- generated: WHAT -->", as far as "<!-- end -->" or the end of the file,
 # is what `kvns --print-docs WHAT` says.  In the manual page the lines begin

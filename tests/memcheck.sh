@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The unit tests under valgrind: what is read before it was written, which the
 # sanitizers do not see.  Thirty tests a process, two processes at a time.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Everything that `make test` and `make gates` run.
 #
 #     sh tests/run.sh test|gates [arguments for pytest]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The checks of tests/checks as tests."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is generated is what the program says today."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fuzz targets over their corpora: what once was found stays mended."""
 
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands and programs of the documents do what the documents say.
 
 A block of shell, Python or C is run, in order, in one shell and one directory

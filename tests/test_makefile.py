@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Makefile's targets, and what containers are made from."""
 
 import os

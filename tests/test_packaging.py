@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What stands around the program: units, scripts, the list of parts, builds
 that come out the same, and how large one is."""
 
@@ -73,8 +74,19 @@ def test_the_list_of_parts():
 
 
 def test_every_source_says_its_licence():
-    for path in "kvns.h", "src/kvns.c":
-        assert "SPDX-License-Identifier: MIT" in read(*path.split("/"))
+    """Each by itself, in its first lines; and the one file once."""
+    line = "SPDX-License-Identifier: MIT"
+    paths = ["kvns.h", "Makefile", "Containerfile", "docker-compose.yaml"]
+    for top in "src", "tests", "etc":
+        for folder, _, names in os.walk(os.path.join(TOP, top)):
+            paths += [os.path.relpath(os.path.join(folder, name), TOP)
+                      for name in names
+                      if top == "etc" or name.endswith(
+                          (".c", ".h", ".sh", ".py", ".awk", ".html",
+                           ".mjs"))]
+    assert len(paths) > 200
+    assert [path for path in paths if line not in read(path)[:200]] == []
+    assert read("kvns.c")[:1000].count(line) == 1
 
 
 def test_builds_are_reproducible(tmp_path):

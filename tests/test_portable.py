@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A snapshot is the same file on every processor.
 
 The servers of other processors run under emulation: one is filled and saves,

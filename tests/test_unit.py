@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The unit tests in C, each in a process of its own.
 
 unit-malloc is the same program with every block from malloc, so that

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Print the Python to run the tests with, after making it able to.
 #
 # build/venv gets the newest pytest, redis-py and hypothesis from PyPI.  Where

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== acl - who one is =====================================================
  *
  * There are no rules about who may do what: a user either lives in a namespace

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== arg - what every handler needs =======================================
  *
  * Error texts, to the byte Redis'; arguments parsed or refused; a key's value

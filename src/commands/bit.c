@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== bit - commands on the bits of strings ================================
  *
  * A string is a row of bits that zeros follow without end.  Offsets are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== channels - publish and subscribe =====================================
  *
  * floor 6 - uses: base buf reply instance pubsub arg

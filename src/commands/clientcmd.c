@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== clientcmd - CLIENT ===================================================
  *
  * What looks at other clients, or changes them, runs with every lane at rest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== commandcmd - COMMAND =================================================
  *
  * What there is to say of commands, out of their rows and of facts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== configcmd - CONFIG ===================================================
  *
  * The options themselves know how they are read and written; here they meet

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== connection - who is there, and in which protocol =====================
  *
  * floor 6 - uses: base num sha256 reply instance users client asking monitor

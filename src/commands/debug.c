@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== debug - MEMORY, and what is useful of DEBUG ==========================
  *
  * DEBUG is refused unless the options allow it: it can stop the server for as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== digest - one sum over values, however they are kept ==================
  *
  * For tests: a value has the same digest whether it is packed or not, and a

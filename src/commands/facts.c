@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== facts - what COMMAND says beyond the rows ============================
  *
  * Redis 7.0 tells, of each command, where its keys are and what happens to

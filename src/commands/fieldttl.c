@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== fieldttl - commands on hash fields that expire =======================
  *
  * As Redis 7.4 and 8 have them: HEXPIRE and its kin, HTTL and its kin,

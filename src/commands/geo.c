@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== geo - commands on places =============================================
  *
  * Sorted sets whose scores are geohashes.  A search reads the ranges of scores

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== hashes - commands on hashes ==========================================
  *
  * floor 6 - uses: base rand num item entry shard big door fields reply

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== help - HELP of every container =======================================
  *
  * One handler for all: what a container can do stands in its rows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== info - INFO, section by section ======================================
  *
  * Redis' sections and fields, because programs parse them; a field that has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== key - commands on keys of any kind ===================================
  *
  * Deadlines, removing, renaming, copying; what a key is; whole databases.

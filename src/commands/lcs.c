@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== lcs - the longest common subsequence of two strings ==================
  *
  * The textbook table of lengths L(i, j) is kept as bits (Hyyro, "Bit-parallel

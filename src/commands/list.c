@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== list - commands on lists =============================================
  *
  * floor 6 - uses: base num buf pack quick entry shard door lists reply

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== listblock - commands that wait for elements of lists =================
  *
  * What finds nothing joins the rows of its keys and is run again, for one of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== lots - counts of elements drawn at random ============================
  *
  * What HRANDFIELD, SRANDMEMBER and ZRANDMEMBER share.  A negative count asks

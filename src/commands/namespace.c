@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== namespace - NAMESPACE: tenants ========================================
  *
  * A namespace is there as soon as a key is in it; what is said of it here, a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== observe - SLOWLOG, LATENCY, MONITOR ==================================
  *
  * floor 6 - uses: base clock num buf reply instance measure slow monitor help

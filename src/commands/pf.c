@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== pf - commands on HyperLogLogs ========================================
  *
  * They are strings with a structure inside.  A dense one is changed where it

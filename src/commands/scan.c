@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== scan - SCAN, KEYS and RANDOMKEY ======================================
  *
  * SCAN keeps no state: its cursor says where the walk is, and what was there

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== scanner - HSCAN, SSCAN, ZSCAN ========================================
  *
  * What scans of collections share.  A small collection is answered whole with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== server - the server as a whole, and what it is not ===================
  *
  * Commands that ask for something we do not have answer as a lone Redis does,

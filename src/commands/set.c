@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== set - commands on sets ===============================================
  *
  * An intersection goes over the smallest set and asks the others; a difference

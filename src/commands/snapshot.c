@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== snapshot - SAVE and its kin, DUMP and RESTORE ========================
  *
  * A payload of DUMP is a value as in a file, with a version and a checksum

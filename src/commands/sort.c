@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== sort - SORT and SORT_RO ==============================================
  *
  * The elements of a list, set or sorted set become a vector; each gets a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== streamgroup - commands on groups of readers ==========================
  *
  * What readers do is no change for WATCH, as in Redis: these commands commit

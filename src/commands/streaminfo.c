@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== streaminfo - XINFO ===================================================
  *
  * floor 6 - uses: base ids readers stream entry reply instance arg help

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== streamread - XREAD and XREADGROUP ====================================
  *
  * Both look at all keys first, then answer from those that have something, or

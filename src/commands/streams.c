@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== streams - commands on the entries of streams =========================
  *
  * Also what the commands of groups share: IDs as arguments and as replies,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== string - commands on strings =========================================
  *
  * floor 6 - uses: base num entry shard door bytes reply instance arg

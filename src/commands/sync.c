@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== sync - a snapshot for a client ======================================
  *
  * What `redis-cli --rdb` and tools like it ask for: SYNC or PSYNC, answered

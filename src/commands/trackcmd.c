@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== trackcmd - CLIENT TRACKING and its kin ===============================
  *
  * TRACKING looks up the client that messages are to go to, so it runs with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== usage - a row's usage text as a tree of arguments ====================
  *
  *   key value [NX | XX] [EX seconds | PX milliseconds] [field [field ...]]

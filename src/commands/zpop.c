@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== zpop - commands that take the ends of sorted sets ====================
  *
  * floor 6 - uses: base num pack entry shard door ranks reply instance waiters

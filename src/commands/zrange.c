@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== zrange - commands on ranges of sorted sets ===========================
  *
  * By rank, by score or by the bytes of members: each range is where it begins

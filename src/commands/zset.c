@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== zset - commands on members of sorted sets ============================
  *
  * One member, or some that are named: put, score, rank, drop; and members

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== zstore - unions, intersections, differences ==========================
  *
  * Of sorted sets and of sets, whose members count 1.  The result is gathered

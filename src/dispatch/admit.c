@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== admit - is there memory, or can it be made ===========================
  *
  * Before a command that may need memory runs, no lock held: the limits of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== booklet - the commands, written out ==================================
  *
  * docs/commands.md and the table of families in the README: printed from the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== call - a request becomes a call ======================================
  *
  * The keys by its row, their shards by its keys: what the parts below this

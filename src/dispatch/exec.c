@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== exec - the one place where commands are carried out ==================
  *
  * From a request to its reply:

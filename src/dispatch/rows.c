@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== rows - the table of all commands =====================================
  *
  * Joins the families' rows into one table in order of name, and builds the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== settle - what a command left to be done ==============================
  *
  * A command notes in its shards' lists what others are to hear of: events,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== tx - MULTI, EXEC, WATCH ==============================================
  *
  * EXEC is the one command that carries out others: it locks the shards of all

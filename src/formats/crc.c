@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== crc - checksums of snapshots, dumps and hash slots ===================
  *
  * CRC-64 with Jones' polynomial, bits reflected, as it closes an RDB file and

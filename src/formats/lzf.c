@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== lzf - the compression inside RDB strings =============================
  *
  * Marc Lehmann's LZF as it is on disk; the code is our own.  A packed string

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== rdb - the words of Redis' snapshot format ============================
  *
  * What RDB files and DUMP payloads are spelt with: lengths, strings, numbers,

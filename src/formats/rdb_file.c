@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== rdb_file - the records of a snapshot, one after the other ============
  *
  * Walks a file from its header to its checksum and says what stands there:

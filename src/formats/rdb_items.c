@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== rdb_items - the elements of a collection, however it was written =====
  *
  * Redis has written lists, sets, hashes and sorted sets in some twenty ways

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== ziplist - small collections as Redis before 7 packed them ============
  *
  * Ziplists (up to Redis 6.2) and zipmaps (up to 2.4) stand in old snapshots

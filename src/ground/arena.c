@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== arena - pages of memory, from the system and back ====================
  *
  * One arena (struct mem) serves one shard.  Its memory comes in chunks mapped

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== base - what the language and the system give us ======================
  *
  * Feature macros, system headers, and a handful of words used everywhere.

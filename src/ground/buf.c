@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== buf - bytes that grow ================================================
  *
  * A run of bytes on libc's heap: replies, input that is not complete yet,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== clock - what time it is ==============================================
  *
  * Two clocks.  The wall clock, in milliseconds since 1970, decides when keys

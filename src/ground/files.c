@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== files - a file that is whole, or the old one =========================
  *
  * What replacing a file needs of the system, each call complete: short writes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== glob - patterns for keys and channels ================================
  *
  *   *       any bytes, also none        [abc]   one of these

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== hash - numbers for keys ==============================================
  *
  * hash_fast is for tables: blocks of 16 bytes are folded by 64 x 64 -> 128

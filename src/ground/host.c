@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== host - how much memory this process may use ==========================
  *
  * The least of what the machine has, what the process was granted (RLIMIT_AS,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== log - one line for each thing worth telling ==========================
  *
  *   text    2026-01-31T23:59:59.999Z 4711 info: message

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== mem - size-class slabs, counted to the byte ==========================
  *
  * Blocks up to MEM_SMALL bytes are cut from an arena's pages and carry no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== num - numbers from text, and text from numbers =======================
  *
  * Integers are read as strictly as Redis reads them: one spelling for each

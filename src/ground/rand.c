@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== rand - chance ========================================================
  *
  * xoshiro256** by Blackman and Vigna (2018): 256 bits of state, a nanosecond

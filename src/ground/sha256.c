@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== sha256 - passwords ===================================================
  *
  * SHA-256 (FIPS 180-4), HMAC (RFC 2104) and PBKDF2 (RFC 8018) over it, to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== trim - pages emptied by moving what is in them =======================
  *
  * A survey says which pages of an arena hold so little that their blocks would

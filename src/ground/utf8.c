@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== utf8 - characters in bytes ===========================================
  *
  * Names and messages may hold any bytes; where text is wanted, what is no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== big - collections too large for their entry ==========================
  *
  * A small collection lives in its entry as a pack or an intset.  A large one

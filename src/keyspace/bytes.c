@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== bytes - the value of a string ========================================
  *
  * Three shapes: an integer as eight bytes, bytes in the entry, a counted blob

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== compact - pages of a few blocks are emptied ===========================
  *
  * Keys come and go, and leave pages of slabs with a few blocks each.  When an

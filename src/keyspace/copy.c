@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== copy - a value under another key =====================================
  *
  * A value moves to another key of its shard by its pointer: the new entry

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== door - the one way to change a key ===================================
  *
  * Every change of every key goes through an edit:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== due - fields that expire =============================================
  *
  * A field of a hash may have a deadline.  It stands in the field's item, so a

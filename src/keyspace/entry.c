@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== entry - a key and its value in one block =============================
  *
  * Each key is one allocation: eight bytes that every lookup reads, then what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== fields - the value of a hash =========================================
  *
  * A small hash is a pack: field, value, field, value...  One that outgrows

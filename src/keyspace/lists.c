@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== lists - the value of a list ==========================================
  *
  * A small list is one pack in its entry; one that outgrows the limit of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== load - a value from RDB bytes ========================================
  *
  * The other way round than save: takes a value of any type that rdb_items

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== members - the value of a set =========================================
  *
  * A set of integers is an intset; a small one of anything is a pack; beyond

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== pairs - members with scores, gathered aside ==========================
  *
  * What a union or a range that is to be stored or sorted is gathered in: an

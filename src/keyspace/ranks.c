@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== ranks - the value of a sorted set ====================================
  *
  * A small sorted set is a pack in order: member, score, member, score...  A

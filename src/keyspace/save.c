@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== save - a value as RDB bytes ==========================================
  *
  * Writes a key the way Redis 7.0 does, so that redis-server loads it:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== shard - namespaces, databases, shards ================================
  *
  * The keyspace is a row of shards; a key's shard follows from the hash of the

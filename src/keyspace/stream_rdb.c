@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== stream_rdb - a stream as RDB bytes, and back =========================
  *
  * What a value of type 15, 19 (the one written) or 21 is made of:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== upkeep - what goes on behind the commands ============================
  *
  * Everything that takes long is done in slices, between commands: keys and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== walk - a point in time, saved while the world goes on ================
  *
  * A snapshot without fork.  Each shard has a mark bit, each entry carries one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== wheel - when keys are to expire ======================================
  *
  * A hierarchical timing wheel (Varghese and Lauck, SOSP 1987) per shard, of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== embed - the public interface =========================================
  *
  * What kvns.h promises, on the threads of the caller alone.

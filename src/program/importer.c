@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== importer - kvns check-rdb, kvns import ===============================
  *
  * Reads a snapshot of anybody's and says what is in it, or where it breaks; or

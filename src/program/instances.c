@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== instances - a server from its options, and its end ===================
  *
  * floor 8 - uses: base clock rand buf log crc shard upkeep reply options

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== listen - the sockets a server waits at ===============================
  *
  * floor 8 - uses: base num log instance webs net loop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== loop - the turn ======================================================
  *
  * Wait until something is to be done, and do it: what the sockets have, what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== main - the program ===================================================
  *
  * Reads the options, opens the sockets, runs the loops, and ends on a signal.

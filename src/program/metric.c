@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== metric - the rows of all metrics =====================================
  *
  * A row says what a metric is called, of which type it is, which labels it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== metrics - what Prometheus reads ======================================
  *
  * One page in the text format, version 0.0.4.  What lanes count is added up

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== names - namespaces added up by name ==================================
  *
  * What pages show of namespaces.  They are walked shard by shard, each under

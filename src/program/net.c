@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== net - read, look ahead, execute, write ===============================
  *
  * Each loop owns a lane and the sockets of its clients.  A turn reads every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== page - the status page, as page.html has it ==========================
  *
  * Packed with LZF; made by `make amalgamation`: change page.html, not this.

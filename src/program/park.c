@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== park - connections that say nothing ==================================
  *
  * poll() looks at every descriptor at every call: ten thousand idle ones would

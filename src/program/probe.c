@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== probe - kvns ping, kvns health =======================================
  *
  * Asks a running server how it is, for containers and scripts: one line of

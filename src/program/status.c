@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== status - what the status page asks for ===============================
  *
  * The page (page.html) and the JSON it polls.  Counters are given as they

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== webs - HTTP, beside the turn =========================================
  *
  * A few connections for whoever looks after the server: /metrics, /healthz,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== apply - options take effect ==========================================
  *
  * What the options say in terms of the keyspace, the log and the lanes: once

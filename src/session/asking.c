@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== asking - who wants to be let in, one after the other =================
  *
  * To try a user's password takes thousands of rounds of SHA-256.  Whoever

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== client - a connection, or whoever else sends commands ================
  *
  * Born and freed by its lane's thread.  What others want of it goes through

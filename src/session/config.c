@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== config - options from files, the environment and flags ==============
  *
  * Fills struct options: defaults, then the file, then KVNS_ variables, then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== instance - one server, its lanes, its clients, a command's call =======
  *
  * struct kvns is one server; two may live in a process.  A lane is what one

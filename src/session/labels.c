@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== labels - namespaces whose commands are measured apart ================
  *
  * The busiest namespaces have histograms of their own, and so have those that

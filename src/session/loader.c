@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== loader - the snapshot at the start ===================================
  *
  * Loads the file of persist-path before the server is ready, in slices: in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== manual - the options, written out ===================================
  *
  * --help, --print-config, docs/options.md, the README's table: ways to print

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== measure - what commands took, how many, how they failed ==============
  *
  * Each lane counts for itself, by row.  A command whose row is neither FAST nor

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== monitor - everybody's commands, for whoever asked ====================
  *
  *   1700000000.123456 [0 127.0.0.1:50000] "set" "key" "value"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== option - reading and writing one option =============================
  *
  * Text into a member of struct options and back, by the type of the row.

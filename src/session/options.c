@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== options - what can be set, a row each ===============================
  *
  * struct options holds every setting as a plain typed member.  A row of

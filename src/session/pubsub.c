@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== pubsub - channels and those who listen ===============================
  *
  * One hub a server, under its lock, so that all lanes see the messages of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== saver - a snapshot's way to the disk =================================
  *
  * The walk hands over pieces of the file; a thread of its own writes them to

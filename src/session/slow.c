@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== slow - the slow log, and spikes of latency ===========================
  *
  * The slow log keeps the last commands that took longer than the options

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== track - CLIENT TRACKING: to be told that what one keeps has changed ===
  *
  * Clients that keep values are told when these change.  One hub a server,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== users - clients that live inside a namespace =========================
  *
  * A user has a name, a password and a namespace.  Who logs in as one sees

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== waiters - clients that wait for data =================================
  *
  * BLPOP and its kin: a client whose command found nothing is put, with a copy

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== watch - WATCH: to be told of changes =================================
  *
  * A watch is a link in the row of a key's record, which the door finds when

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== world - every lane at rest ===========================================
  *
  * A few commands concern all lanes: CLIENT LIST looks at everybody's clients,

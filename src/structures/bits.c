@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== bits - runs of bytes as numbered bits ================================
  *
  * Bit 0 is the highest one of the first byte, as SETBIT counts them.  Counting

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== geohash - places on the earth as numbers of 52 bits ==================
  *
  * Longitude and latitude, 26 bits of each, interleaved: places close to each

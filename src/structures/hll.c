@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== hll - how many different ones, in 12 KiB =============================
  *
  * HyperLogLog after Flajolet and others (2007), estimated as Ertl does

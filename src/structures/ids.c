@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== ids - things in order of a stream's IDs ==============================
  *
  * A B+ tree after Bayer and McCreight (Acta Informatica 1, 1972) as Comer

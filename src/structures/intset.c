@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== intset - a small set of integers, sorted =============================
  *
  * The elements of Redis' intset: an array in ascending order, each element of

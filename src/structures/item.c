@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== item - one member, field or element in one block =====================
  *
  * What the tables of big collections point to: a member of a set, a field of

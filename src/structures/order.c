@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== order - a skip list of members that came in any order ================
  *
  * Members of a file come as its table had them.  To look for the place of each

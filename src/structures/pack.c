@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== pack - a small collection in one run of bytes ========================
  *
  * The elements of a Redis listpack (7.0's layout), without the header of six

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== quick - a long list: packs in a chain ================================
  *
  * After Redis' quicklist: a doubly linked list of nodes, each holding some KiB

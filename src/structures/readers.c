@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== readers - groups that read a stream together =========================
  *
  * A group remembers how far it has read and which entries were handed to which

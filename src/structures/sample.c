@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== sample - elements drawn at random ====================================
  *
  * Uniformly and without repetition: from a row of elements by one pass over

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== skip - members in order of score =====================================
  *
  * A skip list after Pugh (CACM 33(6), 1990), unrolled: blocks of up to 64

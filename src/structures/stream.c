@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== stream - entries in order of their IDs ===============================
  *
  * Redis' stream: packs of entries, in an index by the ID of each pack's first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== table - a hash table that grows a line at a time =====================
  *
  * The index of everything: keys of a namespace, members of a set, fields of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== http - requests for the metrics page ================================
  *
  * As much of HTTP/1.1 (RFC 9110, 9112) as a page that only shows things

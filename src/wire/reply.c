@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== reply - answers into bytes ==========================================
  *
  * Writes RESP2 or RESP3, byte for byte as Redis 7.0 does, to the end of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ==== resp - requests out of bytes ========================================
  *
  * The request half of RESP: arrays of bulk strings, or a plain line typed by

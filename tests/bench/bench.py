@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """CPU per operation, of several servers in turn.
 
     bench.py [--quick] [--servers kvns,redis,null] [--only get,set_p16]

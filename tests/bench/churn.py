@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Resident memory after keys have come and gone.
 
     churn.py [--keys 1000000] [--config classic] [--rounds 3]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the benchmarks share: servers to measure, and ways to fill them."""
 
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* evictions - what an eviction costs the write that it is for.
  *
  *     evictions POLICY [MEGABYTES [WRITES]]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How the cost of GET and SET grows: with keys, clients, the pipeline, the
 value and namespaces, each alone.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How often a cache has what it is asked for: eviction against an oracle and
 against redis-server.
 

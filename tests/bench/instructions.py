@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Instructions of the server per command, counted by callgrind.
 
     instructions.py [--check | --update] [--only get,set] [--config shards7]

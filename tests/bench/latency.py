@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How long GETs take that come at a fixed rate (paced.c).
 
     latency.py [--servers kvns,redis,null] [--rates 1000,10000,40000]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clocks, connections and percentiles for the load generators here. */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>

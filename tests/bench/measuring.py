@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What it costs that the server measures: GET with 16 in a pipeline.
 
     measuring.py [--pairs 9] [--requests 1000000]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Resident bytes per key, of a fresh server for each row.
 
     memory.py [--quick] [--servers kvns,redis] [--only string]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What a namespace costs, and how long others wait while one is dropped.
 
     namespaces.py [--count 1000000] [--keys 10000000] [--only cost|drop]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nullserver - what one thread, poll(), recv() and send() cost by themselves.
  *
  * A server for redis-benchmark that finds the end of each request, answers

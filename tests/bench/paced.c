@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* paced - how long do GETs take that come at a fixed rate?
  *
  *     paced PORT RATE SECONDS CLIENTS

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What a snapshot costs those who go on working: stalls, memory, time.
 
     persist.py [--quick] [--servers kvns,copy,redis] [--only stall,1m,2m]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* prober - how long does a GET wait, at worst?
  *
  *     prober PORT SECONDS

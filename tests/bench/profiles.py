@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Operations per second and mean times: SET and GET, direct and pipelined.
 
     profiles.py [--servers kvns,sharded] [--seconds 10] [--pipeline 16]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The tables of docs/performance.md, from the JSON of a run.
 
     BENCH_DIR=DIR make bench-all benchmark-memory benchmark-stalls ...

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The longest wait of a client while another does something large.
 
     stalls.py [--servers kvns,redis] [--only del,expire] [--n 1000000]

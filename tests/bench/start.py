@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """From the start of the program to its first reply, and what it holds idle.
 
     start.py [--programs NAME=PATH,...] [--runs 50]

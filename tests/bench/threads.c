@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads - what several threads get out of one server in their process.
  *
  *     threads COMMAND THREADS SHARDS SECONDS [BATCH [KEYS]]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What several threads get out of one server.
 
     threads.py [--what embedded,waits,cost,loops] [--seconds 2] [--rounds 3]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Preloaded into a server: what the turns of its loops cost.
  *
  *     TURNS_FILE   a file: how many turns there were, nanoseconds of CPU of

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Run every check, go on after one that fails, and say so at the end.
 cd "$(dirname "$0")" || exit 2
 failed=

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The committed kvns.c is what src/ gives.
 . "$(dirname "$0")/lib.sh"
 

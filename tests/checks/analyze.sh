@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What clang's analyser, the one of scan-build, finds on its ways through the
 # functions, all of its usual checkers on.  Part of the gates.
 . "$(dirname "$0")/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The build that the README promises, and the compilers we claim to please.
 # A compiler that is not installed is named and left out; with CI=true that
 # is a failure.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every function of the C library that the program calls is one that
 # docs/portability.md lists, and every one listed is called.
 . "$(dirname "$0")/lib.sh"

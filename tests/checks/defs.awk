@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # From the output of strip.awk: what each part defines on file scope, as
 # "name<TAB>part<TAB>path<TAB>line"; the name of a tag is "struct name".
 # Run with -F '\t'.

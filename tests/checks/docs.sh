@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What is written down, in docs, comments and scripts:
 #   no path of the machine it was written on, no number of an issue;
 #   lines of the documents have 80 columns, tables excepted;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Does it compile against the headers of systems that we do not run?  A
 # compiler that carries those of FreeBSD, NetBSD, OpenBSD and macOS comes from
 # PyPI, into a virtual environment of its own.  Part of the gates.

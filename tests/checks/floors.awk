@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Compare what each part names with what its banner says.  Arguments: the
 # output of defs.awk, that of strip.awk, then the parts themselves; -v order=
 # the paths of the parts as the spine has them.  With -v tell=1 print "path:
@@ -61,12 +62,14 @@ nth == 2 {
 
 tell { exit }
 
-# The banners.
-FNR == 1 {
+# The banners, below the line of the licence.
+FNR == 1 && /SPDX-License-Identifier/ { next }
+FNR <= 2 && !(FILENAME in opened) {
+    opened[FILENAME]
     part = part_of(FILENAME)
     opening = "/* ==== " part " - "
     if (substr($0, 1, length(opening)) != opening || $0 !~ /=$/)
-        print FILENAME ":1: should open with \"" opening "... ===\""
+        print FILENAME ":" FNR ": should open with \"" opening "... ===\""
 }
 /^ \* floor [0-9]+ - uses:/ && !(part in said) {
     floor = $3

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Hold each part's banner to its code, and the code to its floor.
 #
 # A banner ends with " * floor N - uses: a b c".  N is the number of the

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Mend white space in the sources, the scripts and the documents: tabs become
 # blanks up to the next column of four, blanks at the end of a line go, a file
 # ends with one newline.  Makefiles keep their tabs.  With --check only say

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Shared by the checks: where things are, and how a check ends.
 # shellcheck shell=sh disable=SC2034
 set -eu

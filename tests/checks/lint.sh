@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Warnings of the compilers as errors, on the spine so that a line is a line
 # of a part; shellcheck on the scripts where it is installed; the style.
 . "$(dirname "$0")/lib.sh"

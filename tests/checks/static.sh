@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What two static analysers say, less what they get wrong here.  Part of the
 # gates: they take their time.
 . "$(dirname "$0")/lib.sh"

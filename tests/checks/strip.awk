@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Print each line of C sources as "path<TAB>line<TAB>code", where comments are
 # gone and strings and characters are empty, so that the checks see code only.
 FNR == 1 { inside = 0 }

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Hold the sources to docs/style.md, as far as a machine can:
 #   columns, tabs, trailing blanks, ASCII, the end of the file;
 #   functions of at most 80 lines, unless a sentence above says why;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What the object file says about the program:
 #   nothing is exported but kvns_* and main;
 #   nobody forks, and nobody asks a shell;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Celery: tasks, groups and a chord's parts, by way of a solo worker."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What others wrote, against us: installed under build/foreign, once."""
 
 import os

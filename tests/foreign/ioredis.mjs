@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ioredis: connect, ready by INFO, each type, pipelines, pub/sub, end.
 import assert from 'node:assert/strict';
 import Redis from 'ioredis';

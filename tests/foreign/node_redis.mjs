@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // node-redis: connect, each type, transactions, pub/sub, scan, blocking, end.
 import assert from 'node:assert/strict';
 import { createClient } from 'redis';

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """redis-py the way its documentation shows it: connections, each type,
 pipelines, subscribers, asyncio; on both protocols."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RQ: jobs are enqueued, worked off, and their results fetched."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clients and frameworks of others: they connect, work, and close."""
 
 import os

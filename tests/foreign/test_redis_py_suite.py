@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """redis-py's own tests of its commands, as its source package has them."""
 
 import re

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as a HyperLogLog.
  *
  * The first two bytes of an input say which registers are raised, the rest is

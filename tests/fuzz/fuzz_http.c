@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes through the HTTP request parser: however they are cut, there is
  * one answer, its slices lie within the input, and nothing else is read.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as a value or as a snapshot, loaded into a server.
  *
  * An input that begins like a file is loaded as one.  Of every other the

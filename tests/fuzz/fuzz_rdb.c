@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as a value, as a DUMP payload's would be, and as a whole file.
  *
  * An input that begins like a file is walked as one.  Of every other the

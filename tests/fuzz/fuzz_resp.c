@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes through the request parser, whole, in pieces, and in pieces with
  * arguments read apart: the requests and the error at the end must be the
  * same, and nothing else be read.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as a stream, and then every command on what was taken.
  *
  * Of an input the first byte is the type (15, 19, 21) and the rest the value

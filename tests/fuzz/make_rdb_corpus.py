@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Have real servers write what the RDB reader is tested with.
 
     python3 tests/fuzz/make_rdb_corpus.py redis-server [another-server ...]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the fuzz targets share.
  *
  * A target is LLVMFuzzerTestOneInput, which libFuzzer calls with inputs of its

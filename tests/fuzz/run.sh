@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Let libFuzzer look for inputs that break a target, for some seconds.
 #
 #     sh tests/fuzz/run.sh resp 60

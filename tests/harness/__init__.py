@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the running server share."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests that need more than a client who lives in a namespace may do.
 
 Names as pytest prints them, without the parameters where all of a test's

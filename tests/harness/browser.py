@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A headless Chromium, driven over WebDriver with nothing but http.client.
 
     with Browser() as b:

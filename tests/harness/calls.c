@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Preloaded into a server: lets one call of the C library fail once.
  *
  *     CALLS_FAIL   "NAME N ERRNO": the N-th call of NAME, from 1 on, fails

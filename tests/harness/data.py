@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Data of all kinds, and reading everything back to compare."""
 
 import random

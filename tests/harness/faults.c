@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Preloaded into a server: lets system calls on the snapshot's temporary file
  * fail when the file FAULT_ORDER says so, and notes them in FAULT_TRACE.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random commands: a row for each command, with its options.
 
 A row is a name and parts.  A part is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Is a history of concurrent operations linearizable?
 
 An operation is (begun, ended, arguments, reply): the times are of any clock

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A RESP reader and a client that hide nothing.
 
 A reply is a pair (type, value), where type is the first character of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Start a server for a test, and hold it to a clean end."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Asking a server's HTTP port."""
 
 import http.client

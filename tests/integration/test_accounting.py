@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is accounted for, and what is resident: after any work."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same random commands to the server and to redis-server 7.0.
 
 The commands come from harness/grammar.py: what the server under test knows

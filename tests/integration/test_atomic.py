@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every command is atomic, in whatever shards its keys are.
 
 What is conserved is counted while many clients move it about; and histories

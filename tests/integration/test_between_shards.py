@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Large collections go from shard to shard as they are: what is in them, what
 they cost, what a snapshot finds, and that nobody waits for it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """BLPOP and its kin: who waits, who is woken, who gets what."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every call to the system fails once, and so does every request for memory.
 
 A short session with a server is played again and again; each time one call

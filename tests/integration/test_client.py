@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CLIENT: who is connected, and what may be done to them."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """COMMAND: what it says, compared with redis-server's own words."""
 
 import pytest

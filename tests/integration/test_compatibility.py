@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/compatibility.txt, and what answers as a lone Redis without cluster,
 replicas, rules or scripts."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CONFIG while the server runs."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PING ECHO HELLO SELECT AUTH QUIT RESET, and where a server listens."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DUMP and RESTORE, also to and from redis-server."""
 
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The edges of everyday commands: wrong options, counts and types, side by
 side with redis-server.  Each line is a command; both run a story from its
 first line on, under RESP2 and RESP3, and have to answer alike."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each policy lets go, in which order, and what it never touches."""
 
 import time

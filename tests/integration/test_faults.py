@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Disks fail: the old snapshot stays, the server serves on and says so."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hash fields that expire, as in Redis 7.4 and 8."""
 
 import os

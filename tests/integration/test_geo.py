@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Places: sorted sets of geohashes."""
 
 import math

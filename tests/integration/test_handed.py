@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sockets that a service manager has opened, as sd_listen_fds(3) has it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hashes: fields, numbers, draws, scans."""
 
 import random

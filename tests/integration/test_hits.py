@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What counts as a hit or a miss is what counts as one in redis-server."""
 
 import pytest

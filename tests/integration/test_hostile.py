@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Peers that are slow, silent, greedy, gone, or too many: nobody else waits,
 nothing spins, nothing is kept for them beyond their limits."""
 

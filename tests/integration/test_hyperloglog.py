@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """HyperLogLogs: what they count, and their bytes."""
 
 import pytest

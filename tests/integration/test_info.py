@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """INFO: all that programs parse is there and true."""
 
 import os

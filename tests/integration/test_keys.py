@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Keys of any kind: deadlines, names, databases, namespaces."""
 
 import time

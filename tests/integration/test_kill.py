@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """kill -9 at random moments, under load, while snapshots are taken.
 
 Writers keep a history that their keys tell: step n of a writer is one

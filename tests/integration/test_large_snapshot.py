@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A large collection is saved while it is changed, renamed, swapped away,
 flushed: the file has what was, and nobody waits."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Long strings: lent to replies and snapshots, or copied; the same bytes."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lists: both ends, indexes, ranges, searches, moves; packs and quick lists."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Loading at the start: of redis-server's files, of damaged ones; check-rdb
 and import."""
 

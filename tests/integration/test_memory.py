@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Limits, quotas and eviction: what fits, what goes, what is refused."""
 
 import time

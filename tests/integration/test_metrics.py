@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """HTTP beside RESP: /metrics, /healthz, /readyz, and its bounds."""
 
 import http.client

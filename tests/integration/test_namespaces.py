@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """NAMESPACE and the settings of namespaces."""
 
 import time

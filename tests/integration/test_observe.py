@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SLOWLOG, LATENCY, MONITOR, DEBUG, SHUTDOWN and what we are not."""
 
 import re

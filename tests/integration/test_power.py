@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The power goes: whatever was not brought to the disk by then may be gone.
 
 kill -9 proves nothing about fsync, so every call of the server that changes

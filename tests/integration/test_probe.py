@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """kvns ping and kvns health: an exit status for scripts and containers."""
 
 import os

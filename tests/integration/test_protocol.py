@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Requests as bytes: pipelines, cuts, inline commands, what is refused."""
 
 import random

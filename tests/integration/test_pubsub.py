@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Channels, patterns, shard channels and keyspace events."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """redis-cli and redis-benchmark, as people run them."""
 
 import fcntl

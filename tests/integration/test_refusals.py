@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is refused, and in which words: every command with too few, too many
 and senseless arguments, and every option with senseless values, beside
 redis-server."""

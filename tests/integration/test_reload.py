@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """DEBUG RELOAD: the keys are as they are after a restart."""
 
 import pytest

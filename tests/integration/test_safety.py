@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What keeps strangers out before anybody has set a password."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SCAN, KEYS, RANDOMKEY: what is there is found, and nothing else."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CONFIG GET, COMMAND, INFO, DBSIZE, TIME, and how a server ends."""
 
 import signal

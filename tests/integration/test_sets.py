@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sets: members, draws, operations on several sets, scans."""
 
 import random

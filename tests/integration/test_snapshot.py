@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SAVE, BGSAVE, SHUTDOWN: the file is the state of one moment."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SORT and SORT_RO."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How the program is started, and how it ends: flags, files, variables, what
 is printed and logged, signals, the unix socket, the service manager."""
 

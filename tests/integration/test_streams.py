@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Streams: entries, groups of readers, and who waits for them."""
 
 import random

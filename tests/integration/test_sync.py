@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SYNC and PSYNC: a snapshot for redis-cli --rdb and tools like it."""
 
 import os

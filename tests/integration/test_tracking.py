@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CLIENT TRACKING: side by side with redis-server, and by itself."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """MULTI EXEC DISCARD WATCH."""
 
 import threading

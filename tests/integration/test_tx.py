@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """MULTI and EXEC at the edges: what spoils a transaction and what does not,
 what runs inside, what WATCH sees."""
 

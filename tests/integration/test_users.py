@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Users who live inside a namespace."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sorted sets: members, ranges, pops, unions; both encodings."""
 
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What -DKVNS_NO_PAGE, -DKVNS_NO_HTTP and -DKVNS_NO_STREAMS leave out, and
 what stays."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The status page in a browser: headless Chromium."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What watches servers, watching ours: promtool, Prometheus, redis_exporter."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """redis-cli's ways to look at a server, and the first steps of the README."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 enum { CONFIG_TEST_ARGS = 16 };

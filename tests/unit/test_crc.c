@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checksums against published values and a bit-by-bit model. */
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 static bool test_glob__is(const char *pattern, const char *text) {

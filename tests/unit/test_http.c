@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The metrics port's HTTP: heads whole, cut at every byte, against an
  * unreadable page, and such as other servers were fooled with.
  */

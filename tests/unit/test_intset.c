@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 static size_t test_intset_add(uint8_t *body, size_t n, int64_t x) {

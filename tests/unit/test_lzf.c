@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* LZF there and back, against known bytes and against damaged ones. */
 #include "unit.h"
 

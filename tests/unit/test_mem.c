@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 enum { MEM_TEST_BLOCKS = 20000 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 /* The text of an option as CONFIG GET shows it; one at a time. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 /* From the authors' xoshiro256** seeded by splitmix64 from 0 and 42, computed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 /* Sorted sets, through the door of a keyspace of one shard, against an array

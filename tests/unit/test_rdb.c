@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The words of RDB: written, read back, cut off, and lied about. */
 #include "unit.h"
 

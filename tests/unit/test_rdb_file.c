@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What real servers wrote (test_rdb_real.c), whole, cut and damaged; and the
  * records that none of them writes. */
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each way to write a collection, made by hand and told as text; what real
  * servers wrote is in test_rdb_real.c. */
 #include "unit.h"

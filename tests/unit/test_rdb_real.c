@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What real servers wrote, and what they said is in it:
  * written by tests/fuzz/make_rdb_corpus.py, read by test_rdb_file.c. */
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 /* Commands through a whole server whose allocations are refused one after the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reply writer: the bytes Redis 7.0 sends for the same, RESP2 and RESP3,
  * in buffers of every size, with lengths said later and values lent.
  */

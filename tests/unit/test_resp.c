@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The request parser: whole, in pieces, against an unreadable page, and with
  * what has broken others.  A stream of requests is turned into a transcript,
  * so that ways of feeding it can be compared.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 enum { TEST_SKIP_MOST = 2000 };

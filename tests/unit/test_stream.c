@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
 enum { TEST_STREAM_MOST = 600, TEST_STREAM_READERS = 3 };

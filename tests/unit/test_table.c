@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* table against a naive model, its scan under growth, its draws. */
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ziplists and zipmaps written here by hand, from their layout alone. */
 #include "unit.h"
 

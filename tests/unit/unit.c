@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The unit tests: the whole program, then every test file, as one program.
  *
  *     unit --list         print the names, one a line

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a unit test has at hand.
  *
  * tests/unit/unit.c includes the spine and then every test file, so a test
