@@ -97,3 +97,49 @@ def test_document(name, binary, tmp_path):
         printed = (tmp_path / ("out.%d" % i)).read_text()
         assert printed == said, "%s\n%s" % (
             commands, (tmp_path / "err").read_text()[-2000:])
+
+
+def test_readme(binary, tmp_path):
+    """Its targets exist, its ways to start are understood, and the tour does
+    what it says."""
+    if shutil.which("redis-cli") is None:
+        pytest.skip("redis-cli is not installed")
+    with open(os.path.join(TOP, "README.md")) as f:
+        text = f.read()
+    with open(os.path.join(TOP, "Makefile")) as f:
+        makefile = f.read()
+    shell = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    code, = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    port = str(free_port())
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith("KVNS_")}
+
+    def run(script):
+        return subprocess.run(["bash", "-c", script], cwd=tmp_path, env=env,
+                              capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL).stdout
+
+    shutil.copy(binary, tmp_path / "kvns")
+    starts = 0
+    for block in shell:
+        for target in re.findall(r"^make (\S+)", block, re.M):
+            assert re.search("^%s:" % target, makefile, re.M), target
+        for line in re.findall(r"^(?:[A-Z_=a-z0-9]+ )*\./kvns\b.*", block,
+                               re.M):
+            starts += 1
+            assert run(line + " --check-config") == \
+                "the configuration is good\n", line
+    assert starts == 2
+    tour, = [block for block in shell if "redis-cli" in block]
+    (tmp_path / "hello.py").write_text(code.replace("6480", port))
+    said = run("trap 'kill $(jobs -p)' EXIT\n"
+               "KVNS_PORT=%s KVNS_METRICS_PORT=0 ./kvns 2>/dev/null &\n"
+               "until redis-cli -p %s PING 2>&1 | grep -q PONG; do "
+               "sleep 0.1; done\n%secho python\n%s hello.py\n" % (
+                   port, port, tour.replace("6480", port), sys.executable))
+    tour, python = said.replace("\r", "").split("python\n")
+    assert tour.startswith("OK\nOK\n11\n2\n")
+    assert "name" in tour and "1815" in tour
+    assert "3\njobs\none\n" in tour
+    assert "db1/user" in tour and "db0:keys=4,expires=1" in tour
+    assert python == re.search(r"# (\[.*\])", code).group(1) + "\n"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Mend white space in the sources, the scripts and the documents: tabs become
 # blanks up to the next column of four, blanks at the end of a line go, a file
-# ends with one newline.  Makefiles keep their tabs.  With --check only say
-# which files would change.
+# ends with one newline.  Makefiles keep their tabs, and what the documents
+# show of other languages stays as it is.  With --check only say which files
+# would change.
 . "$(dirname "$0")/lib.sh"
 
 find src tests docs .ci kvns.h README.md CHANGELOG.md \
@@ -11,6 +12,8 @@ find src tests docs .ci kvns.h README.md CHANGELOG.md \
     -o -name '*.md' \) -type f 2>/dev/null | sort >"$work/list"
 while read -r path; do
     awk '
+    FILENAME ~ /\.md$/ && /^```/ { code = !code }
+    code { while (empty > 0) { print ""; empty-- } print; next }
     {
         while ((at = index($0, "\t")) > 0)
             $0 = substr($0, 1, at - 1) \
