@@ -3,11 +3,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from harness.server import TOP
+from harness.server import TOP, free_port
 from test_docs import program
 
 TARGETS = """all build help run release install uninstall amalgamation docs
@@ -116,6 +117,23 @@ def test_containerfile():
     assert re.match(r"[1-9]\d*:[1-9]\d*$", last["USER"])
     assert set(last["EXPOSE"].split()) == {"6480", "9090"}
     assert last["FROM"] == "scratch"
+
+
+def test_containerfile_tries_what_it_built(tmp_path):
+    script, = [rest for w, rest in instructions() if w == "RUN" and
+               "ping" in rest]
+    shutil.copy(program(), tmp_path / "kvns")
+
+    def run(how, port):
+        env = dict(os.environ, KVNS_PORT=str(port))
+        return subprocess.run(["sh", "-c", how], env=env, cwd=tmp_path,
+                              stdout=subprocess.DEVNULL, timeout=60,
+                              stderr=subprocess.DEVNULL).returncode
+
+    port = free_port()
+    assert run(script, port) == 0
+    # One that does not start is noticed, a little sooner here.
+    assert run(script.replace("100", "3"), "no port") != 0
 
 
 def known(settings):

@@ -41,8 +41,12 @@ grep '\.md$' "$work/list" | while read -r doc; do
         [ -e "$(dirname "$doc")/$target" ] ||
             echo "$doc:$line: leads nowhere: $target"
     done
-    grep -noE '`make [a-z][a-z-]*' "$doc" | while IFS=: read -r line said; do
-        target=${said#'`make '}
+    grep -noE '(^|`)make [a-z][a-z-]*' "$doc" |
+        awk -F: -v doc="$doc" '
+            FILENAME == doc { if (/^```/) code = !code; fenced[FNR] = code }
+            FILENAME == "-" && ($2 ~ /^`/ || fenced[$1])' "$doc" - |
+        while IFS=: read -r line said; do
+        target=${said##*'make '}
         grep -q "^$target:" Makefile ||
             echo "$doc:$line: the Makefile has no target $target"
     done
