@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Limits, quotas and eviction: what fits, what goes, what is refused."""
 
+import os
+import shlex
 import time
 
 import pytest
 import redis
+
+from harness.server import Server
 
 OOM = "command not allowed when used memory > 'maxmemory'"
 
@@ -136,3 +140,26 @@ def test_the_limit_and_its_cap(fresh_server):
     assert r.dbsize() == room
     assert r.get("k0") == b"x" * 1000 and r.delete("k0", "k1") == 2
     assert r.set("k0", "x" * 1000)
+
+
+@pytest.mark.parametrize("flag, name", [("-v", b"RLIMIT_AS"),
+                                        ("-d", b"RLIMIT_DATA")])
+def test_what_the_process_was_granted(binary, config_name, tmp_path, flag,
+                                      name):
+    with open(binary, "rb") as f:
+        if b"san_init" in f.read():
+            return              # a sanitizer needs terabytes of addresses
+    start = tmp_path / "start"
+    start.write_text("#!/bin/sh\nulimit %s 600000 && exec %s \"$@\"\n" % (
+        flag, shlex.quote(os.path.abspath(binary))))
+    start.chmod(0o700)
+    s = Server(str(start), config_name, memory_limit="0")
+    s.start()
+    try:
+        m = connect(s).info("memory")
+        assert m["total_system_memory"] == 600000 * 1024
+        assert m["maxmemory"] == 600000 * 1024 * 70 // 100
+        assert b"(70 %% of %d bytes, %s" % (600000 * 1024, name) in s.log()
+    finally:
+        s.stop()
+        s.discard()

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """NAMESPACE and the settings of namespaces."""
 
+import re
 import time
 
 import pytest
 
-from harness.resp import plain
+from harness.resp import encode, plain
 
 
 def call(c, *args):
@@ -62,6 +63,80 @@ def test_names(raw):
                 ("POLICY", "lru")):
         assert c.call("NAMESPACE", sub[0], "a/b", *sub[1:]) == (
             "-", b"ERR a namespace's name has no '/'")
+
+
+def test_the_first_slash_counts(raw):
+    c = raw()
+    for k in (b"tf/b/c", b"tf//d", b"//e", b"tf/"):
+        c.ok("SET", k, "1")
+    assert sorted(call(c, "NAMESPACE", "LIST")) == [b"", b"tf"]
+    assert info(c, "tf")["keys"] == 3
+    assert sorted(call(c, "KEYS", "tf/*")) == [b"tf/", b"tf//d", b"tf/b/c"]
+    assert call(c, "KEYS", "tf/b*") == [b"tf/b/c"]
+    c.ok("NAMESPACE", "FLUSH", "")
+    c.ok("NAMESPACE", "DROP", "tf")
+    assert call(c, "DBSIZE") == 0
+
+
+def microseconds(c, command):
+    text = call(c, "INFO", "commandstats")
+    return int(text.split(b"cmdstat_%s:" % command)[1].split(
+        b"usec=")[1].split(b",")[0])
+
+
+def test_a_pattern_of_one_namespace_walks_no_other(fresh_server):
+    """By what it costs in all, against a walk through the other."""
+    c = fresh_server().raw()
+    for lo in range(0, 20000, 500):
+        c.send(encode("MSET", *[w for i in range(lo, lo + 500)
+                                for w in ("huge/%d" % i, "v")]))
+        assert c.read() == ("+", b"OK")
+    keys = sorted(b"small/%d" % i for i in range(10))
+    c.ok("MSET", *[w for k in keys for w in (k, "v")])
+    took = {}
+    for ns in ("small", "huge"):
+        c.ok("CONFIG", "RESETSTAT")
+        for _ in range(10):
+            found = sorted(call(c, "KEYS", ns + "/?"))
+            assert found == [b"%s/%d" % (ns.encode(), i) for i in range(10)]
+        took[ns] = microseconds(c, b"keys")
+        c.ok("CONFIG", "RESETSTAT")
+        for _ in range(10):
+            cursor, found = call(c, "SCAN", "0", "MATCH", ns + "/?",
+                                 "COUNT", "100000")
+            assert cursor == b"0" and len(found) == 10
+        took[ns] = min(took[ns], microseconds(c, b"scan")), max(
+            took[ns], microseconds(c, b"scan"))
+    assert 4 * took["small"][1] < took["huge"][0], took
+
+
+def test_namespaces_of_one_key_are_cheap(fresh_server, binary, config_name):
+    """At most 350 bytes, key included; in 64 shards as well."""
+    n, was, now = 50000, {}, {}
+    c = fresh_server(**({} if config_name == "classic" else
+                        {"shard_count": 64})).raw(timeout=60)
+    with open(binary, "rb") as f:
+        bare = not {b"__asan_init", b"__tsan_init"} & set(re.findall(
+            rb"__[at]san_init", f.read()))
+
+    def look(to):
+        for line in call(c, "INFO", "memory").split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if value.isdigit():
+                to[name] = int(value)
+
+    look(was)
+    for lo in range(0, n, 5000):
+        c.send(b"".join(encode("SET", "ns%07d/key" % i, "v" * 8)
+                        for i in range(lo, lo + 5000)))
+        assert c.read_many(5000) == [("+", b"OK")] * 5000
+    look(now)
+    each = {k: (now[k] - was[k]) / n for k in now if k in was}
+    assert 150 < each[b"used_memory"] <= each[b"allocator_allocated"] < 350
+    if bare:
+        # a megabyte is not theirs: code, and what a client needs
+        assert now[b"used_memory_rss"] - was[b"used_memory_rss"] < \
+            350 * n + (1 << 20), each
 
 
 def test_info(raw, config_name):
