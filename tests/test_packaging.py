@@ -44,8 +44,29 @@ def test_the_unit_is_hardened():
 
 
 @pytest.mark.parametrize("script", ["etc/kvns.freebsd", "etc/kvns.openbsd"])
-def test_rc_scripts_can_be_read(script):
-    subprocess.run(["sh", "-n", script], cwd=TOP, check=True)
+def test_rc_scripts_start_the_server(script, binary, tmp_path):
+    """With the least of an rc.subr, which says what it would run; the server
+    takes those arguments."""
+    (tmp_path / "rc.subr").write_text("""
+        load_rc_config() { kvns_flags="--port 7001"; }
+        run_rc_command() { echo "$command" $command_args "($1)"; }
+        rc_cmd() { echo "$daemon" $daemon_flags "($1)"; }
+    """)
+    text = re.sub(r"\. \S*/rc\.subr", ". %s/rc.subr" % tmp_path,
+                  read(*script.split("/")))
+    said = subprocess.run(["sh", "-c", text, script, "start"], check=True,
+                          text=True, capture_output=True).stdout.split()
+    assert said.pop() == "(start)"
+    at = said.index("/usr/local/bin/kvns")
+    if script.endswith("freebsd"):
+        assert said[0] == "/usr/sbin/daemon" and "nobody" in said[:at]
+        assert said[-2:] == ["--port", "7001"]
+    else:
+        assert at == 0
+    assert "--persist-path" in said
+    done = subprocess.run([binary, *said[at + 1:], "--check-config"], env={},
+                          text=True, capture_output=True)
+    assert done.stdout == "the configuration is good\n", done
 
 
 def test_service_files_use_flags_that_exist(binary):
