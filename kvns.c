@@ -102,7 +102,8 @@
 #define COLD
 #define PRINTF_LIKE(f, a)
 #endif
-#if defined(__GNUC__) && !defined(KVNS_PLAIN) && !defined(__OPTIMIZE_SIZE__)
+#if defined(INLINE)         /* what counts branches wants one of each */
+#elif defined(__GNUC__) && !defined(KVNS_PLAIN) && !defined(__OPTIMIZE_SIZE__)
 #define INLINE inline __attribute__((always_inline))
 #else
 #define INLINE inline
