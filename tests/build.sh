@@ -60,8 +60,9 @@ cross() {
     make "$elf" "$source" -static "$@"
     # shellcheck disable=SC2016
     printf '#!/bin/sh\nexec %s -0 "$0" "${0%%/*}/%s" "$@"\n' \
-        "$emulator" "$elf" >"$wrapper"
-    chmod +x "$wrapper"
+        "$emulator" "$elf" >"$wrapper.$$"
+    chmod +x "$wrapper.$$"
+    mv "$wrapper.$$" "$wrapper"     # somebody may be about to start it
 }
 
 build() {

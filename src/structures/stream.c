@@ -164,13 +164,14 @@ static COLD bool stream__keep(struct stream_frozen *f, struct mem *m,
     bool made;
 
     slot = f->failed ? NULL : ids_put(&f->kept, m, &f->held, was.id, &made);
+    m->kept += f->held - held;  /* the index may have grown all the same */
     if (slot == NULL) {
         f->failed = true;
         return false;
     }
     KVNS_ASSERT(made);
     slot->node = was.node;
-    m->kept += f->held - held + mem_size(stream__size(was.node));
+    m->kept += mem_size(stream__size(was.node));
     return true;
 }
 
