@@ -1129,11 +1129,14 @@ static void mem__mixed_drop(struct mem *m, struct mem_page *page, void *p,
     arena_drop_page(m, page);
 }
 
-/* Is a block of a class to be in a mixed page?  In a frugal arena, until
- * there are as many as fill a piece of the system's. */
+/* Is a block of a class to be in a mixed page?  While its pages are emptied,
+ * and in a frugal arena, until there are as many as fill a piece of the
+ * system's; but no block of a single unit. */
 static inline bool mem__mixes(const struct mem *m, unsigned class,
                               uint32_t size) {
-    return m->frugal && (m->mixes[class] + 1u) * size < MEM_SYSTEM;
+    if (size < 2 * MEM_UNIT) return false;
+    return m->mix[class] ||
+           (m->frugal && (m->mixes[class] + 1u) * size < MEM_SYSTEM);
 }
 
 /* Find a page of the class with room: the fullest, or an empty one. */
@@ -1189,7 +1192,7 @@ static COLD void *mem__elsewhere(struct mem *m, unsigned class, uint32_t size,
         }
     }
     m->current[class] = NULL;
-    if (class > 0 && (m->mix[class] || mem__mixes(m, class, size))) {
+    if (mem__mixes(m, class, size)) {
         p = mem__mixed_try(m, class, size);
         if (p != NULL) return p;
     }
@@ -10338,13 +10341,14 @@ static COLD bool stream__keep(struct stream_frozen *f, struct mem *m,
     bool made;
 
     slot = f->failed ? NULL : ids_put(&f->kept, m, &f->held, was.id, &made);
+    m->kept += f->held - held;  /* the index may have grown all the same */
     if (slot == NULL) {
         f->failed = true;
         return false;
     }
     KVNS_ASSERT(made);
     slot->node = was.node;
-    m->kept += f->held - held + mem_size(stream__size(was.node));
+    m->kept += mem_size(stream__size(was.node));
     return true;
 }
 
