@@ -237,6 +237,47 @@ def test_debug(debugger):
     assert c.call("DEBUG", "PROTOCOL", "null") == ("_", None)
 
 
+@pytest.mark.parametrize("protocol", ["2", "3"])
+def test_debug_protocol_has_each_type(debugger, protocol):
+    """As Redis 7.0 answers."""
+    c = debugger
+    new = protocol == "3"
+    c.call("HELLO", protocol)
+    numbers = [(":", i) for i in range(3)]
+    big = b"1234567999999999999999999999999999999"
+    values = [(":", 0), ("#", False), (":", 1), ("#", True), (":", 2),
+              ("#", False)]
+    for what, reply in [
+            ("string", ("$", b"Hello World")), ("integer", (":", 12345)),
+            ("double", (",", b"3.141") if new else ("$", b"3.141")),
+            ("null", ("_", None) if new else ("$", None)),
+            ("array", ("*", numbers)), ("set", ("~" if new else "*", numbers)),
+            ("map", ("%", list(zip(values[::2], values[1::2]))) if new else
+             ("*", [(":", int(value)) for _, value in values])),
+            ("verbatim", ("=", b"txt:This is a verbatim\nstring") if new else
+             ("$", b"This is a verbatim\nstring")),
+            ("true", ("#", True) if new else (":", 1)),
+            ("false", ("#", False) if new else (":", 0)),
+            ("bignum", ("(", big) if new else ("$", big))]:
+        assert c.call("DEBUG", "PROTOCOL", what) == reply, what
+    assert c.call("DEBUG", "PROTOCOL", "nose")[0] == "-"
+
+
+def test_debug_populate_keeps_what_is_there(debugger):
+    c = debugger
+    c.ok("SET", "key:1", "mine")
+    c.ok("DEBUG", "POPULATE", "3")
+    assert c.call("MGET", "key:0", "key:1", "key:2") == ("*", [
+        ("$", b"value:0"), ("$", b"mine"), ("$", b"value:2")])
+    c.ok("DEBUG", "POPULATE", "2", "cut", "3")
+    assert c.call("GET", "cut:1") == ("$", b"val")
+    c.ok("DEBUG", "POPULATE", "1", "wide", "9")
+    assert c.call("GET", "wide:0") == ("$", b"value:0\0\0")
+    for wrong in "x", "-1", "nan", "1e9":
+        assert c.call("DEBUG", "SLEEP", wrong)[0] == "-"
+    assert c.call("DBSIZE") == (":", 6)
+
+
 def test_memory(raw):
     c = raw()
     c.call("RPUSH", "l", *(["x" * 40] * 1000))

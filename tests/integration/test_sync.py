@@ -107,7 +107,10 @@ def test_what_is_refused(raw):
         "-", b"ERR Unrecognized REPLCONF option: what")
     assert c.call("SYNC")[0] == "-"             # no capa eof
     c.ok("REPLCONF", "capa", "eof")
-    c.ok("REPLCONF", "listening-port", "1234")
+    c.ok("REPLCONF", "listening-port", "1234", "ip-address", "::1")
+    c.ok("REPLCONF", "rdb-filter-only", "")
+    c.ok("REPLCONF", "rdb-only", "0", "ack", "7")
+    assert c.call("REPLCONF", "rdb-filter-only", "functions")[0] == "-"
     assert b"no replicas" in c.call("SYNC")[1]
     assert b"no replicas" in c.call("PSYNC", "?", "-1")[1]
     c.ok("MULTI")
