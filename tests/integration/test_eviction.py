@@ -155,6 +155,38 @@ def test_volatile_policies_leave_the_rest(full, policy):
     assert f.left() == set(range(10)) - {2, 5, 8}
 
 
+@pytest.mark.parametrize("policy", ["volatile-lru", "volatile-lfu"])
+def test_volatile_policies_choose(full, policy):
+    f = full(policy)
+    for i, idle, freq in ((2, 50, 60), (5, 100, 20), (8, 20, 90)):
+        if policy == "volatile-lru":
+            f.as_if(i, idle=idle, ttl=500000)
+        else:
+            f.as_if(i, freq=freq, ttl=500000)
+    f.close()
+    assert f.put("a") == ("+", b"OK")
+    if f.exact:
+        assert f.left() == set(range(10)) - {5}
+        assert f.put("b") == ("+", b"OK")
+        assert f.left() == set(range(10)) - {5, 2}
+    assert {0, 1, 3, 4, 6, 7, 9} < f.left()
+
+
+def test_allkeys_random_does_not_ask_for_idle(full):
+    """That only the old go, thrice, is one case of ten thousand millions."""
+    only_old = []
+    for _ in range(3):
+        f = full("allkeys-random")
+        for i in range(10):
+            f.as_if(i, idle=10 + i)
+        f.close()
+        for i in range(10):
+            assert f.put("n%d" % i) == ("+", b"OK")
+        only_old.append(len(f.left()) == 0)
+        f.c.ok("NAMESPACE", "DROP", "ev")
+    assert not f.exact or not all(only_old)
+
+
 def test_allkeys_random_takes_any(full):
     f = full("allkeys-random")
     f.close()

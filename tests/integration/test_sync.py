@@ -58,6 +58,21 @@ def receive(c):
     return data[:-40] if data.endswith(head[5:]) else None
 
 
+def test_users_stay_here(fresh_server):
+    """Settings of namespaces go along, and not what is kept of passwords."""
+    s = fresh_server()
+    with s.raw() as c:
+        c.ok("NAMESPACE", "USER", "ADD", "anna", "pa", "ua")
+        c.ok("NAMESPACE", "LIMIT", "ua", "1mb")
+        c.ok("SET", "ua/k", "value of ua")
+        c.ok("REPLCONF", "capa", "eof")
+        c.send(encode("SYNC"))
+        data = receive(c)
+    assert b"kvns-namespace" in data and b"value of ua" in data
+    assert b"kvns-user" not in data and b"pbkdf2" not in data
+    assert b"anna" not in data
+
+
 @pytest.mark.skipif(CLI is None, reason="redis-cli is not installed")
 def test_redis_cli(fresh_server, tmp_path):
     s = fresh_server(args=["--redis"])

@@ -129,6 +129,25 @@ def test_transactions_and_watch(tenants):
     assert a.call("EXEC")[1].startswith(b"EXECABORT")
 
 
+def test_a_flush_next_door_is_no_change(tenants):
+    admin, a, b = tenants
+    for c in tenants:
+        c.ok("SET", "k", "1")
+    a.ok("WATCH", "k")
+    b.ok("FLUSHALL")
+    b.ok("FLUSHDB")
+    admin.ok("NAMESPACE", "FLUSH", "ub")
+    admin.ok("NAMESPACE", "FLUSH", "default")
+    a.ok("MULTI")
+    call(a, "GET", "k")
+    assert call(a, "EXEC") == [b"1"]
+    a.ok("WATCH", "k")
+    admin.ok("NAMESPACE", "FLUSH", "ua")
+    a.ok("MULTI")
+    call(a, "GET", "k")
+    assert a.call("EXEC") == ("*", None)
+
+
 def test_nobody_leaves_inside_a_transaction(tenants, raw):
     admin, a, b = tenants
     c = raw()
@@ -343,7 +362,8 @@ def test_options_that_are_none_of_its_business(tenants):
     "CLIENT NO-EVICT on", "REPLICAOF NO ONE", "MEMORY STATS",
     "MEMORY DOCTOR", "NAMESPACE LIST", "NAMESPACE INFO ua",
     "NAMESPACE DROP ua", "NAMESPACE FLUSH ub", "NAMESPACE LIMIT ua none",
-    "NAMESPACE POLICY ua lru", "NAMESPACE USER LIST",
+    "NAMESPACE POLICY ua lru", "NAMESPACE USER LIST", "SYNC", "PSYNC ? -1",
+    "ACL USERS",
 ])
 def test_what_is_refused(tenants, args):
     admin, a, b = tenants
