@@ -820,3 +820,33 @@ def test_redis_py_consumers(server):
     assert {x["name"] for x in r.xinfo_consumers("jobs", "workers")} == {
         "w1", "w2"}
     r.close()
+
+
+def test_options_of_groups_that_are_wrong(raw):
+    """As Redis 7.0 says it; nothing is made of them."""
+    c = raw()
+    c.call("XADD", "k", "1-1", "a", "b")
+    form = (b"ERR unknown subcommand or wrong number of arguments for '%s'. "
+            b"Try XGROUP HELP.")
+    number = b"ERR value is not an integer or out of range"
+    for args, said in [
+            ("CREATE k g 0 ENTRIESREAD x", number),
+            ("CREATE k g 0 ENTRIESREAD -2",
+             b"ERR value for ENTRIESREAD must be positive or -1"),
+            ("CREATE k g 0 ENTRIESREAD", form % b"CREATE"),
+            ("CREATE k g 0 MKSTREAM ENTRIESREAD 1 more", form % b"CREATE")]:
+        assert c.call("XGROUP", *args.split()) == ("-", said), args
+    assert c.call("XINFO", "GROUPS", "k") == ("*", [])
+    c.ok("XGROUP", "CREATE", "k", "g", "0", "ENTRIESREAD", "1")
+    for args, said in [
+            ("SETID k g 0 ENTRIESREAD", form % b"SETID"),
+            ("SETID k g 0 ENTRIESREAD 1 more", form % b"SETID"),
+            ("SETID k g 0 MKSTREAM x", form % b"SETID"),
+            ("SETID k g x", b"ERR Invalid stream ID specified as stream "
+                            b"command argument")]:
+        assert c.call("XGROUP", *args.split()) == ("-", said), args
+    for option in "IDLE", "TIME":
+        assert c.call("XCLAIM", "k", "g", "c", "0", "1-1", option, "x") == (
+            "-", b"ERR Invalid %s option argument for XCLAIM"
+            % option.encode())
+    c.ok("XGROUP", "SETID", "k", "g", "0", "ENTRIESREAD", "0")
