@@ -3,15 +3,18 @@
 """What a namespace costs, and how long others wait while one is dropped.
 
     namespaces.py [--count 1000000] [--keys 10000000] [--only cost|drop]
-                  [--realtime]
+                  [--realtime] [--quick]
 
 Cost: that many namespaces of one key each ("ns0000001/key", value of 8
 bytes), resident bytes of each above the empty server, in classic mode and
 with 64 shards; and the CPU of a GET in another namespace before and after.
 Drop: one namespace of that many keys; how long the GETs of another client
 took while it was dropped and its memory came back: median, 99.9th percentile,
-longest.  On a busy machine, --realtime lets server and prober go before
-everything else (it needs the right to do so).
+longest; and the CPU of the longest turn of the server's loops (turns.c), for
+which any client may have had to wait, on a busy machine as well.
+--quick: a fifth of the keys, a tenth of the namespaces.  On a busy machine,
+--realtime lets server and prober go before everything else (it needs the right
+to do so).
 """
 
 import argparse
@@ -23,14 +26,16 @@ from common import (Server, cpu_ns, hurry, kvns_binary, pipe, resident, save,
                     table)
 from harness.resp import Raw, encode
 from harness.server import build
+from stalls import Turns
 
 SHARDED = {"KVNS_SHARDED_MODE": "true", "KVNS_SHARD_COUNT": "64",
            "KVNS_THREADS": "1"}
 
 
-def start(sharded):
-    return Server(kvns_binary(), "classic", memory_limit=str(12 << 30),
-                  **(SHARDED if sharded else {})).start()
+def start(sharded, turns=None):
+    server = Server(kvns_binary(), "classic", memory_limit=str(12 << 30),
+                    **(SHARDED if sharded else {}))
+    return server.start() if turns is None else turns.preload(server.start)
 
 
 def get_cost(server, n=100000):
@@ -90,7 +95,8 @@ def waits(process):
 
 
 def drop(keys, sharded, realtime):
-    server = start(sharded)
+    turns = Turns()
+    server = start(sharded, turns)
     pipe(server.address, (["MSET"] + [w for j in range(i, i + 20)
                                       for w in ("big/%09d" % j, "v" * 16)]
                           for i in range(0, keys, 20)))
@@ -102,6 +108,7 @@ def drop(keys, sharded, realtime):
     full = resident(server.pid)
     busy = probe(server, 60, realtime)
     time.sleep(0.5)
+    turns.clear()
     begun = time.monotonic()
     raw.ok("NAMESPACE", "DROP", "big")
     took = time.monotonic() - begun
@@ -110,11 +117,13 @@ def drop(keys, sharded, realtime):
         time.sleep(0.05)
     back = time.monotonic() - begun
     time.sleep(0.5)
+    turns.look()
     busy = waits(busy)
     server.stop()
     server.discard()
     return ["64 shards" if sharded else "classic", "%.3f ms" % (took * 1000),
-            busy, quiet, "%.1f s" % back]
+            busy, quiet, "%.1f s" % back, "%.2f ms" % turns.found[0],
+            str(turns.found[1])]
 
 
 def main():
@@ -123,8 +132,11 @@ def main():
     p.add_argument("--keys", type=int, default=10000000)
     p.add_argument("--only", choices=["cost", "drop"])
     p.add_argument("--realtime", action="store_true")
+    p.add_argument("--quick", action="store_true")
     p.add_argument("--config", choices=["classic", "64"])
     args = p.parse_args()
+    if args.quick:
+        args.count, args.keys = args.count // 10, args.keys // 5
     modes = [m for m in (False, True)
              if args.config is None or m == (args.config == "64")]
     out = {}
@@ -136,7 +148,8 @@ def main():
         out["cost"] = rows
     if args.only != "cost":
         rows = [["drop of %d keys" % args.keys, "DROP took",
-                 "GETs meanwhile, ms", "quiet, ms", "memory back"]]
+                 "GETs meanwhile, ms", "quiet, ms", "memory back",
+                 "longest turn", "over half a ms"]]
         rows += [drop(args.keys, m, args.realtime) for m in modes]
         print()
         table(rows)
