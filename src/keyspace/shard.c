@@ -189,6 +189,8 @@ struct shard {
     struct buf touched;         /* the notes: struct touch, namespace, key */
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
+    size_t swept, sweep_to;     /* bytes of them: that are done, that are to be
+                                   done now; 0: none */
     struct walk *walk;          /* snapshot in progress, or NULL */
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_kind, compact_space, compact_seg, compact_line;

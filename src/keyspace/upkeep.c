@@ -197,33 +197,51 @@ static void upkeep__free(struct shard *s, size_t *budget) {
     }
 }
 
-/* Sweep the keys that were read in ear namespaces and not written since.
- * Called each second; takes all notes there are. */
-static void shard_sweep_read(struct work *w, struct shard *s) {
-    size_t step = sizeof(uint32_t) + sizeof(uint64_t);
+enum { UPKEEP_NOTE = sizeof(uint32_t) + sizeof(uint64_t) };
 
-    for (size_t i = 0; i + step <= s->reads.n; i += step) {
-        struct table_at at;
-        struct space *sp;
-        struct entry *e;
-        uint64_t hash;
-        uint32_t id;
+/* Sweep the key of a note, if it was read in an ear namespace and has not been
+ * written since. */
+static void upkeep__sweep_one(struct work *w, struct shard *s,
+                              const char *note) {
+    struct table_at at;
+    struct space *sp;
+    struct entry *e;
+    uint64_t hash;
+    uint32_t id;
 
-        memcpy(&id, s->reads.p + i, sizeof id);
-        memcpy(&hash, s->reads.p + i + sizeof id, sizeof hash);
-        sp = id < s->ids ? s->by_id[id] : NULL;
-        if (sp == NULL) continue;
-        for (e = table_first(&sp->keys, hash, &at); e != NULL;
-             e = table_next(&at))
-            if (entry_has(e, ENTRY_READ)) {
-                s->ear_evicted++;
-                sp->tally.ear_evicted++;
-                upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
-                               EVENT_EVICTED, "evicted");
-                break;
-            }
+    memcpy(&id, note, sizeof id);
+    memcpy(&hash, note + sizeof id, sizeof hash);
+    sp = id < s->ids ? s->by_id[id] : NULL;
+    if (sp == NULL) return;
+    for (e = table_first(&sp->keys, hash, &at); e != NULL;
+         e = table_next(&at)) {
+        if (!entry_has(e, ENTRY_READ)) continue;
+        s->ear_evicted++;
+        sp->tally.ear_evicted++;
+        upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
+                       EVENT_EVICTED, "evicted");
+        return;
     }
-    buf_reset(&s->reads);
+}
+
+/* Go on with a sweep, so many notes at most. */
+static void upkeep__sweep(struct work *w, struct shard *s, size_t budget) {
+    for (; budget > 0 && s->swept < s->sweep_to; budget--) {
+        upkeep__sweep_one(w, s, s->reads.p + s->swept);
+        s->swept += UPKEEP_NOTE;
+    }
+    if (s->swept < s->sweep_to) return;
+    /* what was read meanwhile is for the next one */
+    buf_drop_front(&s->reads, s->swept);
+    s->reads.failed = false;
+    s->swept = s->sweep_to = 0;
+}
+
+/* Begin a sweep of all that was read in ear namespaces so far, if none is
+ * going on; called some times a second.  True: there is one, done in steps. */
+static inline bool shard_sweep_reads(struct shard *s) {
+    if (s->sweep_to == 0) s->sweep_to = s->reads.n;
+    return s->sweep_to > 0;
 }
 
 /* Is there anything left to do for a shard now? */
@@ -233,6 +251,7 @@ static inline bool shard_has_work(const struct shard *s) {
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
            (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           s->sweep_to > 0 ||
            arena_has_work(&s->mem);
 }
 
@@ -253,6 +272,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
         left = budget;
         upkeep__free(s, &left);
     }
+    if (s->sweep_to > 0) upkeep__sweep(w, s, budget);
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
     mem_take_back(&s->mem, budget);

@@ -248,7 +248,6 @@ static void loop__progress(struct loop *l) {
 static void loop__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
-    struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
     uint32_t hz = (uint32_t)k->opt.hz;
 
     l->next_second = lane->clock.mono_us + 1000000 / hz;
@@ -258,7 +257,7 @@ static void loop__second(struct loop *l) {
         struct shard *s = k->ks.shards + i;
 
         shard_lock(s);
-        if (s->reads.n > 0) shard_sweep_read(&w, s);
+        if (shard_sweep_reads(s)) l->busy = true;
         mem_refill(&s->mem);
         if ((i + l->ticks) % hz == 0) compact_look(s);
         shard_unlock(s);

@@ -121,6 +121,48 @@ static void test_upkeep_hashes(void) {
     upkeep_model_free(t);
 }
 
+/* What was read in an ear namespace goes in pieces; what is read while they
+ * go on, with the next sweep; what is written after it was read, never. */
+static void test_upkeep_reads(void) {
+    struct upkeep_model *t = upkeep_model_new();
+    struct shard *s = &t->shard;
+    size_t pieces = 0;
+    char name[24];
+    struct str key;
+
+    for (int i = 0; i < UPKEEP_MODEL_N + 2; i++) {
+        struct edit ed;
+
+        key = str_of(name, (size_t)snprintf(name, sizeof name, "key%d", i));
+        edit_open(&t->w, key, &ed);
+        CHECK(bytes_put_text(&ed, STR("value"), 0));
+        edit_commit(&ed, EVENT_STRING, NULL);
+        s->dbs[0]->plain->policy = POLICY_EAR;
+        if (i > 0) CHECK(key_read(&t->w, key) != NULL);
+        if (i != 1) continue;
+        edit_open(&t->w, key, &ed);
+        CHECK(bytes_put_text(&ed, STR("new"), 0));
+        edit_commit(&ed, EVENT_STRING, NULL);
+    }
+    CHECK(shard_sweep_reads(s));
+    for (bool more = true; more; pieces++) {
+        uint64_t was = s->ear_evicted;
+
+        more = shard_step(&t->w, s, UPKEEP_MODEL_SLICE);
+        CHECK(s->ear_evicted - was <= UPKEEP_MODEL_SLICE);
+        if (pieces == 0) CHECK(key_read(&t->w, STR("key0")) != NULL);
+    }
+    CHECK(pieces >= UPKEEP_MODEL_N / UPKEEP_MODEL_SLICE);
+    CHECK_INT(s->ear_evicted, UPKEEP_MODEL_N);
+    CHECK_INT(s->dbs[0]->keys, 2);
+    CHECK(shard_sweep_reads(s));
+    while (shard_step(&t->w, s, UPKEEP_MODEL_SLICE)) {}
+    CHECK(!shard_sweep_reads(s));
+    CHECK_INT(s->dbs[0]->keys, 1);
+    CHECK(key_read(&t->w, STR("key1")) != NULL);
+    upkeep_model_free(t);
+}
+
 #if !defined(KVNS_MALLOC)
 static void upkeep_model_key(struct upkeep_model *t, int i, bool there) {
     char name[24], value[600];
@@ -168,4 +210,5 @@ static void test_upkeep_compact(void) {
 #endif
 
 #define TESTS_UPKEEP                                                         \
-    T(test_upkeep_fields) T(test_upkeep_hashes) TESTS_UPKEEP_COMPACT
+    T(test_upkeep_fields) T(test_upkeep_hashes) T(test_upkeep_reads)          \
+    TESTS_UPKEEP_COMPACT
