@@ -13835,6 +13835,8 @@ struct shard {
     struct buf touched;         /* the notes: struct touch, namespace, key */
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
+    size_t swept, sweep_to;     /* bytes of them: that are done, that are to be
+                                   done now; 0: none */
     struct walk *walk;          /* snapshot in progress, or NULL */
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_kind, compact_space, compact_seg, compact_line;
@@ -21710,33 +21712,51 @@ static void upkeep__free(struct shard *s, size_t *budget) {
     }
 }
 
-/* Sweep the keys that were read in ear namespaces and not written since.
- * Called each second; takes all notes there are. */
-static void shard_sweep_read(struct work *w, struct shard *s) {
-    size_t step = sizeof(uint32_t) + sizeof(uint64_t);
+enum { UPKEEP_NOTE = sizeof(uint32_t) + sizeof(uint64_t) };
 
-    for (size_t i = 0; i + step <= s->reads.n; i += step) {
-        struct table_at at;
-        struct space *sp;
-        struct entry *e;
-        uint64_t hash;
-        uint32_t id;
+/* Sweep the key of a note, if it was read in an ear namespace and has not been
+ * written since. */
+static void upkeep__sweep_one(struct work *w, struct shard *s,
+                              const char *note) {
+    struct table_at at;
+    struct space *sp;
+    struct entry *e;
+    uint64_t hash;
+    uint32_t id;
 
-        memcpy(&id, s->reads.p + i, sizeof id);
-        memcpy(&hash, s->reads.p + i + sizeof id, sizeof hash);
-        sp = id < s->ids ? s->by_id[id] : NULL;
-        if (sp == NULL) continue;
-        for (e = table_first(&sp->keys, hash, &at); e != NULL;
-             e = table_next(&at))
-            if (entry_has(e, ENTRY_READ)) {
-                s->ear_evicted++;
-                sp->tally.ear_evicted++;
-                upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
-                               EVENT_EVICTED, "evicted");
-                break;
-            }
+    memcpy(&id, note, sizeof id);
+    memcpy(&hash, note + sizeof id, sizeof hash);
+    sp = id < s->ids ? s->by_id[id] : NULL;
+    if (sp == NULL) return;
+    for (e = table_first(&sp->keys, hash, &at); e != NULL;
+         e = table_next(&at)) {
+        if (!entry_has(e, ENTRY_READ)) continue;
+        s->ear_evicted++;
+        sp->tally.ear_evicted++;
+        upkeep__remove(w, s, sp, &at, e, key_hash(w->ks, entry_key(e)),
+                       EVENT_EVICTED, "evicted");
+        return;
     }
-    buf_reset(&s->reads);
+}
+
+/* Go on with a sweep, so many notes at most. */
+static void upkeep__sweep(struct work *w, struct shard *s, size_t budget) {
+    for (; budget > 0 && s->swept < s->sweep_to; budget--) {
+        upkeep__sweep_one(w, s, s->reads.p + s->swept);
+        s->swept += UPKEEP_NOTE;
+    }
+    if (s->swept < s->sweep_to) return;
+    /* what was read meanwhile is for the next one */
+    buf_drop_front(&s->reads, s->swept);
+    s->reads.failed = false;
+    s->swept = s->sweep_to = 0;
+}
+
+/* Begin a sweep of all that was read in ear namespaces so far, if none is
+ * going on; called some times a second.  True: there is one, done in steps. */
+static inline bool shard_sweep_reads(struct shard *s) {
+    if (s->sweep_to == 0) s->sweep_to = s->reads.n;
+    return s->sweep_to > 0;
 }
 
 /* Is there anything left to do for a shard now? */
@@ -21746,6 +21766,7 @@ static inline bool shard_has_work(const struct shard *s) {
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
            (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           s->sweep_to > 0 ||
            arena_has_work(&s->mem);
 }
 
@@ -21766,6 +21787,7 @@ static bool shard_step(struct work *w, struct shard *s, size_t budget) {
         left = budget;
         upkeep__free(s, &left);
     }
+    if (s->sweep_to > 0) upkeep__sweep(w, s, budget);
     if (s->walk != NULL && !s->walk->done) walk_step(s, budget);
     if (s->compacting) compact_step(s, budget);
     mem_take_back(&s->mem, budget);
@@ -52199,7 +52221,6 @@ static void loop__progress(struct loop *l) {
 static void loop__second(struct loop *l) {
     struct lane *lane = l->lane;
     struct kvns *k = l->k;
-    struct work w = { .ks = &k->ks, .now = lane->clock.wall_ms };
     uint32_t hz = (uint32_t)k->opt.hz;
 
     l->next_second = lane->clock.mono_us + 1000000 / hz;
@@ -52209,7 +52230,7 @@ static void loop__second(struct loop *l) {
         struct shard *s = k->ks.shards + i;
 
         shard_lock(s);
-        if (s->reads.n > 0) shard_sweep_read(&w, s);
+        if (shard_sweep_reads(s)) l->busy = true;
         mem_refill(&s->mem);
         if ((i + l->ticks) % hz == 0) compact_look(s);
         shard_unlock(s);
