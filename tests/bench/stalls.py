@@ -30,8 +30,7 @@ before everything else: --realtime, which needs the right to do so.
 A turn of the loop is what a client may have to wait for.  The last two columns
 are the CPU of the longest one, in milliseconds, and how many took more than
 half of one (turns.c): there a busy machine shows less.  Not nothing: turns
-that lost their core on the way took up to 2 ms of CPU, where those that kept
-it stayed below 0.4.  So repeat.
+that lost their core on the way took up to 2 ms of CPU.  So repeat.
 """
 
 import argparse
