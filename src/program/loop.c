@@ -395,7 +395,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     net_flush_all(l);
     took = clock_mono_ns() - lane->clock.mono_us * 1000;
     measure_turn(lane, took);
-    net_pace(l, took);
+    l->turn_ns = took;
     world_leave(lane);
 }
 
@@ -407,7 +407,6 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
-    l->in_most = NET_READ;
     l->next = l->batch;
     l->next_arg = l->args;
     loop__limits(l);

@@ -325,6 +325,7 @@ struct client {
     int64_t stirred_us;         /* the loop's: last seen ready */
     bool parked;                /* a parker waits for it, too */
     bool long_in;               /* its last request had a long argument */
+    uint8_t ease;               /* how much is read of it in a turn, see net */
 };
 
 /* What one lane tells another. */
