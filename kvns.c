@@ -26797,6 +26797,7 @@ struct client {
     int64_t stirred_us;         /* the loop's: last seen ready */
     bool parked;                /* a parker waits for it, too */
     bool long_in;               /* its last request had a long argument */
+    uint8_t ease;               /* how much is read of it in a turn, see net */
 };
 
 /* What one lane tells another. */
@@ -51131,9 +51132,9 @@ static bool webs_listen(struct webs *w, int fd) {
 enum {
     NET_IN = 262144,            /* bytes of the shared input */
     NET_READ = 8192,            /* bytes read of one client in a turn; */
-    NET_READ_MOST = 65536,      /* where that is soon done, as many as these, */
-    NET_READ_LEAST = 4096,      /* and where a turn takes long, */
-    NET_TURN_NS = 500000,       /* that is, so long, as few as these */
+    NET_EASE = 3,               /* doubled so often where that is soon done, */
+    NET_READ_LEAST = 4096,      /* and as few where a turn takes long, */
+    NET_TURN_NS = 500000,       /* that is, so long */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
@@ -51180,8 +51181,7 @@ struct loop {
     size_t fixed;               /* fds before the clients' */
     char *in;
     size_t in_at;
-    size_t in_most;             /* bytes read of one client in a turn */
-    bool in_full;               /* one had as many, or more */
+    int64_t turn_ns;            /* what the last turn took */
     struct net_request batch[NET_BATCH];
     struct net_request *next;   /* behind the last of the batch */
     size_t bytes;               /* how long they are in all */
@@ -51833,25 +51833,26 @@ static void net__read_long(struct loop *l, struct client *c) {
     net__resume(l, c);
 }
 
-/* A turn took so long.  A client that sends many requests at once, each of
- * which takes its time, is not to keep the others waiting with them: more is
- * read of each only as long as turns stay short all the same. */
-static inline void net_pace(struct loop *l, int64_t ns) {
-    if (UNLIKELY(ns > NET_TURN_NS))
-        l->in_most = size_max(l->in_most / 2, NET_READ_LEAST);
-    else if (UNLIKELY(l->in_full) && ns < NET_TURN_NS / 4)
-        l->in_most = size_min(l->in_most * 2, NET_READ_MOST);
-    else if (!l->in_full)
-        l->in_most = NET_READ;
-    l->in_full = false;
+/* How much to read of a client.  One that sends many requests at once, each of
+ * which takes its time, is not to keep the others waiting with them: it gets
+ * more at a time only as long as turns stay short all the same. */
+static inline size_t net__share(const struct loop *l, const struct client *c) {
+    return UNLIKELY(l->turn_ns > NET_TURN_NS) ? NET_READ_LEAST :
+                                                (size_t)NET_READ << c->ease;
+}
+
+/* The client had as much, or more: what it gets next. */
+static COLD void net__ease(const struct loop *l, struct client *c) {
+    if (l->turn_ns > NET_TURN_NS) c->ease = 0;
+    else if (l->turn_ns < NET_TURN_NS / 4 && c->ease < NET_EASE) c->ease++;
 }
 
 /* Read what a socket has.  Most of it goes to the shared input, from where
  * little is kept of those who send slowly. */
 static void net_read(struct loop *l, struct client *c) {
     bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED;
+    size_t most = net__share(l, c), took, n;
     struct net_request *had;
-    size_t took, n;
     char *p;
 
     if (kept && c->state == CLIENT_OPEN && (resp_reads_apart(&c->resp) ||
@@ -51866,9 +51867,9 @@ static void net_read(struct loop *l, struct client *c) {
     }
     p = l->in + l->in_at;
     n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
-                              size_min(l->in_most, NET_IN - l->in_at));
+                              size_min(most, NET_IN - l->in_at));
     if (n == 0) return;
-    if (n >= l->in_most) l->in_full = true;
+    if (UNLIKELY(n >= most)) net__ease(l, c);
     if (kept) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
         else net__resume(l, c);
@@ -52368,7 +52369,7 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     net_flush_all(l);
     took = clock_mono_ns() - lane->clock.mono_us * 1000;
     measure_turn(lane, took);
-    net_pace(l, took);
+    l->turn_ns = took;
     world_leave(lane);
 }
 
@@ -52380,7 +52381,6 @@ static struct loop *loop_new(struct kvns *k, struct lane *lane) {
     l->k = k;
     l->lane = lane;
     l->in = malloc(NET_IN);
-    l->in_most = NET_READ;
     l->next = l->batch;
     l->next_arg = l->args;
     loop__limits(l);
