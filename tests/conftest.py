@@ -211,13 +211,8 @@ def debugger(fresh_server, config_name):
 
 @pytest.fixture(scope="session")
 def shared_redis():
-    s = servers.real_redis()
-    yield s
-    if s is not None:
-        try:
-            s.stop()
-        finally:
-            s.discard()
+    with servers.lent_redis() as s:
+        yield s
 
 
 @pytest.fixture

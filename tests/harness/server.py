@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start a server for a test, and hold it to a clean end."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -301,3 +302,15 @@ def real_redis(**options):
     if path is None:
         return None
     return Server(path, "redis", **options).start()
+
+
+@contextlib.contextmanager
+def lent_redis(**options):
+    """The same for the length of a with; it must end well."""
+    s = real_redis(**options)
+    yield s
+    if s is not None:
+        try:
+            s.stop()
+        finally:
+            s.discard()

@@ -170,13 +170,8 @@ DEBUG = ["--enable-debug-command", "yes"]
 
 @pytest.fixture(scope="module")
 def debugged_redis():
-    s = servers.real_redis(args=DEBUG)
-    yield s
-    if s is not None:
-        try:
-            s.stop()
-        finally:
-            s.discard()
+    with servers.lent_redis(args=DEBUG) as s:
+        yield s
 
 
 def in_some_order(reply):
