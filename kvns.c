@@ -47999,7 +47999,7 @@ static enum outcome exec__timed(struct call *x, struct command_stat *st,
     enum outcome what = run(x);
 
     x->lane->room_batches = 0;  /* it may have taken any amount */
-    ns = measure_alone(x->lane, st, begun);     /* INFO counts not itself */
+    ns = measure_alone(x->lane, st, begun);     /* not yet, for INFO itself */
     if (what != BLOCKED) slow_note(x, ns);  /* else when it is served */
     return what;
 }
