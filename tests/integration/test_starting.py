@@ -485,3 +485,14 @@ def test_the_service_manager_is_told(binary, config_name, tmp_path,
             assert notify.recv(100) == b"STOPPING=1\n"
         finally:
             s.discard()
+
+
+@pytest.mark.parametrize("flag", ["--check-config", "--print-config"])
+def test_a_file_behind_a_flag_is_not_passed_over(binary, tmp_path, flag):
+    path = tmp_path / "kvns.conf"
+    path.write_text("maxmemory 100mb\n")
+    done = subprocess.run([binary, flag, str(path)], capture_output=True)
+    assert done.returncode == 2 and done.stdout == b""
+    assert b"is too much: a file comes first" in done.stderr
+    assert subprocess.run([binary, str(path), flag],
+                          capture_output=True).returncode == 0
