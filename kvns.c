@@ -26177,6 +26177,9 @@ static bool config__flags(struct config__run *c, int argc, char **argv, int i,
         if (!apply) config__other_flag(c->r, name, n, words, check, print);
         else if (!config__other_flag(c->r, name, n, words, check, print))
             ok = config__set(c, name, n, words);
+        else if (n > 0 && (*check || *print))
+            ok = config__fail(c, "'%.80s' is too much: a file comes first",
+                              words[0].p);
     }
     free(words);
     return ok;
