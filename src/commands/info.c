@@ -131,8 +131,9 @@ static void info_sum_all(struct kvns *k, const struct client *who,
                 info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        const struct shard *sh = k->ks.shards + i;
+        struct shard *sh = k->ks.shards + i;
 
+        shard_counted(sh);
         s->hits += sh->hits;
         s->misses += sh->misses;
         s->expired += sh->expired;
@@ -323,6 +324,7 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 static void info__persistence(struct info__to *t) {
     struct kvns *k = t->k;
     struct persist p = t->s.persist;
+    bool loading = atomic_load(&k->loading);      /* it may end meanwhile */
 
     buf_printf(t->b, "loading:%d\r\nasync_loading:0\r\n"
                      "current_cow_peak:0\r\ncurrent_cow_size:%zu\r\n"
@@ -333,7 +335,7 @@ static void info__persistence(struct info__to *t) {
                      "rdb_bgsave_in_progress:%d\r\n"
                      "rdb_last_save_time:%lld\r\n"
                      "rdb_last_bgsave_status:%s\r\n",
-               (int)atomic_load(&k->loading), t->s.snapshot_bytes,
+               (int)loading, t->s.snapshot_bytes,
                p.saving && p.save_keys > 0 ?
                    (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
                p.saving ? t->s.saved_keys : 0,
@@ -361,7 +363,7 @@ static void info__persistence(struct info__to *t) {
                      "aof_last_write_status:ok\r\naof_last_cow_size:0\r\n"
                      "module_fork_in_progress:0\r\n"
                      "module_fork_last_cow_size:0\r\n");
-    if (atomic_load(&k->loading)) info__loading(t, &p);
+    if (loading) info__loading(t, &p);
 }
 
 static void info__stats(struct info__to *t) {

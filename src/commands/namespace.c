@@ -122,6 +122,7 @@ static struct namespace_sum namespace_sum(struct kvns *k, struct str ns) {
         struct shard *s = k->ks.shards + i;
         const struct past *p = t == NULL ? past_find(s, ns) : NULL;
 
+        shard_counted(s);
         if (p != NULL) tally_add(&sum.tally, &p->tally);
         for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
             const struct space *sp = plain ? s->dbs[d]->plain :

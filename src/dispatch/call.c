@@ -108,6 +108,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
     x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
+    x->w.rand = &l->rand;
     x->w.who = 0;
     x->w.apart = c->resp.apart;
     x->k = l->k;

@@ -60,7 +60,7 @@ static INLINE struct entry *door__find(struct work *w, struct str key, int db,
     struct entry *e;
 
     if (LIKELY(h != NULL && h->p == key.p) && LIKELY(hint_holds(h, db))) {
-        space_count(w, h->ref.space);
+        space_count(w, h->ref.shard, h->ref.space);
         *ref = &h->ref;
         *at = h->at;
         e = table_get(at);
@@ -275,7 +275,7 @@ static INLINE void door__settle(struct edit *ed, int class,
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
 
-    s->dirty++;
+    shard_changed(s);
     edit_tell(ed, class, name);
     if (UNLIKELY(ed->corpse != NULL)) entry_drop(&s->mem, ed->corpse);
     door__account(ed);
@@ -287,7 +287,7 @@ static INLINE void door__settle(struct edit *ed, int class,
 /* The change at hand counts as n, as Redis counts elements of a collection
  * where it does, for the rules by which snapshots are taken; else as one. */
 static inline void edit_counts(const struct edit *ed, uint64_t n) {
-    ed->ref.shard->dirty += n - 1;
+    if (UNLIKELY(n != 1)) ed->ref.shard->dirty += n - 1;
 }
 
 /* The change is done: settle what follows and tell of the event, if any (name
@@ -462,7 +462,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
         was = s->mem.used;
         if (sp == NULL) {
             sp = space_new(&ed->ref);
-            space_count(ed->w, sp);
+            space_count(ed->w, s, sp);
             ed->before += s->mem.used - was;    /* charged already */
             was = s->mem.used;
         }
@@ -636,8 +636,7 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
 
 /* Count a miss. */
 static void door__miss(struct work *w, const struct keyref *ref) {
-    ref->shard->misses++;
-    if (ref->space != NULL) ref->space->tally.misses++;
+    shard_counts(ref->shard, ref->space, &ref->shard->lately.misses);
     if (LIKELY((w->ks->opt.notify & EVENT_MISS) == 0)) return;
     shard_tell(ref->shard, EVENT_MISS, "keymiss", ref->db->index,
                ref->ns.p == NULL, ref->ns, ref->local);
@@ -675,10 +674,9 @@ static INLINE struct entry *key_read_here(struct work *w, struct str key) {
         door__miss(w, ref);
         return NULL;
     }
-    ref->shard->hits++;
-    ref->space->tally.hits++;
+    shard_counts(ref->shard, ref->space, &ref->shard->lately.hits);
     if (UNLIKELY(w->no_touch)) return e;
-    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref->shard->rand);
+    entry_hit(e, work_tick(w), w->ks->opt.half_life, w->rand);
     if (UNLIKELY(ref->space->policy == POLICY_EAR) &&
         !entry_has(e, ENTRY_READ))
         door__ear(w, ref, e);
@@ -710,13 +708,11 @@ static COLD void door__look(struct work *w, const struct keyref *ref,
                             bool found, bool tells) {
     if (w->quiet) return;
     if (found) {
-        ref->shard->hits++;
-        ref->space->tally.hits++;
+        shard_counts(ref->shard, ref->space, &ref->shard->lately.hits);
     } else if (tells) {
         door__miss(w, ref);
     } else {
-        ref->shard->misses++;
-        if (ref->space != NULL) ref->space->tally.misses++;
+        shard_counts(ref->shard, ref->space, &ref->shard->lately.misses);
     }
 }
 

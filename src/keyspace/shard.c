@@ -154,16 +154,33 @@ struct event {
     bool is_default;
 };
 
+/* What a shard has counted lately, all in one namespace, and has not added to
+ * the rest yet. */
+struct lately {
+    struct space *of;           /* NULL: nothing was counted */
+    uint32_t hits, misses, commands;
+    uint32_t changes;
+};
+
+/* What every command writes lies beside the lock, on the line that it had to
+ * get from another core anyway; what it only reads follows, apart from the
+ * rest, so that the cores can share it. */
 struct shard {
-    pthread_mutex_t lock;
-    struct mem mem;
-    struct keyspace *ks;
+    _Alignas(CACHE_LINE) pthread_mutex_t lock;
+    struct lately lately;
+    _Alignas(CACHE_LINE) struct keyspace *ks;
     struct db **dbs;            /* by number */
     uint32_t id;
     bool mark;                  /* of entries that the snapshot is done with */
+    atomic_bool news;           /* events or ready keys; for those without the
+                                   lock, too */
+    atomic_uint tracked;        /* changes are to be noted for tracking */
+    struct walk *walk;          /* snapshot in progress, or NULL */
+    struct table watched, waited;   /* of struct side_key */
+    _Alignas(CACHE_LINE) struct mem mem;
     struct rand rand;
-    uint64_t dirty;             /* changes since the start */
-    uint64_t evicted, expired, hits, misses, ear_evicted;
+    uint64_t dirty;             /* changes since the start, but the latest */
+    uint64_t evicted, expired, hits, misses, ear_evicted;   /* likewise */
     uint64_t fields_expired;
     size_t fielded;             /* hashes with fields that expire */
     size_t space_bytes;         /* sum over spaces */
@@ -179,19 +196,14 @@ struct shard {
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */
     struct side_key *ready, *ready_last;    /* waited for, and got data */
-    atomic_bool news;           /* events or ready keys; for those without the
-                                   lock, too */
-    struct table watched, waited;   /* of struct side_key */
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
-    atomic_uint tracked;        /* changes are to be noted for tracking */
     struct buf touched;         /* the notes: struct touch, namespace, key */
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     size_t swept, sweep_to;     /* bytes of them: that are done, that are to be
                                    done now; 0: none */
-    struct walk *walk;          /* snapshot in progress, or NULL */
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_kind, compact_space, compact_seg, compact_line;
     uint32_t compact_slot, compact_deep;
@@ -244,6 +256,7 @@ struct work {
     struct str bound;           /* namespace of a bound client; p NULL: free */
     int db;
     int64_t now;                /* wall clock, ms */
+    struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
@@ -532,6 +545,41 @@ static void tally_add(struct tally *to, const struct tally *t) {
     to->commands += t->commands;
 }
 
+/* Add what a shard has counted lately to the rest. */
+static COLD void shard_counted(struct shard *s) {
+    struct lately *l = &s->lately;
+
+    s->hits += l->hits;
+    s->misses += l->misses;
+    s->dirty += l->changes;
+    if (l->of != NULL) {
+        l->of->tally.hits += l->hits;
+        l->of->tally.misses += l->misses;
+        l->of->tally.commands += l->commands;
+    }
+    memset(l, 0, sizeof *l);
+}
+
+/* Count one more in a space; what is one of the shard's `lately`. */
+static INLINE void shard_counts(struct shard *s, struct space *sp,
+                                uint32_t *what) {
+    if (UNLIKELY(s->lately.of != sp)) {
+        shard_counted(s);
+        s->lately.of = sp;
+    }
+    if (UNLIKELY(++*what == UINT32_MAX)) shard_counted(s);
+}
+
+/* One more change of a key in a shard. */
+static INLINE void shard_changed(struct shard *s) {
+    if (UNLIKELY(++s->lately.changes == UINT32_MAX)) shard_counted(s);
+}
+
+/* Changes in a shard since the start. */
+static inline uint64_t shard_changes(const struct shard *s) {
+    return s->dirty + s->lately.changes;
+}
+
 static struct past **past__slot(struct shard *s, struct str name) {
     return &s->past[hash_fast(name.p, name.n, s->ks->seed) % PAST_SLOTS];
 }
@@ -551,6 +599,7 @@ static COLD void past_note(struct shard *s, const struct space *sp) {
     struct str name = { sp->name, size_min(sp->nlen, PAST_NAME) };
     struct past **slot = past__slot(s, name), *p = *slot;
 
+    shard_counted(s);
     if (sp->tenant != NULL) {
         pthread_mutex_lock(&s->ks->tenants_lock);
         tally_add(&sp->tenant->ended, &sp->tally);
@@ -617,10 +666,11 @@ static INLINE void key_home(const struct work *w, struct str key,
 }
 
 /* Count a command in the first namespace that it looks into. */
-static INLINE void space_count(struct work *w, struct space *sp) {
+static INLINE void space_count(struct work *w, struct shard *s,
+                               struct space *sp) {
     if (w->counted || sp == NULL) return;
     w->counted = true;
-    sp->tally.commands++;
+    shard_counts(s, sp, &s->lately.commands);
 }
 
 /* Where a key lives, in database db. */
@@ -633,7 +683,7 @@ static INLINE void key_ref_in(struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
-    space_count(w, ref->space);
+    space_count(w, ref->shard, ref->space);
 }
 
 static inline void key_ref(struct work *w, struct str key,
@@ -962,6 +1012,11 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     atomic_init(&s->live, 0);
     atomic_init(&s->news, false);
     atomic_init(&s->tracked, 0);
+}
+
+/* A shard will be locked soon: have its line come over meanwhile. */
+static inline void shard_call(const struct shard *s) {
+    PREFETCH_WRITE(&s->lock);
 }
 
 /* Lock a shard, where there is anybody to lock out. */

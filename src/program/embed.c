@@ -13,7 +13,8 @@
  *    world saver loader client measure watch admit exec loop listen instances
  */
 enum {
-    EMBED_BATCH = 32,           /* requests that share a turn and the clock */
+    EMBED_BATCH = 32,           /* requests that share a turn and the clock, */
+    EMBED_AHEAD = 8,            /* so many of which are looked at ahead */
     EMBED_SAMPLE_US = 100000    /* between looks at how many there were */
 };
 
@@ -117,31 +118,49 @@ int kvns_turn(struct kvns *k, int timeout_ms) {
     return atomic_load(&k->stop) ? -1 : 0;
 }
 
-/* Carry out one request in its lane's turn.  False: no memory. */
-static bool embed__one(struct client *c, const struct kvns_request *q,
-                       struct reply *r) {
-    struct str few[16], *args = few;
-    struct lane *l = c->lane;
+/* An argument of a request. */
+static inline struct str embed__arg(const struct kvns_request *q, int i) {
+    return q->lengths == NULL ? str_c(q->argv[i]) :
+                                str_of(q->argv[i], q->lengths[i]);
+}
+
+/* What is known of a request before its turn comes. */
+struct embed_ahead {
     const struct command *row;
     struct key_hint hint;
+};
+
+/* Look at a request that will be carried out soon, and have its shard's lock
+ * come nearer.  True: it may change how those behind it are read. */
+static bool embed__look(const struct client *c, const struct kvns_request *q,
+                        struct embed_ahead *a) {
+    struct kvns *k = c->lane->k;
+
+    a->hint.p = NULL;
+    a->row = q->argc < 1 ? NULL : row_find(k, embed__arg(q, 0));
+    if (a->row == NULL) return true;
+    if (a->row->first == 1 && q->argc > 1) {
+        hint_take(&(struct work){ .ks = &k->ks, .db = c->db,
+                                  .bound = { c->bound, c->bound_n } },
+                  embed__arg(q, 1), &a->hint);
+        if (k->ks.threads) shard_call(a->hint.ref.shard);
+    }
+    return (a->row->flags & (BARRIER | CONTAINER)) != 0;
+}
+
+/* Carry out one request in its lane's turn.  False: no memory. */
+static bool embed__one(struct client *c, const struct kvns_request *q,
+                       const struct embed_ahead *a, struct reply *r) {
+    struct str few[16], *args = few;
+    struct lane *l = c->lane;
 
     if (q->argc < 1) return false;
     if (q->argc > (int)ROWS(few)) {
         args = malloc((size_t)q->argc * sizeof *args);
         if (args == NULL) return false;
     }
-    for (int i = 0; i < q->argc; i++)
-        args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
-                                       str_of(q->argv[i], q->lengths[i]);
-    row = row_find(l->k, args[0]);
-    hint.p = NULL;
-    if (row != NULL && row->first == 1 && q->argc > 1) {
-        struct work w = { .ks = &l->k->ks, .db = c->db,
-                          .bound = { c->bound, c->bound_n } };
-
-        hint_take(&w, args[1], &hint);
-    }
-    exec_one(l, c, row, (size_t)q->argc, args, &hint, r);
+    for (int i = 0; i < q->argc; i++) args[i] = embed__arg(q, i);
+    exec_one(l, c, a->row, (size_t)q->argc, args, &a->hint, r);
     c->state = CLIENT_OPEN;     /* QUIT closes nothing */
     if (args != few) free(args);
     return !r->failed;
@@ -151,6 +170,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
  * no memory for one of them, and the rest is left. */
 static bool embed__some(struct client *c, const struct kvns_request *q,
                         size_t n, struct reply *r) {
+    struct embed_ahead ahead[EMBED_AHEAD];
     struct lane *l = c->lane;
     bool ok = true;
 
@@ -161,7 +181,16 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
         measure_sample(l);
     if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
     measure_open(l);
-    for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
+    for (size_t i = 0, seen; ok && i < n; i += seen) {
+        size_t most = size_min(n - i, EMBED_AHEAD);
+
+        seen = 0;
+        while (seen < most && !embed__look(c, q + i + seen, ahead + seen))
+            seen++;
+        if (seen < most) seen++;
+        for (size_t j = 0; ok && j < seen; j++)
+            ok = embed__one(c, q + i + j, ahead + j, r);
+    }
     measure_close(l);
     l->roomy = false;
     c->proto = r->proto;

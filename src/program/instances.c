@@ -16,6 +16,7 @@ static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
     l->share = LANE_SHARED;
     atomic_init(&l->clients_now, 0);
     clock_read(&l->clock);
+    rand_seed(&l->rand);
     l->stats = l->sets[STATS_PLAIN] = calloc(k->nrows, sizeof *l->stats);
     reply_open(&l->reply, &l->out, 2, SIZE_MAX);
     return l->stats != NULL;
@@ -64,8 +65,8 @@ static struct kvns *instances_new(struct options *opt) {
     apply_options(k);
     labels_fix(k);
     k->ks.threads = lanes > 1;
-    k->ks.shards = calloc(shards, sizeof *k->ks.shards);
-    k->lanes = calloc(lanes, sizeof *k->lanes);
+    k->ks.shards = base_lines(shards * sizeof *k->ks.shards);
+    k->lanes = base_lines(lanes * sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
     k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();

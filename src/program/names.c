@@ -118,6 +118,7 @@ static void names__shard(struct names *m, struct shard *s) {
     struct past *p;
 
     shard_lock(s);
+    shard_counted(s);
     while ((p = past_take(s)) != NULL) {
         struct name *t = names__get(m, str_of(p->name, p->nlen));
 

@@ -555,6 +555,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
 
         hint_take(&w, argv[1], &q->hint);
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+        else shard_call(q->hint.ref.shard);
         if (row->flags & MEMBER) l->members = true;
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||

@@ -18,7 +18,7 @@
  * A command is a row; the rows are data, joined by dispatch and hung here so
  * that COMMAND, a command, can read them.
  *
- * floor 5 - uses: base clock buf log host crc shard resp reply options
+ * floor 5 - uses: base clock rand buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
 #define KVNS_REDIS_VERSION "7.4.0"  /* what our command set answers to */
@@ -365,6 +365,7 @@ struct lane {
     struct kvns *k;
     uint32_t id;
     struct clock clock;
+    struct rand rand;
     struct buf out;             /* replies of the batch */
     struct reply reply;
     struct client *clients;
@@ -604,6 +605,7 @@ static const struct command *row_find_sub(const struct kvns *k,
 static uint64_t instance_dirty(const struct kvns *k) {
     uint64_t n = 0;
 
-    for (uint32_t i = 0; i < k->ks.nshards; i++) n += k->ks.shards[i].dirty;
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        n += shard_changes(k->ks.shards + i);
     return n;
 }

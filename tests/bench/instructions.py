@@ -7,11 +7,11 @@
 Unlike time, these figures are the same on a busy machine, so they guard the
 program against becoming slower unnoticed.  One connection sends 32 commands
 at a time, fewer of long ones, and reads their replies; what the server
-executed in user space is divided by the commands.  The counts that hold are in instructions.txt, with
-the compiler they were made with: --check compares with them, where that is
-the compiler here, and fails beyond 3 %; --update writes them anew.  Tables lie
-a little differently under each run's secret hash, so the least of a few runs
-counts.
+executed in user space is divided by the commands.  The counts that hold are in
+instructions.txt, with the compiler they were made with: --check compares with
+them, where that is the compiler here, and fails beyond 3 %; --update writes
+them anew.  Tables lie a little differently under each run's secret hash, so
+the least of a few runs counts.
 
 --profile NAME leaves callgrind's file of one work in build/, for
 callgrind_annotate.

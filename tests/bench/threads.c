@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* threads - what several threads get out of one server in their process.
  *
- *     threads COMMAND THREADS SHARDS SECONDS [BATCH [KEYS]]
+ *     threads COMMAND THREADS SHARDS SECONDS [BATCH [KEYS [apart]]]
  *
  * COMMAND is GET, SET, HSET or ZADD, on random keys, BATCH (32) at a time.
- * SHARDS 0: the classic mode, by kvns_exec, for one thread.  Prints the
- * operations, the seconds that passed, and the CPU seconds of all threads.
+ * SHARDS 0: the classic mode, by kvns_exec, for one thread.  With "apart" each
+ * thread has a server of its own, so that nothing is shared but the machine:
+ * no server in one process can do better.  Prints the operations, the seconds
+ * that passed, and the CPU seconds of all threads.
  * Built with -DTHREADS_WAIT, also how often a lock was taken, how often that
  * had to wait, and for how many ns in all.
  */
@@ -131,14 +133,17 @@ static void *work(void *arg) {
 
 /* All keys, so that GET finds and the others change. */
 static void load(struct kvns *k) {
+    bool strings = command[0] == 'G' || command[0] == 'S';
     struct kvns_reply r = { 0 };
     char key[32];
 
     for (uint32_t i = 0; i < keys; i++) {
-        const char *set[] = { "SET", key, "value:0000000000000000000001" };
+        const char *one[] = { strings ? "SET" : command, key,
+                              strings ? "value:0000000000000000000001" : "1",
+                              "m1" };
 
         snprintf(key, sizeof key, "key:%08u", (unsigned)i);
-        kvns_exec(k, 3, set, NULL, &r);
+        kvns_exec(k, strings ? 3 : 4, one, NULL, &r);
     }
     kvns_reply_free(&r);
 }
@@ -149,7 +154,7 @@ int main(int argc, char **argv) {
     int threads, i, secs;
     uint64_t done = 0;
     double cpu = 0, began;
-    struct kvns *k;
+    bool apart = argc > 7 && strcmp(argv[7], "apart") == 0;
 
     if (argc < 5) return 2;
     command = argv[1];
@@ -162,12 +167,11 @@ int main(int argc, char **argv) {
         batch > THREADS_BATCH || keys < 1 || (o.shards == 0 && threads > 1))
         return 2;
     o.clients = o.shards == 0 ? 0 : threads;
-    k = kvns_new(&o);
-    if (k == NULL) return 1;
-    if (command[0] == 'G' || command[0] == 'S') load(k);
     for (i = 0; i < threads; i++) {
-        w[i].k = k;
-        w[i].c = o.shards == 0 ? NULL : kvns_client_new(k);
+        w[i].k = i > 0 && !apart ? w[0].k : kvns_new(&o);
+        if (w[i].k == NULL) return 1;
+        if (i == 0 || apart) load(w[i].k);
+        w[i].c = o.shards == 0 ? NULL : kvns_client_new(w[i].k);
         w[i].state = (uint64_t)i * 7919 + 1;
     }
     began = seconds(CLOCK_MONOTONIC);
@@ -189,6 +193,6 @@ int main(int argc, char **argv) {
     }
     printf(" %llu %llu %llu\n", (unsigned long long)w[0].taken,
            (unsigned long long)w[0].waited, (unsigned long long)w[0].wait_ns);
-    kvns_free(k);
+    for (i = 0; i < (apart ? threads : 1); i++) kvns_free(w[i].k);
     return 0;
 }

@@ -7,9 +7,7 @@
 enum { RANKS_MODEL = 400 };
 
 struct ranks_model {
-    struct keyspace ks;
-    struct shard shard;
-    struct work w;
+    struct lone *in;
     size_t n;                   /* members below, in order */
     struct { char key[16]; size_t len; double score; } v[RANKS_MODEL];
 };
@@ -18,22 +16,14 @@ static struct ranks_model *ranks_model_new(uint32_t entries) {
     struct ranks_model *t = calloc(1, sizeof *t);
 
     CHECK(t != NULL);
-    t->ks.opt.databases = 1;
-    t->ks.opt.zset_entries = entries;
-    t->ks.opt.zset_value = 12;
-    t->ks.opt.memory_limit = SIZE_MAX;
-    t->ks.seed = unit_rand();
-    t->ks.shards = &t->shard;
-    t->ks.nshards = 1;
-    shard_init(&t->shard, &t->ks, 0);
-    t->w.ks = &t->ks;
-    t->w.now = 1;
+    t->in = lone_new(1);
+    t->in->ks.opt.zset_entries = entries;
+    t->in->ks.opt.zset_value = 12;
     return t;
 }
 
 static void ranks_model_free(struct ranks_model *t) {
-    shard_empty(&t->shard);
-    shard_fini(&t->shard);
+    lone_free(t->in);
     free(t);
 }
 
@@ -93,7 +83,7 @@ static double ranks_model_score(void) {
 
 /* Is the key what the model says? */
 static void ranks_model_check(struct ranks_model *t) {
-    const struct entry *e = key_peek(&t->w, STR("z"));
+    const struct entry *e = key_peek(&t->in->w, STR("z"));
     struct ranks_at at, back;
     struct pack_item it;
     double score;
@@ -120,14 +110,14 @@ static void ranks_model_check(struct ranks_model *t) {
     ranks_seek(e, t->n, rank, &at);
     ranks_read(&at, &it, &score);
     CHECK(str_eq(pack_item_str(&it, tmp), ranks_model_key(t, rank)));
-    CHECK(ranks_rank(&t->w, e, ranks_model_key(t, rank), &rank, &score));
+    CHECK(ranks_rank(&t->in->w, e, ranks_model_key(t, rank), &rank, &score));
     CHECK(str_eq(pack_item_str(&it, tmp), ranks_model_key(t, rank)));
     CHECK(score == t->v[rank].score);
 }
 
 /* How many members a limit has before it, counted one by one. */
 static void ranks_model_limit(struct ranks_model *t) {
-    const struct entry *e = key_peek(&t->w, STR("z"));
+    const struct entry *e = key_peek(&t->in->w, STR("z"));
     struct ranks_limit limit = { 0, { ranks_model_score(), SKIP_BEFORE,
                                       { NULL, 0 } } };
     size_t before = 0, upto = 0;
@@ -188,7 +178,7 @@ static void ranks_model_step(struct ranks_model *t) {
     struct str key;
     size_t first, n;
 
-    edit_open(&t->w, STR("z"), &ed);
+    edit_open(&t->in->w, STR("z"), &ed);
     if (unit_rand() % 8 == 0) mem_countdown = (long)(unit_rand() % 4);
     if (what < 28 || ed.e == NULL) {
         ranks_model_add(t, &ed);
@@ -242,19 +232,20 @@ static void test_ranks_ahead(void) {
 
         ranks_model_step(t);
         member = ranks_model_draw(tmp);
-        hint_take(&t->w, key, &hint);
-        hint_seek(&t->w, &hint);
+        hint_take(&t->in->w, key, &hint);
+        hint_seek(&t->in->w, &hint);
         hint_find(&hint);
-        hint_member(&t->ks, &hint, member);
+        hint_member(&t->in->ks, &hint, member);
         hint_item(&hint, member);
         for (uint64_t n = unit_rand() % 3; n > 0; n--) ranks_model_step(t);
-        e = key_peek(&t->w, key);
+        e = key_peek(&t->in->w, key);
         if (e == NULL || entry_shape(e) != SHAPE_ZSET_SKIP) continue;
-        held += hint.member_p == member.p && hint.moves == t->shard.mem.moves;
-        t->w.hint = &hint;
-        CHECK(item_of(&t->w, &ranks__big(e)->members, member, &at) ==
-              item_find(&ranks__big(e)->members, t->ks.seed, member, &at));
-        t->w.hint = NULL;
+        held += hint.member_p == member.p &&
+                hint.moves == t->in->shard.mem.moves;
+        t->in->w.hint = &hint;
+        CHECK(item_of(&t->in->w, &ranks__big(e)->members, member, &at) ==
+              item_find(&ranks__big(e)->members, t->in->ks.seed, member, &at));
+        t->in->w.hint = NULL;
     }
     CHECK(held > 100);
     ranks_model_free(t);
@@ -267,7 +258,7 @@ static void test_ranks_limits(void) {
     struct edit ed;
     double score = 1;
 
-    edit_open(&t->w, STR("z"), &ed);
+    edit_open(&t->in->w, STR("z"), &ed);
     for (int i = 0; i < 4; i++) {
         CHECK(ranks_add(&ed, str_c(keys[i]), &score, 0) == RANKS_ADDED);
         CHECK_INT(entry_shape(ed.e),
@@ -287,7 +278,7 @@ static void test_ranks_bytes(void) {
     double one = 1, zero = -0.0, half = 2.5;
     struct edit ed;
 
-    edit_open(&t->w, STR("z"), &ed);
+    edit_open(&t->in->w, STR("z"), &ed);
     ranks_add(&ed, STR("a"), &one, 0);
     ranks_add(&ed, STR("b"), &zero, 0);
     ranks_add(&ed, STR("c"), &half, 0);

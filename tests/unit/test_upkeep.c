@@ -3,45 +3,25 @@
 
 /* How much a piece of background work does at most, counted in fields. */
 
-struct upkeep_model {
-    struct keyspace ks;
-    struct shard shard;
-    struct work w;
-};
-
 enum {
     UPKEEP_MODEL_SLICE = 400,   /* what a loop asks for */
     UPKEEP_MODEL_FIELDS = UPKEEP_MODEL_SLICE / 2 + DUE_SOME,    /* at most */
     UPKEEP_MODEL_N = 3000
 };
 
-static struct upkeep_model *upkeep_model_new(void) {
-    struct upkeep_model *t = calloc(1, sizeof *t);
+/* Where small hashes stay small. */
+static struct lone *upkeep_model_new(void) {
+    struct lone *t = lone_new(1000);
 
-    CHECK(t != NULL);
-    t->ks.opt.databases = 1;
     t->ks.opt.hash_entries = 512;
     t->ks.opt.hash_value = 64;
-    t->ks.opt.memory_limit = SIZE_MAX;
-    t->ks.seed = unit_rand();
     t->ks.active_expire = true;
-    t->ks.shards = &t->shard;
-    t->ks.nshards = 1;
-    shard_init(&t->shard, &t->ks, 0);
-    t->w.ks = &t->ks;
-    t->w.now = 1000;
     return t;
-}
-
-static void upkeep_model_free(struct upkeep_model *t) {
-    shard_empty(&t->shard);
-    shard_fini(&t->shard);
-    free(t);
 }
 
 /* A hash with a field that stays and n that expire `apart` ms after one
  * another, the first at 2000. */
-static void upkeep_model_hash(struct upkeep_model *t, struct str key, size_t n,
+static void upkeep_model_hash(struct lone *t, struct str key, size_t n,
                               int64_t apart) {
     struct edit ed;
     bool added;
@@ -62,7 +42,7 @@ static void upkeep_model_hash(struct upkeep_model *t, struct str key, size_t n,
 /* Work until there is nothing left; no piece may do more than it was asked
  * for, where a field counts twice, and one look at a hash.  Returns the
  * pieces. */
-static size_t upkeep_model_work(struct upkeep_model *t) {
+static size_t upkeep_model_work(struct lone *t) {
     size_t pieces = 0;
     bool more = true;
 
@@ -78,7 +58,7 @@ static size_t upkeep_model_work(struct upkeep_model *t) {
     return pieces;
 }
 
-static size_t upkeep_model_count(struct upkeep_model *t, struct str key) {
+static size_t upkeep_model_count(struct lone *t, struct str key) {
     struct edit ed;
     size_t n;
 
@@ -91,7 +71,7 @@ static size_t upkeep_model_count(struct upkeep_model *t, struct str key) {
 /* All at one moment, or one after the other and then all late. */
 static void test_upkeep_fields(void) {
     for (int apart = 0; apart < 2; apart++) {
-        struct upkeep_model *t = upkeep_model_new();
+        struct lone *t = upkeep_model_new();
 
         upkeep_model_hash(t, STR("h"), UPKEEP_MODEL_N, apart);
         upkeep_model_work(t);
@@ -100,13 +80,13 @@ static void test_upkeep_fields(void) {
         CHECK(upkeep_model_work(t) >= UPKEEP_MODEL_N / UPKEEP_MODEL_FIELDS);
         CHECK_INT(t->shard.fields_expired, UPKEEP_MODEL_N);
         CHECK_INT(upkeep_model_count(t, STR("h")), 1);
-        upkeep_model_free(t);
+        lone_free(t);
     }
 }
 
 /* Of many hashes: a look at one counts as well. */
 static void test_upkeep_hashes(void) {
-    struct upkeep_model *t = upkeep_model_new();
+    struct lone *t = upkeep_model_new();
 
     for (int i = 0; i < 1000; i++) {
         char name[24];
@@ -118,13 +98,13 @@ static void test_upkeep_hashes(void) {
     CHECK(upkeep_model_work(t) >= 9000 / UPKEEP_MODEL_FIELDS);
     CHECK_INT(t->shard.fields_expired, 9000);
     CHECK_INT(upkeep_model_count(t, STR("h7")), 1);
-    upkeep_model_free(t);
+    lone_free(t);
 }
 
 /* What was read in an ear namespace goes in pieces; what is read while they
  * go on, with the next sweep; what is written after it was read, never. */
 static void test_upkeep_reads(void) {
-    struct upkeep_model *t = upkeep_model_new();
+    struct lone *t = upkeep_model_new();
     struct shard *s = &t->shard;
     size_t pieces = 0;
     char name[24];
@@ -160,11 +140,11 @@ static void test_upkeep_reads(void) {
     CHECK(!shard_sweep_reads(s));
     CHECK_INT(s->dbs[0]->keys, 1);
     CHECK(key_read(&t->w, STR("key1")) != NULL);
-    upkeep_model_free(t);
+    lone_free(t);
 }
 
 #if !defined(KVNS_MALLOC)
-static void upkeep_model_key(struct upkeep_model *t, int i, bool there) {
+static void upkeep_model_key(struct lone *t, int i, bool there) {
     char name[24], value[600];
     struct edit ed;
 
@@ -182,7 +162,7 @@ static void upkeep_model_key(struct upkeep_model *t, int i, bool there) {
 /* Most goes while a pass is under way, which has chosen its pages before:
  * there is a next pass, though it did not give much back. */
 static void test_upkeep_compact(void) {
-    struct upkeep_model *t = upkeep_model_new();
+    struct lone *t = upkeep_model_new();
     struct mem *m = &t->shard.mem;
     enum { ALL = 60000, EARLY = ALL / 4, LATE = ALL / 20 * 19 };
 
@@ -202,7 +182,7 @@ static void test_upkeep_compact(void) {
         upkeep_model_work(t);
     }
     CHECK(mem_active(m) < 2 * mem_own(m) + (2 * 104 << 14));
-    upkeep_model_free(t);
+    lone_free(t);
 }
 #define TESTS_UPKEEP_COMPACT T(test_upkeep_compact)
 #else

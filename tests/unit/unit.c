@@ -39,6 +39,7 @@
 #include "test_rdb_items.c"
 #include "test_rdb_real.c"      /* files of real servers, as bytes */
 #include "test_rdb_file.c"
+#include "lone.c"
 #include "test_ranks.c"
 #include "test_resp.c"
 #include "test_reply.c"
