@@ -93,12 +93,22 @@
         __builtin_prefetch(p);                                            \
         __asm__ volatile("");                                             \
     } while (0)
+/* The same of a line that is to be written, and that another core may have
+ * written last.  Compilers take it for a plain prefetch unless told of the
+ * processor, though every x86-64 one takes the instruction, or ignores it. */
+#if defined(__x86_64__)
+#define PREFETCH_WRITE(p) \
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
+#endif
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
+#define PREFETCH_WRITE(p) ((void)(p))
 #define COLD
 #define PRINTF_LIKE(f, a)
 #endif
@@ -119,6 +129,9 @@
 
 /* Count the elements of an array. */
 #define ROWS(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Bytes that processors hand to each other, on nearly all of them. */
+enum { CACHE_LINE = 64 };
 
 /* Our own mistake: stop at once rather than go on with broken data.  Where
  * size counts the line of kvns.c has to say enough. */
@@ -168,6 +181,15 @@ TESTED_ONLY static COLD _Noreturn void base_fail_at(int line) {
 static COLD _Noreturn void base_no_memory(void) {
     fputs("kvns: out of memory\n", stderr);
     abort();
+}
+
+/* n bytes of zeros on cache lines of their own; free() takes them back.  NULL:
+ * no memory. */
+static void *base_lines(size_t n) {
+    void *p;
+
+    if (posix_memalign(&p, CACHE_LINE, n) != 0) return NULL;
+    return memset(p, 0, n);
 }
 
 /* A descriptor at which nobody waits, and which no child inherits.  False with
@@ -13800,16 +13822,33 @@ struct event {
     bool is_default;
 };
 
+/* What a shard has counted lately, all in one namespace, and has not added to
+ * the rest yet. */
+struct lately {
+    struct space *of;           /* NULL: nothing was counted */
+    uint32_t hits, misses, commands;
+    uint32_t changes;
+};
+
+/* What every command writes lies beside the lock, on the line that it had to
+ * get from another core anyway; what it only reads follows, apart from the
+ * rest, so that the cores can share it. */
 struct shard {
-    pthread_mutex_t lock;
-    struct mem mem;
-    struct keyspace *ks;
+    _Alignas(CACHE_LINE) pthread_mutex_t lock;
+    struct lately lately;
+    _Alignas(CACHE_LINE) struct keyspace *ks;
     struct db **dbs;            /* by number */
     uint32_t id;
     bool mark;                  /* of entries that the snapshot is done with */
+    atomic_bool news;           /* events or ready keys; for those without the
+                                   lock, too */
+    atomic_uint tracked;        /* changes are to be noted for tracking */
+    struct walk *walk;          /* snapshot in progress, or NULL */
+    struct table watched, waited;   /* of struct side_key */
+    _Alignas(CACHE_LINE) struct mem mem;
     struct rand rand;
-    uint64_t dirty;             /* changes since the start */
-    uint64_t evicted, expired, hits, misses, ear_evicted;
+    uint64_t dirty;             /* changes since the start, but the latest */
+    uint64_t evicted, expired, hits, misses, ear_evicted;   /* likewise */
     uint64_t fields_expired;
     size_t fielded;             /* hashes with fields that expire */
     size_t space_bytes;         /* sum over spaces */
@@ -13825,19 +13864,14 @@ struct shard {
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */
     struct side_key *ready, *ready_last;    /* waited for, and got data */
-    atomic_bool news;           /* events or ready keys; for those without the
-                                   lock, too */
-    struct table watched, waited;   /* of struct side_key */
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
-    atomic_uint tracked;        /* changes are to be noted for tracking */
     struct buf touched;         /* the notes: struct touch, namespace, key */
     bool touched_lost;          /* some note found no memory */
     struct buf reads;           /* ear: hashes and spaces to be swept */
     size_t swept, sweep_to;     /* bytes of them: that are done, that are to be
                                    done now; 0: none */
-    struct walk *walk;          /* snapshot in progress, or NULL */
     bool compacting;            /* see compact: a pass goes on, and where */
     uint32_t compact_kind, compact_space, compact_seg, compact_line;
     uint32_t compact_slot, compact_deep;
@@ -13890,6 +13924,7 @@ struct work {
     struct str bound;           /* namespace of a bound client; p NULL: free */
     int db;
     int64_t now;                /* wall clock, ms */
+    struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     bool no_touch;              /* reads leave no trace */
     bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
@@ -14178,6 +14213,41 @@ static void tally_add(struct tally *to, const struct tally *t) {
     to->commands += t->commands;
 }
 
+/* Add what a shard has counted lately to the rest. */
+static COLD void shard_counted(struct shard *s) {
+    struct lately *l = &s->lately;
+
+    s->hits += l->hits;
+    s->misses += l->misses;
+    s->dirty += l->changes;
+    if (l->of != NULL) {
+        l->of->tally.hits += l->hits;
+        l->of->tally.misses += l->misses;
+        l->of->tally.commands += l->commands;
+    }
+    memset(l, 0, sizeof *l);
+}
+
+/* Count one more in a space; what is one of the shard's `lately`. */
+static INLINE void shard_counts(struct shard *s, struct space *sp,
+                                uint32_t *what) {
+    if (UNLIKELY(s->lately.of != sp)) {
+        shard_counted(s);
+        s->lately.of = sp;
+    }
+    if (UNLIKELY(++*what == UINT32_MAX)) shard_counted(s);
+}
+
+/* One more change of a key in a shard. */
+static INLINE void shard_changed(struct shard *s) {
+    if (UNLIKELY(++s->lately.changes == UINT32_MAX)) shard_counted(s);
+}
+
+/* Changes in a shard since the start. */
+static inline uint64_t shard_changes(const struct shard *s) {
+    return s->dirty + s->lately.changes;
+}
+
 static struct past **past__slot(struct shard *s, struct str name) {
     return &s->past[hash_fast(name.p, name.n, s->ks->seed) % PAST_SLOTS];
 }
@@ -14197,6 +14267,7 @@ static COLD void past_note(struct shard *s, const struct space *sp) {
     struct str name = { sp->name, size_min(sp->nlen, PAST_NAME) };
     struct past **slot = past__slot(s, name), *p = *slot;
 
+    shard_counted(s);
     if (sp->tenant != NULL) {
         pthread_mutex_lock(&s->ks->tenants_lock);
         tally_add(&sp->tenant->ended, &sp->tally);
@@ -14263,10 +14334,11 @@ static INLINE void key_home(const struct work *w, struct str key,
 }
 
 /* Count a command in the first namespace that it looks into. */
-static INLINE void space_count(struct work *w, struct space *sp) {
+static INLINE void space_count(struct work *w, struct shard *s,
+                               struct space *sp) {
     if (w->counted || sp == NULL) return;
     w->counted = true;
-    sp->tally.commands++;
+    shard_counts(s, sp, &s->lately.commands);
 }
 
 /* Where a key lives, in database db. */
@@ -14279,7 +14351,7 @@ static INLINE void key_ref_in(struct work *w, struct str key, int db,
     ref->space = LIKELY(ref->ns.p == NULL) ?
                      ref->db->plain :
                      space_find(ref->shard, ref->db, ref->ns, &at);
-    space_count(w, ref->space);
+    space_count(w, ref->shard, ref->space);
 }
 
 static inline void key_ref(struct work *w, struct str key,
@@ -14608,6 +14680,11 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     atomic_init(&s->live, 0);
     atomic_init(&s->news, false);
     atomic_init(&s->tracked, 0);
+}
+
+/* A shard will be locked soon: have its line come over meanwhile. */
+static inline void shard_call(const struct shard *s) {
+    PREFETCH_WRITE(&s->lock);
 }
 
 /* Lock a shard, where there is anybody to lock out. */
@@ -16990,7 +17067,7 @@ static INLINE struct entry *door__find(struct work *w, struct str key, int db,
     struct entry *e;
 
     if (LIKELY(h != NULL && h->p == key.p) && LIKELY(hint_holds(h, db))) {
-        space_count(w, h->ref.space);
+        space_count(w, h->ref.shard, h->ref.space);
         *ref = &h->ref;
         *at = h->at;
         e = table_get(at);
@@ -17205,7 +17282,7 @@ static INLINE void door__settle(struct edit *ed, int class,
     struct shard *s = ed->ref.shard;
     struct space *sp = ed->ref.space;
 
-    s->dirty++;
+    shard_changed(s);
     edit_tell(ed, class, name);
     if (UNLIKELY(ed->corpse != NULL)) entry_drop(&s->mem, ed->corpse);
     door__account(ed);
@@ -17217,7 +17294,7 @@ static INLINE void door__settle(struct edit *ed, int class,
 /* The change at hand counts as n, as Redis counts elements of a collection
  * where it does, for the rules by which snapshots are taken; else as one. */
 static inline void edit_counts(const struct edit *ed, uint64_t n) {
-    ed->ref.shard->dirty += n - 1;
+    if (UNLIKELY(n != 1)) ed->ref.shard->dirty += n - 1;
 }
 
 /* The change is done: settle what follows and tell of the event, if any (name
@@ -17392,7 +17469,7 @@ static bool edit_put(struct edit *ed, struct entry *e) {
         was = s->mem.used;
         if (sp == NULL) {
             sp = space_new(&ed->ref);
-            space_count(ed->w, sp);
+            space_count(ed->w, s, sp);
             ed->before += s->mem.used - was;    /* charged already */
             was = s->mem.used;
         }
@@ -17566,8 +17643,7 @@ static bool edit_deadline(struct edit *ed, int64_t deadline) {
 
 /* Count a miss. */
 static void door__miss(struct work *w, const struct keyref *ref) {
-    ref->shard->misses++;
-    if (ref->space != NULL) ref->space->tally.misses++;
+    shard_counts(ref->shard, ref->space, &ref->shard->lately.misses);
     if (LIKELY((w->ks->opt.notify & EVENT_MISS) == 0)) return;
     shard_tell(ref->shard, EVENT_MISS, "keymiss", ref->db->index,
                ref->ns.p == NULL, ref->ns, ref->local);
@@ -17605,10 +17681,9 @@ static INLINE struct entry *key_read_here(struct work *w, struct str key) {
         door__miss(w, ref);
         return NULL;
     }
-    ref->shard->hits++;
-    ref->space->tally.hits++;
+    shard_counts(ref->shard, ref->space, &ref->shard->lately.hits);
     if (UNLIKELY(w->no_touch)) return e;
-    entry_hit(e, work_tick(w), w->ks->opt.half_life, &ref->shard->rand);
+    entry_hit(e, work_tick(w), w->ks->opt.half_life, w->rand);
     if (UNLIKELY(ref->space->policy == POLICY_EAR) &&
         !entry_has(e, ENTRY_READ))
         door__ear(w, ref, e);
@@ -17640,13 +17715,11 @@ static COLD void door__look(struct work *w, const struct keyref *ref,
                             bool found, bool tells) {
     if (w->quiet) return;
     if (found) {
-        ref->shard->hits++;
-        ref->space->tally.hits++;
+        shard_counts(ref->shard, ref->space, &ref->shard->lately.hits);
     } else if (tells) {
         door__miss(w, ref);
     } else {
-        ref->shard->misses++;
-        if (ref->space != NULL) ref->space->tally.misses++;
+        shard_counts(ref->shard, ref->space, &ref->shard->lately.misses);
     }
 }
 
@@ -26493,7 +26566,7 @@ out:
  * A command is a row; the rows are data, joined by dispatch and hung here so
  * that COMMAND, a command, can read them.
  *
- * floor 5 - uses: base clock buf log host crc shard resp reply options
+ * floor 5 - uses: base clock rand buf log host crc shard resp reply options
  */
 #define KVNS_VERSION "0.1.0"
 #define KVNS_REDIS_VERSION "7.4.0"  /* what our command set answers to */
@@ -26840,6 +26913,7 @@ struct lane {
     struct kvns *k;
     uint32_t id;
     struct clock clock;
+    struct rand rand;
     struct buf out;             /* replies of the batch */
     struct reply reply;
     struct client *clients;
@@ -27079,7 +27153,8 @@ static const struct command *row_find_sub(const struct kvns *k,
 static uint64_t instance_dirty(const struct kvns *k) {
     uint64_t n = 0;
 
-    for (uint32_t i = 0; i < k->ks.nshards; i++) n += k->ks.shards[i].dirty;
+    for (uint32_t i = 0; i < k->ks.nshards; i++)
+        n += shard_changes(k->ks.shards + i);
     return n;
 }
 /* ---- end session/instance.c ----------------------------------------- */
@@ -42499,6 +42574,7 @@ static struct namespace_sum namespace_sum(struct kvns *k, struct str ns) {
         struct shard *s = k->ks.shards + i;
         const struct past *p = t == NULL ? past_find(s, ns) : NULL;
 
+        shard_counted(s);
         if (p != NULL) tally_add(&sum.tally, &p->tally);
         for (uint32_t d = 0; d < k->ks.opt.databases; d++) {
             const struct space *sp = plain ? s->dbs[d]->plain :
@@ -45407,8 +45483,9 @@ static void info_sum_all(struct kvns *k, const struct client *who,
                 info__add_client(s, c);
     }
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
-        const struct shard *sh = k->ks.shards + i;
+        struct shard *sh = k->ks.shards + i;
 
+        shard_counted(sh);
         s->hits += sh->hits;
         s->misses += sh->misses;
         s->expired += sh->expired;
@@ -45599,6 +45676,7 @@ static void info__loading(struct info__to *t, const struct persist *p) {
 static void info__persistence(struct info__to *t) {
     struct kvns *k = t->k;
     struct persist p = t->s.persist;
+    bool loading = atomic_load(&k->loading);      /* it may end meanwhile */
 
     buf_printf(t->b, "loading:%d\r\nasync_loading:0\r\n"
                      "current_cow_peak:0\r\ncurrent_cow_size:%zu\r\n"
@@ -45609,7 +45687,7 @@ static void info__persistence(struct info__to *t) {
                      "rdb_bgsave_in_progress:%d\r\n"
                      "rdb_last_save_time:%lld\r\n"
                      "rdb_last_bgsave_status:%s\r\n",
-               (int)atomic_load(&k->loading), t->s.snapshot_bytes,
+               (int)loading, t->s.snapshot_bytes,
                p.saving && p.save_keys > 0 ?
                    (double)t->s.saved_keys * 100 / (double)p.save_keys : 0.0,
                p.saving ? t->s.saved_keys : 0,
@@ -45637,7 +45715,7 @@ static void info__persistence(struct info__to *t) {
                      "aof_last_write_status:ok\r\naof_last_cow_size:0\r\n"
                      "module_fork_in_progress:0\r\n"
                      "module_fork_last_cow_size:0\r\n");
-    if (atomic_load(&k->loading)) info__loading(t, &p);
+    if (loading) info__loading(t, &p);
 }
 
 static void info__stats(struct info__to *t) {
@@ -47341,6 +47419,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
     x->w.bound.n = c->bound_n;
     x->w.db = c->db;
     x->w.now = l->clock.wall_ms;
+    x->w.rand = &l->rand;
     x->w.who = 0;
     x->w.apart = c->resp.apart;
     x->k = l->k;
@@ -49492,6 +49571,7 @@ static void names__shard(struct names *m, struct shard *s) {
     struct past *p;
 
     shard_lock(s);
+    shard_counted(s);
     while ((p = past_take(s)) != NULL) {
         struct name *t = names__get(m, str_of(p->name, p->nlen));
 
@@ -51669,6 +51749,7 @@ static INLINE bool net__take(struct loop *l, struct client *c,
 
         hint_take(&w, argv[1], &q->hint);
         if (LIKELY(!w.ks->threads)) hint_seek(&w, &q->hint);
+        else shard_call(q->hint.ref.shard);
         if (row->flags & MEMBER) l->members = true;
     }
     return (row->flags & (BARRIER | CONTAINER)) != 0 ||
@@ -52688,6 +52769,7 @@ static bool instances__lane(struct kvns *k, struct lane *l, uint32_t id) {
     l->share = LANE_SHARED;
     atomic_init(&l->clients_now, 0);
     clock_read(&l->clock);
+    rand_seed(&l->rand);
     l->stats = l->sets[STATS_PLAIN] = calloc(k->nrows, sizeof *l->stats);
     reply_open(&l->reply, &l->out, 2, SIZE_MAX);
     return l->stats != NULL;
@@ -52736,8 +52818,8 @@ static struct kvns *instances_new(struct options *opt) {
     apply_options(k);
     labels_fix(k);
     k->ks.threads = lanes > 1;
-    k->ks.shards = calloc(shards, sizeof *k->ks.shards);
-    k->lanes = calloc(lanes, sizeof *k->lanes);
+    k->ks.shards = base_lines(shards * sizeof *k->ks.shards);
+    k->lanes = base_lines(lanes * sizeof *k->lanes);
     k->hub = hub_new(k->ks.seed ^ 2);
     k->track = track_hub_new(k->ks.seed ^ 3);
     k->slow = slow_new();
@@ -52815,7 +52897,8 @@ static void instances_free(struct kvns *k) {
  *    world saver loader client measure watch admit exec loop listen instances
  */
 enum {
-    EMBED_BATCH = 32,           /* requests that share a turn and the clock */
+    EMBED_BATCH = 32,           /* requests that share a turn and the clock, */
+    EMBED_AHEAD = 8,            /* so many of which are looked at ahead */
     EMBED_SAMPLE_US = 100000    /* between looks at how many there were */
 };
 
@@ -52919,31 +53002,49 @@ int kvns_turn(struct kvns *k, int timeout_ms) {
     return atomic_load(&k->stop) ? -1 : 0;
 }
 
-/* Carry out one request in its lane's turn.  False: no memory. */
-static bool embed__one(struct client *c, const struct kvns_request *q,
-                       struct reply *r) {
-    struct str few[16], *args = few;
-    struct lane *l = c->lane;
+/* An argument of a request. */
+static inline struct str embed__arg(const struct kvns_request *q, int i) {
+    return q->lengths == NULL ? str_c(q->argv[i]) :
+                                str_of(q->argv[i], q->lengths[i]);
+}
+
+/* What is known of a request before its turn comes. */
+struct embed_ahead {
     const struct command *row;
     struct key_hint hint;
+};
+
+/* Look at a request that will be carried out soon, and have its shard's lock
+ * come nearer.  True: it may change how those behind it are read. */
+static bool embed__look(const struct client *c, const struct kvns_request *q,
+                        struct embed_ahead *a) {
+    struct kvns *k = c->lane->k;
+
+    a->hint.p = NULL;
+    a->row = q->argc < 1 ? NULL : row_find(k, embed__arg(q, 0));
+    if (a->row == NULL) return true;
+    if (a->row->first == 1 && q->argc > 1) {
+        hint_take(&(struct work){ .ks = &k->ks, .db = c->db,
+                                  .bound = { c->bound, c->bound_n } },
+                  embed__arg(q, 1), &a->hint);
+        if (k->ks.threads) shard_call(a->hint.ref.shard);
+    }
+    return (a->row->flags & (BARRIER | CONTAINER)) != 0;
+}
+
+/* Carry out one request in its lane's turn.  False: no memory. */
+static bool embed__one(struct client *c, const struct kvns_request *q,
+                       const struct embed_ahead *a, struct reply *r) {
+    struct str few[16], *args = few;
+    struct lane *l = c->lane;
 
     if (q->argc < 1) return false;
     if (q->argc > (int)ROWS(few)) {
         args = malloc((size_t)q->argc * sizeof *args);
         if (args == NULL) return false;
     }
-    for (int i = 0; i < q->argc; i++)
-        args[i] = q->lengths == NULL ? str_c(q->argv[i]) :
-                                       str_of(q->argv[i], q->lengths[i]);
-    row = row_find(l->k, args[0]);
-    hint.p = NULL;
-    if (row != NULL && row->first == 1 && q->argc > 1) {
-        struct work w = { .ks = &l->k->ks, .db = c->db,
-                          .bound = { c->bound, c->bound_n } };
-
-        hint_take(&w, args[1], &hint);
-    }
-    exec_one(l, c, row, (size_t)q->argc, args, &hint, r);
+    for (int i = 0; i < q->argc; i++) args[i] = embed__arg(q, i);
+    exec_one(l, c, a->row, (size_t)q->argc, args, &a->hint, r);
     c->state = CLIENT_OPEN;     /* QUIT closes nothing */
     if (args != few) free(args);
     return !r->failed;
@@ -52953,6 +53054,7 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
  * no memory for one of them, and the rest is left. */
 static bool embed__some(struct client *c, const struct kvns_request *q,
                         size_t n, struct reply *r) {
+    struct embed_ahead ahead[EMBED_AHEAD];
     struct lane *l = c->lane;
     bool ok = true;
 
@@ -52963,7 +53065,16 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
         measure_sample(l);
     if (n > 1) admit_look_ahead(l, embed__bytes(q, n));
     measure_open(l);
-    for (size_t i = 0; ok && i < n; i++) ok = embed__one(c, q + i, r);
+    for (size_t i = 0, seen; ok && i < n; i += seen) {
+        size_t most = size_min(n - i, EMBED_AHEAD);
+
+        seen = 0;
+        while (seen < most && !embed__look(c, q + i + seen, ahead + seen))
+            seen++;
+        if (seen < most) seen++;
+        for (size_t j = 0; ok && j < seen; j++)
+            ok = embed__one(c, q + i + j, ahead + j, r);
+    }
     measure_close(l);
     l->roomy = false;
     c->proto = r->proto;
