@@ -189,6 +189,13 @@ static bool base_nonblocking(int fd) {
            fcntl(fd, F_SETFD, FD_CLOEXEC) != -1;
 }
 
+/* Wake whoever polls the other end of a pipe, at which nobody waits to write.
+ * A full one wakes as well; what else may fail is tried again, since who is
+ * not woken may sleep for ever. */
+static void base_wake(int fd) {
+    for (int i = 0; i < 3 && write(fd, "", 1) != 1 && errno != EAGAIN; i++) {}
+}
+
 /* A string of n bytes at p, borrowed. */
 static inline struct str str_of(const void *p, size_t n) {
     return (struct str){ p, n };

@@ -127,7 +127,6 @@ refused:
 /* Park one with this parker, if it has room. */
 static bool park__try(struct parker *p, int fd, uint64_t client) {
     bool first;
-    ssize_t n;
 
     pthread_mutex_lock(&p->lock);
     if (p->held == PARK_MOST) {
@@ -138,10 +137,7 @@ static bool park__try(struct parker *p, int fd, uint64_t client) {
     p->added[p->nadded++] = (struct park_place){ fd, client };
     p->held++;
     pthread_mutex_unlock(&p->lock);
-    if (first) {
-        n = write(p->wake[1], "", 1);   /* a full pipe wakes as well */
-        (void)n;
-    }
+    if (first) base_wake(p->wake[1]);
     return true;
 }
 
@@ -170,13 +166,11 @@ static bool park_add(struct park *park, int fd, uint64_t client) {
 static void park_end(struct park *park) {
     for (size_t i = 0; i < park->n; i++) {
         struct parker *p = park->parker[i];
-        ssize_t n;
 
         pthread_mutex_lock(&p->lock);
         p->stop = true;
         pthread_mutex_unlock(&p->lock);
-        n = write(p->wake[1], "", 1);
-        (void)n;
+        base_wake(p->wake[1]);
         pthread_join(p->thread, NULL);
         pthread_mutex_destroy(&p->lock);
         close(p->wake[0]);

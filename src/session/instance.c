@@ -502,11 +502,7 @@ static inline struct client *lane_client(const struct lane *l, uint64_t id) {
 
 /* Let a lane look around, if it waits.  Any thread. */
 static void lane_wake(struct lane *l) {
-    if (l->wake[1] != -1) {
-        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
-
-        (void)n;
-    }
+    if (l->wake[1] != -1) base_wake(l->wake[1]);
 }
 
 /* Put a letter into a lane's inbox; takes it over.  Any thread. */
@@ -520,11 +516,7 @@ static void lane_post(struct lane *l, struct letter *letter) {
     else l->inbox_last->next = letter;
     l->inbox_last = letter;
     pthread_mutex_unlock(&l->inbox_lock);
-    if (first && l->wake[1] != -1) {
-        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
-
-        (void)n;
-    }
+    if (first) lane_wake(l);
 }
 
 /* Make and post a letter.  False: no memory, nothing was sent. */

@@ -263,7 +263,7 @@ def test_commands_wait_for_the_load(binary, fresh_server, tmp_path):
 def test_a_large_collection_is_loaded_in_steps(fresh_server, tmp_path):
     """Many thousands of members in no order; between the steps the
     server answers, and says how far it is."""
-    n = 60000
+    n = 250000
     path = tmp_path / "x.rdb"
     scores = [float(i) for i in range(n)]
     random.Random(1).shuffle(scores)
