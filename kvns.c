@@ -201,6 +201,13 @@ static bool base_nonblocking(int fd) {
            fcntl(fd, F_SETFD, FD_CLOEXEC) != -1;
 }
 
+/* Wake whoever polls the other end of a pipe, at which nobody waits to write.
+ * A full one wakes as well; what else may fail is tried again, since who is
+ * not woken may sleep for ever. */
+static void base_wake(int fd) {
+    for (int i = 0; i < 3 && write(fd, "", 1) != 1 && errno != EAGAIN; i++) {}
+}
+
 /* A string of n bytes at p, borrowed. */
 static inline struct str str_of(const void *p, size_t n) {
     return (struct str){ p, n };
@@ -27050,11 +27057,7 @@ static inline struct client *lane_client(const struct lane *l, uint64_t id) {
 
 /* Let a lane look around, if it waits.  Any thread. */
 static void lane_wake(struct lane *l) {
-    if (l->wake[1] != -1) {
-        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
-
-        (void)n;
-    }
+    if (l->wake[1] != -1) base_wake(l->wake[1]);
 }
 
 /* Put a letter into a lane's inbox; takes it over.  Any thread. */
@@ -27068,11 +27071,7 @@ static void lane_post(struct lane *l, struct letter *letter) {
     else l->inbox_last->next = letter;
     l->inbox_last = letter;
     pthread_mutex_unlock(&l->inbox_lock);
-    if (first && l->wake[1] != -1) {
-        ssize_t n = write(l->wake[1], "", 1);   /* a full pipe wakes as well */
-
-        (void)n;
-    }
+    if (first) lane_wake(l);
 }
 
 /* Make and post a letter.  False: no memory, nothing was sent. */
@@ -49119,7 +49118,6 @@ refused:
 /* Park one with this parker, if it has room. */
 static bool park__try(struct parker *p, int fd, uint64_t client) {
     bool first;
-    ssize_t n;
 
     pthread_mutex_lock(&p->lock);
     if (p->held == PARK_MOST) {
@@ -49130,10 +49128,7 @@ static bool park__try(struct parker *p, int fd, uint64_t client) {
     p->added[p->nadded++] = (struct park_place){ fd, client };
     p->held++;
     pthread_mutex_unlock(&p->lock);
-    if (first) {
-        n = write(p->wake[1], "", 1);   /* a full pipe wakes as well */
-        (void)n;
-    }
+    if (first) base_wake(p->wake[1]);
     return true;
 }
 
@@ -49162,13 +49157,11 @@ static bool park_add(struct park *park, int fd, uint64_t client) {
 static void park_end(struct park *park) {
     for (size_t i = 0; i < park->n; i++) {
         struct parker *p = park->parker[i];
-        ssize_t n;
 
         pthread_mutex_lock(&p->lock);
         p->stop = true;
         pthread_mutex_unlock(&p->lock);
-        n = write(p->wake[1], "", 1);
-        (void)n;
+        base_wake(p->wake[1]);
         pthread_join(p->thread, NULL);
         pthread_mutex_destroy(&p->lock);
         close(p->wake[0]);
