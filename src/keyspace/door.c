@@ -183,7 +183,6 @@ static void edit_leave(struct edit *ed, size_t cost) {
     struct entry *e = door__unlink(ed);
 
     ed->size = cost;
-    ed->detached += cost - mem_size(entry_size(e));
     entry_drop(&ed->ref.shard->mem, e);
 }
 

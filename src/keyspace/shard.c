@@ -505,6 +505,11 @@ static inline void space_charge(struct shard *s, struct space *sp, size_t n) {
     if (UNLIKELY(sp->tenant != NULL)) atomic_fetch_add(&sp->tenant->bytes, n);
 }
 
+/* Bytes of a namespace without keys and index. */
+static inline size_t space_own(const struct space *sp) {
+    return sp->is_default ? 0 : mem_size(sizeof *sp + sp->nlen);
+}
+
 /* Make the namespace of ref, empty.  NULL: no memory. */
 static COLD struct space *space_new(struct keyref *ref) {
     struct shard *s = ref->shard;
@@ -528,7 +533,7 @@ static COLD struct space *space_new(struct keyref *ref) {
         s->by_id[sp->id] = NULL;
         goto refused;
     }
-    if (!sp->is_default) space_charge(s, sp, mem_size(sizeof *sp + ns.n));
+    space_charge(s, sp, space_own(sp));
     return ref->space = sp;
 refused:
     mem_drop(&s->mem, sp, sizeof *sp + ns.n);
@@ -641,6 +646,8 @@ static COLD void space_forget(struct shard *s, struct db *db,
 
     if (sp->is_default || sp->keys.count != 0) return;
     if (space_find(s, db, space_name(sp), &at) != sp) return;
+    VERIFY(sp->bytes == space_own(sp));
+    VERIFY(sp->expiring == 0 && sp->fielded == 0);
     past_note(s, sp);
     table_drop(&db->spaces, &s->mem, &at);
     space_unlist(s, sp);

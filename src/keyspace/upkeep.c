@@ -154,20 +154,24 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
 struct upkeep__gone {
     struct shard *s;
     struct space *sp;
+    size_t items;               /* bytes that came back with the entries */
 };
 
 /* Free one entry of a namespace that was detached. */
 static void upkeep__drop_entry(void *ctx, void *item) {
     struct upkeep__gone *g = ctx;
     struct edit ed = { .ref = { .shard = g->s, .space = g->sp }, .e = item };
-    size_t cost = entry_cost(item);
+    size_t cost = entry_cost(item), was = g->s->mem.used;
 
     if (g->sp->due && entry_has(ed.e, ENTRY_MARK) != g->s->mark)
         walk_keep(g->s, g->sp, ed.e);
     door__detach(&ed, ed.e);
     g->s->lazy_bytes -= cost;
     g->sp->bytes -= cost;
+    g->sp->expiring -= entry_has(ed.e, ENTRY_TTL);
+    g->sp->fielded -= entry_has(ed.e, ENTRY_FIELDS);
     entry_drop(&g->s->mem, ed.e);
+    g->items += was - g->s->mem.used;
     g->s->lazily_freed++;
 }
 
@@ -184,15 +188,23 @@ static void upkeep__free(struct shard *s, size_t *budget) {
     }
     while (*budget > 0 && s->gone != NULL) {
         struct space *sp = s->gone;
-        struct upkeep__gone g = { s, sp };
+        struct upkeep__gone g = { s, sp, 0 };
+        size_t was = s->mem.used, index;
+        bool done;
 
         if (sp->due && walk_waits(s)) return;
-        if (!table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
-                             &g))
-            return;
+        done = table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
+                               &g);
+        index = was - s->mem.used - g.items;
+        s->lazy_bytes -= index;
+        sp->bytes -= index;
+        if (!done) return;
+        /* what each change was counted as has come to what there was */
+        VERIFY(sp->bytes == space_own(sp));
+        VERIFY(sp->expiring == 0 && sp->fielded == 0);
         s->gone = sp->next;
         if (sp->due) walk_freed(s);
-        s->lazy_bytes -= sp->bytes;     /* the index, gone by now */
+        s->lazy_bytes -= sp->bytes;
         mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
     }
 }

@@ -84,6 +84,69 @@ def run(c, commands, window=500):
         c.read_many(pending)
 
 
+def changes(d, n):
+    """Long strings and large collections come, grow, shrink, are copied and
+    moved, get deadlines and lose them, also those of their fields; and go."""
+    names = ["k%d" % i for i in range(6)] + ["t1/k%d" % i for i in range(3)]
+    names.append("long" * 20)
+
+    def long():
+        return "v" * d.below(30000)
+
+    def words():
+        return ["w%d" % d.below(60) for _ in range(1 + d.below(20))]
+
+    def scored():
+        return [x for w in words() for x in (d.below(9), w * d.below(5))]
+
+    for _ in range(n):
+        k = d.pick(names)
+        yield d.pick([
+            ["SET", k, long()], ["APPEND", k, long()], ["GETSET", k, long()],
+            ["SETRANGE", k, d.below(20000), long()],
+            ["RPUSH", k] + words(), ["LPOP", k, 1 + d.below(9)],
+            ["LTRIM", k, d.below(9), 30], ["LREM", k, 0, "w1"],
+            ["LINSERT", k, "BEFORE", "w2", long()], ["LSET", k, 1, "x"],
+            ["HSET", k] + scored(), ["HDEL", k] + words(),
+            ["HEXPIRE", k, 1000, "FIELDS", 2, d.below(9), d.below(9)],
+            ["HPERSIST", k, "FIELDS", 1, d.below(9)],
+            ["HSET", k, "w1", long()], ["SADD", k] + words(),
+            ["SREM", k] + words(), ["SPOP", k, d.below(9)],
+            ["ZADD", k] + scored(), ["ZINCRBY", k, 2, "w1w1"],
+            ["ZPOPMIN", k, d.below(9)], ["ZREM", k] + words(),
+            ["XADD", k, "*", "f", long()], ["XTRIM", k, "MAXLEN", 5],
+            ["XGROUP", "CREATE", k, "g", 0],
+            ["XREADGROUP", "GROUP", "g", "w", "COUNT", 3, "STREAMS", k, ">"],
+            ["EXPIRE", k, 1000], ["PERSIST", k],
+            ["COPY", k, d.pick(names), "REPLACE"],
+            ["RENAME", k, d.pick(names)], ["MOVE", k, 1 + d.below(2)],
+            ["COPY", k, k, "DB", 1, "REPLACE"], ["DEL", k],
+            ["NAMESPACE", "FLUSH", "t1"]])
+
+
+SMALL = {"hash-max-listpack-entries": 4, "set-max-intset-entries": 4,
+         "set-max-listpack-entries": 4, "zset-max-listpack-entries": 4,
+         "list-max-listpack-size": 4, "stream-node-max-entries": 4}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_change_is_counted(fresh_server, seed):
+    """Builds that verify compare what a namespace was charged with what it
+    had, when its last key goes and when it is flushed."""
+    s = fresh_server(["--redis"])
+    d = Draw.seeded(seed)
+    with s.raw(timeout=60) as c:
+        for name, value in SMALL.items():
+            c.ok("CONFIG", "SET", name, value)
+        for _ in range(10):
+            run(c, changes(d, 400))
+            assert number(c, b"used_memory") == sums(c)
+            c.ok("FLUSHALL")
+            assert number(c, b"used_memory") == 0
+        run(c, changes(d, 400))
+    s.stop()
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_work_ends_at_nothing(fresh_server, binary, seed):
     """Builds that verify compare each change with the key's own size."""
