@@ -14180,6 +14180,11 @@ static inline void space_charge(struct shard *s, struct space *sp, size_t n) {
     if (UNLIKELY(sp->tenant != NULL)) atomic_fetch_add(&sp->tenant->bytes, n);
 }
 
+/* Bytes of a namespace without keys and index. */
+static inline size_t space_own(const struct space *sp) {
+    return sp->is_default ? 0 : mem_size(sizeof *sp + sp->nlen);
+}
+
 /* Make the namespace of ref, empty.  NULL: no memory. */
 static COLD struct space *space_new(struct keyref *ref) {
     struct shard *s = ref->shard;
@@ -14203,7 +14208,7 @@ static COLD struct space *space_new(struct keyref *ref) {
         s->by_id[sp->id] = NULL;
         goto refused;
     }
-    if (!sp->is_default) space_charge(s, sp, mem_size(sizeof *sp + ns.n));
+    space_charge(s, sp, space_own(sp));
     return ref->space = sp;
 refused:
     mem_drop(&s->mem, sp, sizeof *sp + ns.n);
@@ -14316,6 +14321,8 @@ static COLD void space_forget(struct shard *s, struct db *db,
 
     if (sp->is_default || sp->keys.count != 0) return;
     if (space_find(s, db, space_name(sp), &at) != sp) return;
+    VERIFY(sp->bytes == space_own(sp));
+    VERIFY(sp->expiring == 0 && sp->fielded == 0);
     past_note(s, sp);
     table_drop(&db->spaces, &s->mem, &at);
     space_unlist(s, sp);
@@ -17197,7 +17204,6 @@ static void edit_leave(struct edit *ed, size_t cost) {
     struct entry *e = door__unlink(ed);
 
     ed->size = cost;
-    ed->detached += cost - mem_size(entry_size(e));
     entry_drop(&ed->ref.shard->mem, e);
 }
 
@@ -21749,20 +21755,24 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
 struct upkeep__gone {
     struct shard *s;
     struct space *sp;
+    size_t items;               /* bytes that came back with the entries */
 };
 
 /* Free one entry of a namespace that was detached. */
 static void upkeep__drop_entry(void *ctx, void *item) {
     struct upkeep__gone *g = ctx;
     struct edit ed = { .ref = { .shard = g->s, .space = g->sp }, .e = item };
-    size_t cost = entry_cost(item);
+    size_t cost = entry_cost(item), was = g->s->mem.used;
 
     if (g->sp->due && entry_has(ed.e, ENTRY_MARK) != g->s->mark)
         walk_keep(g->s, g->sp, ed.e);
     door__detach(&ed, ed.e);
     g->s->lazy_bytes -= cost;
     g->sp->bytes -= cost;
+    g->sp->expiring -= entry_has(ed.e, ENTRY_TTL);
+    g->sp->fielded -= entry_has(ed.e, ENTRY_FIELDS);
     entry_drop(&g->s->mem, ed.e);
+    g->items += was - g->s->mem.used;
     g->s->lazily_freed++;
 }
 
@@ -21779,15 +21789,23 @@ static void upkeep__free(struct shard *s, size_t *budget) {
     }
     while (*budget > 0 && s->gone != NULL) {
         struct space *sp = s->gone;
-        struct upkeep__gone g = { s, sp };
+        struct upkeep__gone g = { s, sp, 0 };
+        size_t was = s->mem.used, index;
+        bool done;
 
         if (sp->due && walk_waits(s)) return;
-        if (!table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
-                             &g))
-            return;
+        done = table_free_step(&sp->keys, &s->mem, budget, upkeep__drop_entry,
+                               &g);
+        index = was - s->mem.used - g.items;
+        s->lazy_bytes -= index;
+        sp->bytes -= index;
+        if (!done) return;
+        /* what each change was counted as has come to what there was */
+        VERIFY(sp->bytes == space_own(sp));
+        VERIFY(sp->expiring == 0 && sp->fielded == 0);
         s->gone = sp->next;
         if (sp->due) walk_freed(s);
-        s->lazy_bytes -= sp->bytes;     /* the index, gone by now */
+        s->lazy_bytes -= sp->bytes;
         mem_drop(&s->mem, sp, sizeof *sp + sp->nlen);
     }
 }
