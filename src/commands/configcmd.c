@@ -177,6 +177,7 @@ static enum outcome cmd_config_resetstat(struct call *x) {
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         struct shard *s = k->ks.shards + i;
 
+        shard_counted(s);
         s->hits = s->misses = s->expired = s->evicted = s->ear_evicted = 0;
         s->lazily_freed = 0;
     }

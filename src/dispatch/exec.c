@@ -53,6 +53,8 @@ static inline enum outcome exec__locked(struct call *x) {
     enum outcome what;
 
     if (LIKELY(!ks->threads)) return row->run(x);
+    if (hold_has(&x->lane->hold, x->w.hint)) return row->run(x);
+    VERIFY(x->lane->hold.n == 0);   /* nobody waits who holds */
     if ((row->flags & ALL_LANES) != 0) {
         world_stop(x->lane);
         what = row->run(x);
@@ -146,7 +148,10 @@ static INLINE enum outcome exec__run(struct call *x) {
         what = exec__timed(x, st, exec__locked);
     }
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
-    if (UNLIKELY(x->w.news)) settle_call(x);
+    if (UNLIKELY(x->w.news)) {
+        hold_release(&l->hold); /* it may need other locks */
+        settle_call(x);
+    }
     return what;
 }
 
@@ -357,14 +362,14 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     return true;
 }
 
-/* Is there nothing about a client, nor about what the server does just now,
- * for which each request would have to be looked at closer?  What changes that
- * is a barrier, or is done with the world at rest. */
-static bool exec__is_usual(const struct client *c) {
+/* Is there nothing about a client but these flags, nor about what the server
+ * does just now, for which each request would have to be looked at closer?
+ * What changes that is a barrier, or is done with the world at rest. */
+static bool exec_is_usual(const struct client *c, unsigned but) {
     const struct kvns *k = c->lane->k;
-    const unsigned odd = CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
-                         CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                         CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED;
+    const unsigned odd = (CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
+                          CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                          CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED) & ~but;
     unsigned observed = atomic_load_explicit(&k->observed,
                                              memory_order_relaxed);
 
@@ -381,6 +386,18 @@ static INLINE bool exec__fits(const struct command *row, size_t argc) {
     return row != NULL && (row->flags & CONTAINER) == 0 &&
            (row->arity > 0 ? argc == (size_t)row->arity :
                              argc >= (size_t)-row->arity);
+}
+
+/* May a usual client's request run while the shards of others are locked
+ * beside its own?  Its one key is all that it touches, memory is not looked for
+ * before it, and it does not take long. */
+static inline bool exec_may_hold(const struct lane *l,
+                                 const struct command *row, size_t argc) {
+    const uint32_t not = MOVABLE | ALL_SHARDS | ALL_LANES | BLOCKING | PUBSUB;
+
+    return exec__fits(row, argc) && row->first == 1 && row->last == 1 &&
+           (row->flags & (FAST | SHORT)) != 0 && (row->flags & not) == 0 &&
+           ((row->flags & GROWS) == 0 || l->roomy);
 }
 
 /* Carry out a request that needs a closer look. */
@@ -415,7 +432,7 @@ static COLD enum outcome exec__unusual(struct call *x) {
 static void exec_begin(struct call *x, struct lane *l, struct client *c,
                        struct reply *r) {
     call_prepare(x, l, c, r);
-    x->usual = exec__is_usual(c);
+    x->usual = exec_is_usual(c, 0);
 }
 
 /* Carry out one request: writes exactly one reply, unless the client blocks,

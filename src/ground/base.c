@@ -90,6 +90,14 @@
 #else
 #define PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 #endif
+/* Somebody else is to get on meanwhile, in the processor's other half too. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SPIN_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define SPIN_PAUSE() __asm__ volatile("yield")
+#else
+#define SPIN_PAUSE() __asm__ volatile("")
+#endif
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
@@ -97,6 +105,7 @@
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_WRITE(p) ((void)(p))
+#define SPIN_PAUSE() ((void)0)
 #define COLD
 #define PRINTF_LIKE(f, a)
 #endif

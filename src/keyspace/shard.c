@@ -284,6 +284,7 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
+    bool held;                  /* its shard is among those of a hold */
     const void *table;          /* behind the entry, if it is large: see big */
     struct table_at member;     /* likewise in that: */
     const char *member_p;       /* the member as it came; NULL: no hint of it */
@@ -739,7 +740,7 @@ static INLINE void hint_take(const struct work *w, struct str key,
     key_home(w, key, &h->ref);
     h->p = key.p;
     h->at.line = NULL;
-    h->found = false;
+    h->found = h->held = false;
     h->member_p = NULL;
 }
 
@@ -997,8 +998,11 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
     }
 }
 
-/* Of so many shards, each holds little of most sizes: see mem. */
-enum { SHARD_MANY = 16 };
+enum {
+    SHARD_MANY = 16,            /* of so many, each holds little of most sizes:
+                                   see mem */
+    SHARD_SPINS = 40            /* looks at a lock before sleeping */
+};
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
@@ -1026,13 +1030,59 @@ static inline void shard_call(const struct shard *s) {
     PREFETCH_WRITE(&s->lock);
 }
 
+/* Whoever has a shard has it for a microsecond or so, and going to sleep costs
+ * several: look a few times before. */
+static COLD void shard__wait(struct shard *s) {
+    for (int i = 0; i < SHARD_SPINS; i++) {
+        SPIN_PAUSE();
+        if (pthread_mutex_trylock(&s->lock) == 0) return;
+    }
+    pthread_mutex_lock(&s->lock);
+}
+
 /* Lock a shard, where there is anybody to lock out. */
 static inline void shard_lock(struct shard *s) {
-    if (s->ks->threads) pthread_mutex_lock(&s->lock);
+    if (s->ks->threads && UNLIKELY(pthread_mutex_trylock(&s->lock) != 0))
+        shard__wait(s);
 }
 
 static inline void shard_unlock(struct shard *s) {
     if (s->ks->threads) pthread_mutex_unlock(&s->lock);
+}
+
+/* Shards that are locked together, so that what some requests need can be
+ * looked for ahead of them.  Nobody waits for a lock meanwhile: those that are
+ * not free are not among them, and the order does not matter. */
+enum { HOLD_MOST = 4 };
+
+struct hold {
+    struct shard *of[HOLD_MOST];
+    uint32_t n;
+};
+
+/* Have a key's shard too, which is locked if it is free.  False: it is not, or
+ * there is no more room. */
+static inline bool hold_take(struct hold *h, struct key_hint *hint) {
+    struct shard *s = hint->ref.shard;
+    uint32_t i = 0;
+
+    while (i < h->n && h->of[i] != s) i++;
+    if (i == h->n) {
+        if (i == HOLD_MOST || pthread_mutex_trylock(&s->lock) != 0)
+            return false;
+        h->of[h->n++] = s;
+    }
+    return hint->held = true;
+}
+
+/* Let go of them. */
+static inline void hold_release(struct hold *h) {
+    while (h->n > 0) pthread_mutex_unlock(&h->of[--h->n]->lock);
+}
+
+/* Is a key's shard locked by a hold? */
+static inline bool hold_has(const struct hold *h, const struct key_hint *hint) {
+    return h->n > 0 && hint != NULL && hint->held;
 }
 
 /* Lock all shards, in ascending order like everybody. */

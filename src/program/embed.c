@@ -166,6 +166,44 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
     return !r->failed;
 }
 
+/* Lock the shards of the first few of n requests, as many as may share them,
+ * and look for their entries.  Returns how many; of one alone it is not. */
+static size_t embed__hold(struct client *c, const struct kvns_request *q,
+                          size_t n, struct embed_ahead *a) {
+    struct work w = { .ks = &c->lane->k->ks, .db = c->db };
+    struct hold *hold = &c->lane->hold;
+    size_t got = 0;
+
+    if (!w.ks->threads || !exec_is_usual(c, CLIENT_EMBEDDED)) return 1;
+    while (got < n && a[got].hint.p != NULL &&
+           exec_may_hold(c->lane, a[got].row, (size_t)q[got].argc) &&
+           hold_take(hold, &a[got].hint))
+        got++;
+    if (got < 2) {
+        hold_release(hold);
+        return 1;
+    }
+    for (size_t i = 0; i < got; i++) hint_seek(&w, &a[i].hint);
+    for (size_t i = 0; i < got; i++) hint_find(&a[i].hint);
+    return got;
+}
+
+/* Carry out n requests that have been looked at.  False: no memory. */
+static bool embed__few(struct client *c, const struct kvns_request *q,
+                       size_t n, struct embed_ahead *a, struct reply *r) {
+    bool ok = true;
+
+    for (size_t i = 0, end = 0; ok && i < n; i++) {
+        if (i == end) {
+            hold_release(&c->lane->hold);
+            end = i + embed__hold(c, q + i, n - i, a + i);
+        }
+        ok = embed__one(c, q + i, a + i, r);
+    }
+    hold_release(&c->lane->hold);
+    return ok;
+}
+
 /* Carry out some requests in one turn of a client's lane.  False: there was
  * no memory for one of them, and the rest is left. */
 static bool embed__some(struct client *c, const struct kvns_request *q,
@@ -188,8 +226,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
         while (seen < most && !embed__look(c, q + i + seen, ahead + seen))
             seen++;
         if (seen < most) seen++;
-        for (size_t j = 0; ok && j < seen; j++)
-            ok = embed__one(c, q + i + j, ahead + j, r);
+        ok = embed__few(c, q + i, seen, ahead, r);
     }
     measure_close(l);
     l->roomy = false;

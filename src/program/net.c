@@ -344,11 +344,13 @@ static inline bool net__orders(const struct command *row) {
 /* Go, for all requests together, the ways through large sorted sets that they
  * will take: from a member's score, which stands in its item, and to the score
  * it is to have. */
-static void net__scout(struct loop *l, const struct item *const *items) {
+static void net__scout(const struct net_request *q,
+                       const struct net_request *end,
+                       const struct item *const *items) {
     struct skip_scout way[2 * NET_BATCH];
     size_t n = 0;
 
-    for (struct net_request *q = l->batch; q < l->next; q++, items++) {
+    for (; q < end; q++, items++) {
         size_t i = net__member_at(q);
         const struct skip *order;
         double v;
@@ -371,37 +373,64 @@ static void net__scout(struct loop *l, const struct item *const *items) {
 }
 
 /* Call nearer what requests for members will need. */
-static void net__look_at_members(struct loop *l) {
+static void net__look_at_members(struct loop *l, struct net_request *from,
+                                 struct net_request *end) {
     const struct item *items[NET_BATCH] = { NULL };
-    struct net_request *end = l->next;
     bool orders = false;
 
-    for (struct net_request *q = l->batch; q < end; q++) {
+    for (struct net_request *q = from; q < end; q++) {
         size_t i = net__member_at(q);
 
         if (i != 0 && q->hint.p != NULL)
             hint_member(&l->k->ks, &q->hint, q->argv[i]);
     }
-    for (struct net_request *q = l->batch; q < end; q++) {
+    for (struct net_request *q = from; q < end; q++) {
         size_t i = net__member_at(q);
 
         if (i == 0 || q->hint.p == NULL) continue;
-        items[q - l->batch] = hint_item(&q->hint, q->argv[i]);
+        items[q - from] = hint_item(&q->hint, q->argv[i]);
         if (q->row->group == GROUP_ZSET) orders = true;
     }
-    if (orders) net__scout(l, items);
+    if (orders) net__scout(from, end, items);
 }
 
-/* The keys of the batch were hashed and their lines called; with somebody to
- * lock out, that is all that may be read without a lock.  Look for the
+/* The keys of some requests were hashed and their lines called.  Look for the
  * entries. */
-static inline void net__look_ahead(struct loop *l) {
-    struct net_request *end = l->next;
-
-    if (l->k->ks.threads || end - l->batch < 2) return;
-    for (struct net_request *q = l->batch; q < end; q++)
+static inline void net__look_ahead(struct loop *l, struct net_request *from,
+                                   struct net_request *end) {
+    if (end - from < 2) return;
+    for (struct net_request *q = from; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
-    if (l->members) net__look_at_members(l);
+    if (l->members) net__look_at_members(l, from, end);
+}
+
+/* Where there is somebody to lock out, keys are looked for under locks only:
+ * of as many requests from q on as may share them.  Returns the first that is
+ * not among them, behind q in any case. */
+static struct net_request *net__hold(struct loop *l, struct net_request *q) {
+    struct net_request *from = q, *end = l->next;
+    struct hold *hold = &l->lane->hold;
+    const struct client *last = NULL;
+    struct work w = { .ks = &l->k->ks };
+
+    hold_release(hold);
+    for (; q < end; q++) {
+        if (q->c != last &&
+            (q->c->state != CLIENT_OPEN || !exec_is_usual(q->c, 0))) break;
+        last = q->c;
+        if (q->hint.p == NULL || !exec_may_hold(l->lane, q->row, q->argc) ||
+            !hold_take(hold, &q->hint)) break;
+    }
+    if (q - from < 2) {
+        hold_release(hold);
+        return from + 1;
+    }
+    for (struct net_request *r = from; r < q; r++) {
+        w.db = r->c->db;
+        hint_seek(&w, &r->hint);
+    }
+    net__look_ahead(l, from, q);
+    return q;
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -449,6 +478,7 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
          (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
          reply_mark(&l->lane->reply) > NET_KEEP_OUT)) {
         measure_close(l->lane);
+        hold_release(&l->lane->hold);
         net__send_ranges(l);
         measure_open(l->lane);
     }
@@ -461,18 +491,20 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
 static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
-    const struct net_request *end = l->next;
+    struct net_request *const end = l->next, *held = NULL;
     const struct client *last = NULL;
     struct call x;
 
     if (l->next == l->batch) return;
     measure_open(lane);
     admit_look_ahead(lane, l->bytes);
-    net__look_ahead(l);
+    if (l->k->ks.threads) held = l->batch;
+    else net__look_ahead(l, l->batch, end);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
+        if (UNLIKELY(q == held)) held = net__hold(l, q);
         VERIFY(c != NULL);
         if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
             if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
@@ -489,6 +521,7 @@ static void net__carry(struct loop *l) {
             last = NULL;
         }
     }
+    hold_release(&lane->hold);
     lane->current = NULL;
     net__close_range(l);
     measure_close(lane);

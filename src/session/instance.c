@@ -397,6 +397,7 @@ struct lane {
     uint32_t room_batches;      /* nor do so many behind it, */
     int64_t room_until;         /* before that, monotonic us, */
     double room_limit;          /* while the limit is not below this */
+    struct hold hold;           /* shards of the requests at hand */
     uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
     uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];
