@@ -102,6 +102,14 @@
 #else
 #define PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 #endif
+/* Somebody else is to get on meanwhile, in the processor's other half too. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SPIN_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define SPIN_PAUSE() __asm__ volatile("yield")
+#else
+#define SPIN_PAUSE() __asm__ volatile("")
+#endif
 #define COLD __attribute__((cold, noinline))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
@@ -109,6 +117,7 @@
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_WRITE(p) ((void)(p))
+#define SPIN_PAUSE() ((void)0)
 #define COLD
 #define PRINTF_LIKE(f, a)
 #endif
@@ -13959,6 +13968,7 @@ struct key_hint {
     struct table_at at;         /* where to look; where its tag was found */
     uint64_t moves;             /* of the shard's arena then */
     bool found;
+    bool held;                  /* its shard is among those of a hold */
     const void *table;          /* behind the entry, if it is large: see big */
     struct table_at member;     /* likewise in that: */
     const char *member_p;       /* the member as it came; NULL: no hint of it */
@@ -14414,7 +14424,7 @@ static INLINE void hint_take(const struct work *w, struct str key,
     key_home(w, key, &h->ref);
     h->p = key.p;
     h->at.line = NULL;
-    h->found = false;
+    h->found = h->held = false;
     h->member_p = NULL;
 }
 
@@ -14672,8 +14682,11 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
     }
 }
 
-/* Of so many shards, each holds little of most sizes: see mem. */
-enum { SHARD_MANY = 16 };
+enum {
+    SHARD_MANY = 16,            /* of so many, each holds little of most sizes:
+                                   see mem */
+    SHARD_SPINS = 40            /* looks at a lock before sleeping */
+};
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
@@ -14701,13 +14714,59 @@ static inline void shard_call(const struct shard *s) {
     PREFETCH_WRITE(&s->lock);
 }
 
+/* Whoever has a shard has it for a microsecond or so, and going to sleep costs
+ * several: look a few times before. */
+static COLD void shard__wait(struct shard *s) {
+    for (int i = 0; i < SHARD_SPINS; i++) {
+        SPIN_PAUSE();
+        if (pthread_mutex_trylock(&s->lock) == 0) return;
+    }
+    pthread_mutex_lock(&s->lock);
+}
+
 /* Lock a shard, where there is anybody to lock out. */
 static inline void shard_lock(struct shard *s) {
-    if (s->ks->threads) pthread_mutex_lock(&s->lock);
+    if (s->ks->threads && UNLIKELY(pthread_mutex_trylock(&s->lock) != 0))
+        shard__wait(s);
 }
 
 static inline void shard_unlock(struct shard *s) {
     if (s->ks->threads) pthread_mutex_unlock(&s->lock);
+}
+
+/* Shards that are locked together, so that what some requests need can be
+ * looked for ahead of them.  Nobody waits for a lock meanwhile: those that are
+ * not free are not among them, and the order does not matter. */
+enum { HOLD_MOST = 4 };
+
+struct hold {
+    struct shard *of[HOLD_MOST];
+    uint32_t n;
+};
+
+/* Have a key's shard too, which is locked if it is free.  False: it is not, or
+ * there is no more room. */
+static inline bool hold_take(struct hold *h, struct key_hint *hint) {
+    struct shard *s = hint->ref.shard;
+    uint32_t i = 0;
+
+    while (i < h->n && h->of[i] != s) i++;
+    if (i == h->n) {
+        if (i == HOLD_MOST || pthread_mutex_trylock(&s->lock) != 0)
+            return false;
+        h->of[h->n++] = s;
+    }
+    return hint->held = true;
+}
+
+/* Let go of them. */
+static inline void hold_release(struct hold *h) {
+    while (h->n > 0) pthread_mutex_unlock(&h->of[--h->n]->lock);
+}
+
+/* Is a key's shard locked by a hold? */
+static inline bool hold_has(const struct hold *h, const struct key_hint *hint) {
+    return h->n > 0 && hint != NULL && hint->held;
 }
 
 /* Lock all shards, in ascending order like everybody. */
@@ -26970,6 +27029,7 @@ struct lane {
     uint32_t room_batches;      /* nor do so many behind it, */
     int64_t room_until;         /* before that, monotonic us, */
     double room_limit;          /* while the limit is not below this */
+    struct hold hold;           /* shards of the requests at hand */
     uint64_t turns[HIST_BOUNDS + 1];    /* of the loop, by their time */
     uint64_t nturns, turns_ns;
     struct error_stat error[LANE_ERRORS];
@@ -44083,6 +44143,7 @@ static enum outcome cmd_config_resetstat(struct call *x) {
     for (uint32_t i = 0; i < k->ks.nshards; i++) {
         struct shard *s = k->ks.shards + i;
 
+        shard_counted(s);
         s->hits = s->misses = s->expired = s->evicted = s->ear_evicted = 0;
         s->lazily_freed = 0;
     }
@@ -48030,6 +48091,8 @@ static inline enum outcome exec__locked(struct call *x) {
     enum outcome what;
 
     if (LIKELY(!ks->threads)) return row->run(x);
+    if (hold_has(&x->lane->hold, x->w.hint)) return row->run(x);
+    VERIFY(x->lane->hold.n == 0);   /* nobody waits who holds */
     if ((row->flags & ALL_LANES) != 0) {
         world_stop(x->lane);
         what = row->run(x);
@@ -48123,7 +48186,10 @@ static INLINE enum outcome exec__run(struct call *x) {
         what = exec__timed(x, st, exec__locked);
     }
     if (UNLIKELY(what == FAILED)) call_failed(l, st, x->r, false);
-    if (UNLIKELY(x->w.news)) settle_call(x);
+    if (UNLIKELY(x->w.news)) {
+        hold_release(&l->hold); /* it may need other locks */
+        settle_call(x);
+    }
     return what;
 }
 
@@ -48334,14 +48400,14 @@ static COLD bool exec__aside(struct call *x, unsigned observed,
     return true;
 }
 
-/* Is there nothing about a client, nor about what the server does just now,
- * for which each request would have to be looked at closer?  What changes that
- * is a barrier, or is done with the world at rest. */
-static bool exec__is_usual(const struct client *c) {
+/* Is there nothing about a client but these flags, nor about what the server
+ * does just now, for which each request would have to be looked at closer?
+ * What changes that is a barrier, or is done with the world at rest. */
+static bool exec_is_usual(const struct client *c, unsigned but) {
     const struct kvns *k = c->lane->k;
-    const unsigned odd = CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
-                         CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
-                         CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED;
+    const unsigned odd = (CLIENT_MULTI | CLIENT_TRACKING | CLIENT_NO_TOUCH |
+                          CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP |
+                          CLIENT_REPLY_SKIPPING | CLIENT_EMBEDDED) & ~but;
     unsigned observed = atomic_load_explicit(&k->observed,
                                              memory_order_relaxed);
 
@@ -48358,6 +48424,18 @@ static INLINE bool exec__fits(const struct command *row, size_t argc) {
     return row != NULL && (row->flags & CONTAINER) == 0 &&
            (row->arity > 0 ? argc == (size_t)row->arity :
                              argc >= (size_t)-row->arity);
+}
+
+/* May a usual client's request run while the shards of others are locked
+ * beside its own?  Its one key is all that it touches, memory is not looked for
+ * before it, and it does not take long. */
+static inline bool exec_may_hold(const struct lane *l,
+                                 const struct command *row, size_t argc) {
+    const uint32_t not = MOVABLE | ALL_SHARDS | ALL_LANES | BLOCKING | PUBSUB;
+
+    return exec__fits(row, argc) && row->first == 1 && row->last == 1 &&
+           (row->flags & (FAST | SHORT)) != 0 && (row->flags & not) == 0 &&
+           ((row->flags & GROWS) == 0 || l->roomy);
 }
 
 /* Carry out a request that needs a closer look. */
@@ -48392,7 +48470,7 @@ static COLD enum outcome exec__unusual(struct call *x) {
 static void exec_begin(struct call *x, struct lane *l, struct client *c,
                        struct reply *r) {
     call_prepare(x, l, c, r);
-    x->usual = exec__is_usual(c);
+    x->usual = exec_is_usual(c, 0);
 }
 
 /* Carry out one request: writes exactly one reply, unless the client blocks,
@@ -51549,11 +51627,13 @@ static inline bool net__orders(const struct command *row) {
 /* Go, for all requests together, the ways through large sorted sets that they
  * will take: from a member's score, which stands in its item, and to the score
  * it is to have. */
-static void net__scout(struct loop *l, const struct item *const *items) {
+static void net__scout(const struct net_request *q,
+                       const struct net_request *end,
+                       const struct item *const *items) {
     struct skip_scout way[2 * NET_BATCH];
     size_t n = 0;
 
-    for (struct net_request *q = l->batch; q < l->next; q++, items++) {
+    for (; q < end; q++, items++) {
         size_t i = net__member_at(q);
         const struct skip *order;
         double v;
@@ -51576,37 +51656,64 @@ static void net__scout(struct loop *l, const struct item *const *items) {
 }
 
 /* Call nearer what requests for members will need. */
-static void net__look_at_members(struct loop *l) {
+static void net__look_at_members(struct loop *l, struct net_request *from,
+                                 struct net_request *end) {
     const struct item *items[NET_BATCH] = { NULL };
-    struct net_request *end = l->next;
     bool orders = false;
 
-    for (struct net_request *q = l->batch; q < end; q++) {
+    for (struct net_request *q = from; q < end; q++) {
         size_t i = net__member_at(q);
 
         if (i != 0 && q->hint.p != NULL)
             hint_member(&l->k->ks, &q->hint, q->argv[i]);
     }
-    for (struct net_request *q = l->batch; q < end; q++) {
+    for (struct net_request *q = from; q < end; q++) {
         size_t i = net__member_at(q);
 
         if (i == 0 || q->hint.p == NULL) continue;
-        items[q - l->batch] = hint_item(&q->hint, q->argv[i]);
+        items[q - from] = hint_item(&q->hint, q->argv[i]);
         if (q->row->group == GROUP_ZSET) orders = true;
     }
-    if (orders) net__scout(l, items);
+    if (orders) net__scout(from, end, items);
 }
 
-/* The keys of the batch were hashed and their lines called; with somebody to
- * lock out, that is all that may be read without a lock.  Look for the
+/* The keys of some requests were hashed and their lines called.  Look for the
  * entries. */
-static inline void net__look_ahead(struct loop *l) {
-    struct net_request *end = l->next;
-
-    if (l->k->ks.threads || end - l->batch < 2) return;
-    for (struct net_request *q = l->batch; q < end; q++)
+static inline void net__look_ahead(struct loop *l, struct net_request *from,
+                                   struct net_request *end) {
+    if (end - from < 2) return;
+    for (struct net_request *q = from; q < end; q++)
         if (LIKELY(q->hint.p != NULL)) hint_find(&q->hint);
-    if (l->members) net__look_at_members(l);
+    if (l->members) net__look_at_members(l, from, end);
+}
+
+/* Where there is somebody to lock out, keys are looked for under locks only:
+ * of as many requests from q on as may share them.  Returns the first that is
+ * not among them, behind q in any case. */
+static struct net_request *net__hold(struct loop *l, struct net_request *q) {
+    struct net_request *from = q, *end = l->next;
+    struct hold *hold = &l->lane->hold;
+    const struct client *last = NULL;
+    struct work w = { .ks = &l->k->ks };
+
+    hold_release(hold);
+    for (; q < end; q++) {
+        if (q->c != last &&
+            (q->c->state != CLIENT_OPEN || !exec_is_usual(q->c, 0))) break;
+        last = q->c;
+        if (q->hint.p == NULL || !exec_may_hold(l->lane, q->row, q->argc) ||
+            !hold_take(hold, &q->hint)) break;
+    }
+    if (q - from < 2) {
+        hold_release(hold);
+        return from + 1;
+    }
+    for (struct net_request *r = from; r < q; r++) {
+        w.db = r->c->db;
+        hint_seek(&w, &r->hint);
+    }
+    net__look_ahead(l, from, q);
+    return q;
 }
 
 /* The last command's reply is not for its client, or could not be written. */
@@ -51654,6 +51761,7 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
          (q->row->flags & (BARRIER | PUBSUB | ALL_SHARDS)) != 0 ||
          reply_mark(&l->lane->reply) > NET_KEEP_OUT)) {
         measure_close(l->lane);
+        hold_release(&l->lane->hold);
         net__send_ranges(l);
         measure_open(l->lane);
     }
@@ -51666,18 +51774,20 @@ static void net__open_range(struct loop *l, const struct net_request *q) {
 static void net__carry(struct loop *l) {
     struct lane *lane = l->lane;
     struct reply *r = &lane->reply;
-    const struct net_request *end = l->next;
+    struct net_request *const end = l->next, *held = NULL;
     const struct client *last = NULL;
     struct call x;
 
     if (l->next == l->batch) return;
     measure_open(lane);
     admit_look_ahead(lane, l->bytes);
-    net__look_ahead(l);
+    if (l->k->ks.threads) held = l->batch;
+    else net__look_ahead(l, l->batch, end);
     for (struct net_request *q = l->batch; q < end; q++) {
         struct client *c = q->c;
         size_t mark = reply_mark(r);
 
+        if (UNLIKELY(q == held)) held = net__hold(l, q);
         VERIFY(c != NULL);
         if (c != last || UNLIKELY(mark > NET_KEEP_OUT)) {
             if (UNLIKELY(c->state != CLIENT_OPEN)) continue;
@@ -51694,6 +51804,7 @@ static void net__carry(struct loop *l) {
             last = NULL;
         }
     }
+    hold_release(&lane->hold);
     lane->current = NULL;
     net__close_range(l);
     measure_close(lane);
@@ -53061,6 +53172,44 @@ static bool embed__one(struct client *c, const struct kvns_request *q,
     return !r->failed;
 }
 
+/* Lock the shards of the first few of n requests, as many as may share them,
+ * and look for their entries.  Returns how many; of one alone it is not. */
+static size_t embed__hold(struct client *c, const struct kvns_request *q,
+                          size_t n, struct embed_ahead *a) {
+    struct work w = { .ks = &c->lane->k->ks, .db = c->db };
+    struct hold *hold = &c->lane->hold;
+    size_t got = 0;
+
+    if (!w.ks->threads || !exec_is_usual(c, CLIENT_EMBEDDED)) return 1;
+    while (got < n && a[got].hint.p != NULL &&
+           exec_may_hold(c->lane, a[got].row, (size_t)q[got].argc) &&
+           hold_take(hold, &a[got].hint))
+        got++;
+    if (got < 2) {
+        hold_release(hold);
+        return 1;
+    }
+    for (size_t i = 0; i < got; i++) hint_seek(&w, &a[i].hint);
+    for (size_t i = 0; i < got; i++) hint_find(&a[i].hint);
+    return got;
+}
+
+/* Carry out n requests that have been looked at.  False: no memory. */
+static bool embed__few(struct client *c, const struct kvns_request *q,
+                       size_t n, struct embed_ahead *a, struct reply *r) {
+    bool ok = true;
+
+    for (size_t i = 0, end = 0; ok && i < n; i++) {
+        if (i == end) {
+            hold_release(&c->lane->hold);
+            end = i + embed__hold(c, q + i, n - i, a + i);
+        }
+        ok = embed__one(c, q + i, a + i, r);
+    }
+    hold_release(&c->lane->hold);
+    return ok;
+}
+
 /* Carry out some requests in one turn of a client's lane.  False: there was
  * no memory for one of them, and the rest is left. */
 static bool embed__some(struct client *c, const struct kvns_request *q,
@@ -53083,8 +53232,7 @@ static bool embed__some(struct client *c, const struct kvns_request *q,
         while (seen < most && !embed__look(c, q + i + seen, ahead + seen))
             seen++;
         if (seen < most) seen++;
-        for (size_t j = 0; ok && j < seen; j++)
-            ok = embed__one(c, q + i + j, ahead + j, r);
+        ok = embed__few(c, q + i, seen, ahead, r);
     }
     measure_close(l);
     l->roomy = false;
