@@ -121,7 +121,7 @@ build() {
     threads) make "$1" tests/bench/threads.c -O2 ;;
     threads-wait) make "$1" tests/bench/threads.c -O2 -DTHREADS_WAIT ;;
     evictions) make "$1" "tests/bench/$1.c" -O2 ;;
-    prober | paced) make "$1" "tests/bench/$1.c" -O2 ;;
+    prober | paced | drive) make "$1" "tests/bench/$1.c" -O2 ;;
     turns.so) make "$1" tests/bench/turns.c -O2 -shared -fPIC -ldl ;;
     nullserver) make "$1" "tests/bench/$1.c" -O2 ;;
     *)
