@@ -16,8 +16,11 @@ import pytest
 from conftest import connect_py
 from harness import web
 from harness.server import TOP, Server
+from test_between_shards import NAMES, digest, same_change
+from test_large_snapshot import KINDS, fill
 
 ARGS = ["--redis", "--save", "3600 100000000"]
+WITH_DEBUG = ARGS + ["--enable-debug-command", "local"]
 
 
 @pytest.fixture(autouse=True)
@@ -251,6 +254,50 @@ def test_progress_is_told(disk, fresh_server, tmp_path):
     assert status()["freeing"] == 0
     assert re.search(rb"saving: \d+ %, \d+ keys", s.log())
     assert re.search(rb"freeing: \d+ bytes left", s.log())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_snapshot_fails_while_its_keys_wander(disk, fresh_server, tmp_path,
+                                                kind):
+    """From shard to shard, with what it has still to save of them: nothing of
+    that is left behind, in them or in memory."""
+    s = fresh_server(args=WITH_DEBUG,
+                     persist_path=tmp_path / "data" / "x.rdb")
+    r = connect_py(s, 2)
+    d, n, name, failures = random.Random(3), 5000, "big", 0
+    fill(r, kind, n)
+    for i in range(300):
+        r.set("small:%d" % i, "x" * 500)
+    r.copy(name, "twin")
+    for turn in range(12):
+        r.set("turn", turn)
+        disk.order("write", 1 + turn % 4, errno.ENOSPC)
+        r.bgsave()
+        busy = True
+        while busy:
+            pipe = r.pipeline(transaction=False)
+            change = d.randrange(10 ** 6)
+            to = d.choice([k for k in NAMES if k != name])
+            pipe.rename(name, to)
+            name = to
+            for who in (name, "twin"):
+                same_change(pipe, kind, random.Random(change), who, n)
+            pipe.execute(raise_on_error=False)
+            busy = r.info("persistence")["rdb_bgsave_in_progress"]
+        failures += r.info("persistence")["rdb_last_bgsave_status"] == "err"
+        assert digest(r, name) == digest(r, "twin"), turn
+    assert failures > 0
+    disk.order("none", 0, 0)
+    assert save(r, "bgsave")
+    other = fresh_server(args=WITH_DEBUG,
+                         persist_path=tmp_path / "data" / "x.rdb")
+    r2 = connect_py(other, 2)
+    assert digest(r2, name) == digest(r, name) == digest(r2, "twin")
+    r.flushall()
+    until = time.monotonic() + 20
+    while r.info("memory")["used_memory_dataset"] > 20000:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.long
