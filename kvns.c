@@ -13846,6 +13846,8 @@ struct lately {
     uint32_t changes;
 };
 
+#define LATELY_FULL (UINT32_C(1) << 31)     /* a sign is quickly seen */
+
 /* What every command writes lies beside the lock, on the line that it had to
  * get from another core anyway; what it only reads follows, apart from the
  * rest, so that the cores can share it. */
@@ -14257,12 +14259,12 @@ static INLINE void shard_counts(struct shard *s, struct space *sp,
         shard_counted(s);
         s->lately.of = sp;
     }
-    if (UNLIKELY(++*what == UINT32_MAX)) shard_counted(s);
+    if (UNLIKELY((++*what & LATELY_FULL) != 0)) shard_counted(s);
 }
 
 /* One more change of a key in a shard. */
 static INLINE void shard_changed(struct shard *s) {
-    if (UNLIKELY(++s->lately.changes == UINT32_MAX)) shard_counted(s);
+    if (UNLIKELY((++s->lately.changes & LATELY_FULL) != 0)) shard_counted(s);
 }
 
 /* Changes in a shard since the start. */
