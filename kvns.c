@@ -17552,8 +17552,8 @@ static bool edit_put(struct edit *ed, struct entry *e) {
                 space_hash(ks, sp, ed->ref.local, ed->ref.hash);
         if (sp == NULL ||
             !table_put(&sp->keys, &s->mem, h, e, space_hash_of, &x)) {
-            entry_drop(&s->mem, e);
             ed->index += s->mem.used - was;
+            entry_drop(&s->mem, e);
             return false;
         }
         if (UNLIKELY(sp->keys.suspect)) door__strengthen(ed);
