@@ -8,6 +8,7 @@ import pytest
 from harness.resp import plain
 
 VALUE = b"v" * 4000
+TICKS = 0.02                    # more than idle time is counted in
 
 
 def call(c, *args):
@@ -90,6 +91,61 @@ def test_mru_most_hits_first(full):
         assert f.put("b") == ("+", b"OK")
         assert f.left() == set(range(8))
     assert len(f.left()) < 10
+
+
+@pytest.mark.parametrize("policy", ["lru", "allkeys-lfu"])
+def test_few_hits_go_before_long_idle(full, policy):
+    f = full(policy)
+    for i in set(range(10)) - {6}:
+        for _ in range(5):
+            call(f.c, "GET", f.key(i))
+    time.sleep(TICKS)
+    assert call(f.c, "GET", f.key(6)) == VALUE
+    f.close()
+    assert f.put() == ("+", b"OK")
+    if f.exact:
+        assert f.left() == set(range(10)) - {6}
+    assert len(f.left()) < 10
+
+
+def test_mru_then_the_latest_used(full):
+    f = full("mru")
+    for late in (set(range(10)) - {4, 7}, {7}, {4}):
+        for i in late:
+            assert call(f.c, "GET", f.key(i)) == VALUE
+        time.sleep(TICKS)
+    f.close()
+    assert f.put("a") == ("+", b"OK")
+    if f.exact:
+        assert f.left() == set(range(10)) - {4}
+        assert f.put("b") == ("+", b"OK")
+        assert f.left() == set(range(10)) - {4, 7}
+    assert len(f.left()) < 10
+
+
+def test_room_is_made_in_all_shards(full):
+    """Nearly all has to go, wherever it is."""
+    f = full("lru")
+    for i in range(10, 70):
+        f.c.ok("SET", f.key(i), VALUE)
+    f.close()
+    big = b"v" * (info(f.c, f.ns)["bytes"] - 2 * len(VALUE))
+    f.c.ok("SET", f.ns + "/new", big)
+    assert call(f.c, "STRLEN", f.ns + "/new") == len(big)
+    assert len(f.left()) < 3
+
+
+def test_of_few_keys_it_is_the_very_one(full):
+    f = full("lru")
+    for i in range(10, 60):
+        f.c.ok("SET", f.key(i), VALUE)
+    for i in set(range(60)) - {35}:
+        assert call(f.c, "GET", f.key(i)) == VALUE
+    f.close()
+    assert f.put() == ("+", b"OK")
+    if f.exact:
+        assert f.left() == set(range(60)) - {35}
+    assert len(f.left()) < 60
 
 
 def test_allkeys_lru_asks_for_idle_alone(full):
@@ -259,6 +315,16 @@ def test_eviction_begins_at_the_threshold(fresh_server, threshold):
         for i in range(300):
             c.ok("SET", "more%d" % i, VALUE)
             assert info(c, "default")["bytes"] <= start
+
+
+def test_who_evicts_nothing_has_the_whole_limit(fresh_server):
+    s = fresh_server(memory_limit="1mb", eviction_threshold="0.5")
+    with s.raw() as c:
+        n = 0
+        while c.call("SET", "k%d" % n, VALUE)[0] == "+":
+            n += 1
+            assert n < 1000
+        assert (1 << 20) - 20000 < info(c, "default")["bytes"] <= 1 << 20
 
 
 def swept(c, keys, limit=2.0):

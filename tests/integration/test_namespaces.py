@@ -232,6 +232,7 @@ def test_a_quota_refuses(raw):
     assert call(c, "DEL", "nq/0", "nq/1", "nq/2") == 3
     c.ok("SET", "nq/new", "x" * 500)
     c.ok("NAMESPACE", "LIMIT", "nq", "NONE")
+    assert info(c, "nq")["limit"] is None
     for i in range(100):
         c.ok("SET", "nq/%d" % i, "x" * 500)
     c.ok("NAMESPACE", "DROP", "nq")

@@ -2,6 +2,7 @@
 """Users who live inside a namespace."""
 
 import hashlib
+import re
 import time
 
 import pytest
@@ -71,7 +72,9 @@ def test_keys_are_local(tenants):
     assert call(b, "KEYS", "*") == [b"k"]
     assert call(b, "DBSIZE") == 1
     assert call(b, "SCAN", "0", "COUNT", "100")[1] == [b"k"]
-    assert call(b, "RANDOMKEY") == b"k"
+    admin.ok("MSET", *["%d" % i for i in range(40)])
+    assert {call(b, "RANDOMKEY") for _ in range(20)} == {b"k"}
+    assert call(admin, "DEL", *range(0, 40, 2)) == 20
     assert call(b, "SCAN", "0", "MATCH", "ua/*")[1] == []
     assert call(b, "FLUSHALL") == b"OK"
     assert call(b, "DBSIZE") == 0
@@ -92,6 +95,17 @@ def test_databases_within_the_namespace(tenants):
     assert b"db3:keys=1" in info and b"db2" not in info
     assert b"db" not in call(b, "INFO", "keyspace").replace(b"# Keysp", b"")
     a.ok("FLUSHALL")
+
+
+def test_ttls_of_others_are_not_told(tenants):
+    admin, a, b = tenants
+    for i in range(20):
+        admin.ok("SET", "k%d" % i, "1", "EX", "1000000")
+        b.ok("SET", "k%d" % i, "1", "EX", "1000000")
+        a.ok("SET", "k%d" % i, "1", "EX", "100")
+    line = call(a, "INFO", "keyspace").splitlines()[1]
+    assert line.startswith(b"db0:keys=20,expires=20,avg_ttl=")
+    assert 90000 < int(line.split(b"avg_ttl=")[1]) <= 100000
 
 
 def test_sort_stays_inside(tenants):
@@ -249,6 +263,16 @@ def test_events_of_the_default_namespace(tenants, raw):
     assert call(d, "KEYS", "*") == [b"k/l"]
     d.ok("CONFIG", "SET", "notify-keyspace-events", "")
     assert call(admin, "NAMESPACE", "USER", "REMOVE", "dora") == 1
+
+
+def test_events_end_with_a_drop(tenants):
+    """What was said of a namespace goes with it, this as well."""
+    admin, a, b = tenants
+    a.ok("CONFIG", "SET", "notify-keyspace-events", "KEA")
+    admin.ok("NAMESPACE", "FLUSH", "ua")
+    assert call(a, "CONFIG", "GET", "notify-keyspace-events")[1] == b"AKE"
+    admin.ok("NAMESPACE", "DROP", "ua")
+    assert call(a, "CONFIG", "GET", "notify-keyspace-events")[1] == b""
 
 
 def test_clients_of_its_own(tenants, raw):
@@ -422,6 +446,23 @@ def test_users_that_are_wrong(raw, args):
     c = raw()
     assert c.call("NAMESPACE", "USER", *args)[0] == "-"
     assert b"carl" not in sum(call(c, "NAMESPACE", "USER", "LIST"), [])
+
+
+def test_each_password_has_its_salt(fresh_server, tmp_path):
+    path = str(tmp_path / "dump.rdb")
+    s = fresh_server(persist_path=path)
+    with s.raw() as c:
+        for name in ("anna", "bert"):
+            c.ok("NAMESPACE", "USER", "ADD", name, "the same", "ua")
+    s.stop()
+    with open(path, "rb") as f:
+        kept = re.findall(rb"pbkdf2-sha256\$(\d+)\$([0-9a-f]+)"
+                          rb"\$([0-9a-f]+)", f.read())
+    assert len(kept) == 2 and len({salt for _, salt, _ in kept}) == 2
+    for rounds, salt, sum in kept:
+        assert int(rounds) >= 4096 and len(salt) == 32
+        assert sum.decode() == hashed("the same", bytes.fromhex(
+            salt.decode()), int(rounds)).split("$")[3]
 
 
 def test_users_of_the_options(fresh_server, tmp_path):
