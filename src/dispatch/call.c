@@ -76,16 +76,26 @@ static void call_shards(const struct work *w, const struct command *row,
         row_keys(row, argc, argv, call__see_key, &c);
 }
 
+/* Do something to each shard of a set, in ascending order. */
+static INLINE void call__each_shard(struct keyspace *ks, const uint64_t *set,
+                                    void (*what)(struct shard *)) {
+    for (uint32_t i = 0; i < ks->nshards; i += 64) {
+        struct shard *s = ks->shards + i;
+
+        for (uint64_t rest = set[i / 64]; rest != 0; rest >>= 1, s++)
+            if ((rest & 1) != 0) what(s);
+    }
+}
+
 /* Lock the shards of a set, in ascending order. */
 static void shards_lock(struct keyspace *ks, const uint64_t *set) {
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        if ((set[i / 64] >> i % 64 & 1) != 0) shard_lock(ks->shards + i);
+    call__each_shard(ks, set, shard_call);
+    call__each_shard(ks, set, shard_lock);
 }
 
 /* And let go of them. */
 static void shards_unlock(struct keyspace *ks, const uint64_t *set) {
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
+    call__each_shard(ks, set, shard_unlock);
 }
 
 /* Count a command that was refused, or failed, as Redis does. */

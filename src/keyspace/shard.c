@@ -1028,7 +1028,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
 }
 
 /* A shard will be locked soon: have its line come over meanwhile. */
-static inline void shard_call(const struct shard *s) {
+static inline void shard_call(struct shard *s) {
     PREFETCH_WRITE(&s->lock);
 }
 

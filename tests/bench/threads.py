@@ -196,7 +196,7 @@ def loops(args):
              "CPU ns of 1 loop"]]
     result = {}
     for name, (fill, pipeline, reply, words) in works.items():
-        servers = {m: server(t) for m, t in modes.items()}
+        servers = {m: server(t, 256) for m, t in modes.items()}
         got = {m: [] for m in modes}
         try:
             for s in servers.values():
