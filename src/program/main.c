@@ -89,7 +89,10 @@ static bool main__load(struct kvns *k, struct loop *l) {
         loader_free(loader);
         return false;
     }
-    return loader_end(loader, at);
+    world_enter(k->lanes);
+    ok = loader_end(loader, at);
+    world_leave(k->lanes);
+    return ok;
 }
 
 /* The end: save once more, or give up what is being saved.  Returns the exit
