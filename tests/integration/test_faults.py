@@ -292,6 +292,8 @@ def test_a_snapshot_fails_while_its_keys_wander(disk, fresh_server, tmp_path,
     other = fresh_server(args=WITH_DEBUG,
                          persist_path=tmp_path / "data" / "x.rdb")
     r2 = connect_py(other, 2)
+    while r2.info("persistence")["loading"]:
+        time.sleep(0.01)
     assert digest(r2, name) == digest(r, name) == digest(r2, "twin")
     r.flushall()
     until = time.monotonic() + 20
