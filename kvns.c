@@ -14712,7 +14712,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
 }
 
 /* A shard will be locked soon: have its line come over meanwhile. */
-static inline void shard_call(const struct shard *s) {
+static inline void shard_call(struct shard *s) {
     PREFETCH_WRITE(&s->lock);
 }
 
@@ -47467,16 +47467,26 @@ static void call_shards(const struct work *w, const struct command *row,
         row_keys(row, argc, argv, call__see_key, &c);
 }
 
+/* Do something to each shard of a set, in ascending order. */
+static INLINE void call__each_shard(struct keyspace *ks, const uint64_t *set,
+                                    void (*what)(struct shard *)) {
+    for (uint32_t i = 0; i < ks->nshards; i += 64) {
+        struct shard *s = ks->shards + i;
+
+        for (uint64_t rest = set[i / 64]; rest != 0; rest >>= 1, s++)
+            if ((rest & 1) != 0) what(s);
+    }
+}
+
 /* Lock the shards of a set, in ascending order. */
 static void shards_lock(struct keyspace *ks, const uint64_t *set) {
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        if ((set[i / 64] >> i % 64 & 1) != 0) shard_lock(ks->shards + i);
+    call__each_shard(ks, set, shard_call);
+    call__each_shard(ks, set, shard_lock);
 }
 
 /* And let go of them. */
 static void shards_unlock(struct keyspace *ks, const uint64_t *set) {
-    for (uint32_t i = 0; i < ks->nshards; i++)
-        if ((set[i / 64] >> i % 64 & 1) != 0) shard_unlock(ks->shards + i);
+    call__each_shard(ks, set, shard_unlock);
 }
 
 /* Count a command that was refused, or failed, as Redis does. */
@@ -54072,7 +54082,10 @@ static bool main__load(struct kvns *k, struct loop *l) {
         loader_free(loader);
         return false;
     }
-    return loader_end(loader, at);
+    world_enter(k->lanes);
+    ok = loader_end(loader, at);
+    world_leave(k->lanes);
+    return ok;
 }
 
 /* The end: save once more, or give up what is being saved.  Returns the exit
