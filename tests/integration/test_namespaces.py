@@ -164,6 +164,55 @@ def test_info(raw, config_name):
     assert c.call("NAMESPACE", "INFO")[0] == "-"
 
 
+def test_looks_count_where_they_look(fresh_server):
+    """What is asked of a key beside its value, in two namespaces by turns,
+    in one batch; INFO has the sum of them."""
+    c = fresh_server().raw()
+    looks = [[name, key] for name in ("EXISTS", "TYPE", "TTL", "GET", "TOUCH",
+                                      "OBJECT ENCODING", "STRLEN")
+             for key in ("nm/a", "no/a", "nm/x", "nm/a")]
+    c.ok("MSET", "nm/a", "1", "no/a", "1")
+    for i in range(300):                # in every shard there is some of them
+        c.ok("MSET", "nm/%d" % i, "1", "no/%d" % i, "1")
+    c.ok("CONFIG", "RESETSTAT")
+    was = {ns: info(c, ns) for ns in ("nm", "no")}
+    c.send(b"".join(encode(*name.split(), key) for name, key in looks))
+    for _ in looks:
+        c.read()
+    now = {ns: info(c, ns) for ns in was}
+    made = {ns: [now[ns][what] - was[ns][what]
+                 for what in ("hits", "misses", "commands")] for ns in was}
+    assert made == {"nm": [14, 7, 21], "no": [7, 0, 7]}
+    stats = call(c, "INFO", "stats")
+    assert b"keyspace_hits:21\r\nkeyspace_misses:7\r\n" in stats
+
+
+def test_what_is_dead_is_missed(fresh_server):
+    """Whether or not somebody took it away."""
+    c = fresh_server(enable_debug_command="yes").raw()
+    c.ok("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+    was = info(c, "nd")
+    c.ok("SET", "nd/stays", "1")
+    for name in ("EXISTS", "TYPE", "TTL", "TOUCH", "GET"):
+        c.ok("SET", "nd/a", "1", "PX", "1")
+        time.sleep(0.01)
+        assert call(c, name, "nd/a") in (0, b"none", -2, None), name
+    assert info(c, "nd")["hits"] == was["hits"]
+
+
+def test_what_goes_by_itself_counts_as_expired(raw):
+    c = raw()
+    c.ok("SET", "nz/stays", "1")
+    for i in range(20):
+        c.ok("SET", "nz/%d" % i, "1", "PX", "1")
+    end = time.monotonic() + 10
+    while info(c, "nz")["keys"] > 1 and time.monotonic() < end:
+        time.sleep(0.02)
+    i = info(c, "nz")
+    assert i["keys"] == 1 and i["expired"] == 20 and i["misses"] == 0
+    call(c, "DEL", "nz/stays")
+
+
 def test_info_keeps_what_it_counted(fresh_server):
     """A server of its own: what is kept of names that are gone is bounded."""
     c = fresh_server().raw()

@@ -181,6 +181,7 @@ def test_channels(tenants, raw):
     for who in (admin, a, b):
         call(who, "SUBSCRIBE", "ch")
     call(a, "PSUBSCRIBE", "c*")
+    call(b, "PSUBSCRIBE", "d*")
     assert call(c, "PUBLISH", "ch", "hi") == 2
     assert call(c, "PUBSUB", "NUMSUB", "ch") == [b"ch", 1]
     assert call(c, "PUBSUB", "NUMPAT") == 1
