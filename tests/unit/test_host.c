@@ -60,8 +60,9 @@ static void test_host_version_2(void) {
 
 /* In a container the way up is the host's, and only the top is mounted. */
 static void test_host_container(void) {
-    char dir[256];
+    char dir[256], path[400];
     struct host_memory m;
+    uint64_t n;
 
     host_test_dir(dir);
     host_test_file(dir, "proc/self/cgroup",
@@ -76,6 +77,9 @@ static void test_host_container(void) {
     host_test_file(dir, "sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes",
                    "9223372036854771712\n");    /* none */
     CHECK_INT(host_memory(dir).bytes, 100 << 20);
+    snprintf(path, sizeof path, "%s/sys/fs/cgroup/memory/docker/x/"
+             "memory.limit_in_bytes", dir);
+    CHECK(!host__number(path, &n));
     host_test_file(dir, "sys/fs/cgroup/unified/system.slice/memory.max",
                    "83886080\n");
     m = host_memory(dir);
