@@ -132,7 +132,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
 static INLINE void call_next(struct call *x, const struct command *row,
                              size_t argc, const struct str *argv,
                              const struct key_hint *hint) {
-    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.no_touch = x->w.counted = x->w.news = false;
     x->w.hint = hint;
     x->row = row;
     x->argc = argc;

@@ -260,7 +260,6 @@ struct work {
     int64_t now;                /* wall clock, ms */
     struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     bool no_touch;              /* reads leave no trace */
-    bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
     uint64_t who;               /* client that tracks keys, or 0 */

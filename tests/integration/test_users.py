@@ -388,7 +388,11 @@ def test_options_that_are_none_of_its_business(tenants):
     "MEMORY DOCTOR", "NAMESPACE LIST", "NAMESPACE INFO ua",
     "NAMESPACE DROP ua", "NAMESPACE FLUSH ub", "NAMESPACE LIMIT ua none",
     "NAMESPACE POLICY ua lru", "NAMESPACE USER LIST", "SYNC", "PSYNC ? -1",
-    "ACL USERS",
+    "NAMESPACE USER ADD anna x ub", "NAMESPACE USER REMOVE bert",
+    "ACL USERS", "SLOWLOG RESET", "SLOWLOG LEN", "LATENCY RESET",
+    "LATENCY HISTOGRAM", "LATENCY HISTORY command", "LATENCY GRAPH command",
+    "LATENCY DOCTOR", "MEMORY PURGE", "MEMORY MALLOC-STATS", "FAILOVER",
+    "SLAVEOF NO ONE", "REPLCONF ACK 0", "PFSELFTEST", "PFDEBUG ENCODING k",
 ])
 def test_what_is_refused(tenants, args):
     admin, a, b = tenants

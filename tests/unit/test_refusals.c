@@ -143,6 +143,39 @@ static void test_refusals_of_places(void) {
     refusals_free(t);
 }
 
+/* A new key for whose place in the index there is no memory leaves its
+ * namespace's account as it was, whoever settles it. */
+static void test_refusals_of_an_index(void) {
+    struct lone *t = lone_new(1000);
+    int refused = 0;
+
+    for (int i = 0; i < 3000; i++) {
+        size_t was = t->shard.space_bytes;
+        char name[24];
+        struct entry *e;
+        struct edit ed;
+
+        snprintf(name, sizeof name, "key%d", i);
+        edit_open(&t->w, str_c(name), &ed);
+        e = entry_try(&t->shard.mem, ed.ref.local, SHAPE_BYTES, 3, 0);
+        CHECK(e != NULL);
+        memset(entry_bytes(e), 'v', 3);
+        if (i > 0) mem_countdown = 0;
+        if (!edit_put(&ed, e)) {
+            mem_countdown = -1;
+            edit_commit(&ed, EVENT_GENERIC, NULL);
+            CHECK_INT(t->shard.space_bytes, was);
+            refused++;
+            continue;
+        }
+        mem_countdown = -1;
+        edit_commit(&ed, EVENT_GENERIC, NULL);
+    }
+    CHECK(refused > 0);
+    lone_free(t);
+}
+
 #define TESTS_REFUSALS \
+    T(test_refusals_of_an_index) \
     T(test_refusals_of_bits) T(test_refusals_of_hyperloglogs) \
     T(test_refusals_of_places)
