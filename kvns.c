@@ -13944,7 +13944,6 @@ struct work {
     int64_t now;                /* wall clock, ms */
     struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     bool no_touch;              /* reads leave no trace */
-    bool quiet;                 /* neither hit nor miss is counted */
     bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
     uint64_t who;               /* client that tracks keys, or 0 */
@@ -17750,7 +17749,6 @@ static INLINE struct entry *key_read_here(struct work *w, struct str key) {
         ref = &room;
         e = NULL;
     }
-    if (UNLIKELY(w->quiet)) return e;
     if (UNLIKELY(e == NULL)) {
         door__miss(w, ref);
         return NULL;
@@ -17787,7 +17785,6 @@ static inline struct entry *key_peek(struct work *w, struct str key) {
  * who want to hear of misses do. */
 static COLD void door__look(struct work *w, const struct keyref *ref,
                             bool found, bool tells) {
-    if (w->quiet) return;
     if (found) {
         shard_counts(ref->shard, ref->space, &ref->shard->lately.hits);
     } else if (tells) {
@@ -47523,7 +47520,7 @@ static INLINE void call_prepare(struct call *x, struct lane *l,
 static INLINE void call_next(struct call *x, const struct command *row,
                              size_t argc, const struct str *argv,
                              const struct key_hint *hint) {
-    x->w.no_touch = x->w.quiet = x->w.counted = x->w.news = false;
+    x->w.no_touch = x->w.counted = x->w.news = false;
     x->w.hint = hint;
     x->row = row;
     x->argc = argc;
