@@ -506,10 +506,6 @@ static const char *streams__setid_refused(const struct stream *s,
     if (s->len > 0 && added != -1 && s->len > (uint64_t)added)
         return "ERR The entries_added specified in XSETID is smaller than the "
                "target stream length";
-    if (stream_id_cmp(id, s->deleted) < 0 ||
-        stream_id_cmp(id, stream_floor(s)) < 0)
-        return "ERR The ID specified in XSETID is smaller than current "
-               "max_deleted_entry_id";
     return NULL;
 }
 
