@@ -880,7 +880,7 @@ static bool stream__see(struct stream__check *c, int64_t n) {
 }
 
 /* Check one entry; `was` is the ID of the one before it that is not deleted,
- * none in the first.  After XSETID an ID may be below deleted ones before it. */
+ * none in the first.  Behind XSETID an ID may be below those deleted before. */
 static bool stream__see_entry(struct stream__check *c, int64_t nfields,
                               struct stream_id base, bool first,
                               struct stream_id *was, int64_t *flags) {
