@@ -10581,12 +10581,12 @@ static bool stream__step(struct stream_walk *w) {
 /* Go to the next entry that is not deleted.  False: there is none. */
 static bool stream_next(struct stream_walk *w) {
     while (stream__step(w)) {
+        if ((w->flags & STREAM_DELETED) != 0) continue;
         if (w->back ? stream_id_cmp(w->id, w->from) < 0 :
                       stream_id_cmp(w->id, w->to) > 0) {
             w->at.leaf = NULL;
             return false;
         }
-        if ((w->flags & STREAM_DELETED) != 0) continue;
         if (w->back ? stream_id_cmp(w->id, w->to) <= 0 :
                       stream_id_cmp(w->id, w->from) >= 0)
             return true;
@@ -10833,11 +10833,21 @@ static struct stream_id stream__node_last(struct ids_at at) {
     return stream__step(&w) ? w.id : w.base;
 }
 
-/* The ID of the last entry that is kept, deleted or not: `last` may not be
- * below.  0-0: there is none. */
-static struct stream_id stream_floor(const struct stream *s) {
-    if (s->nodes.count == 0) return (struct stream_id){ 0, 0 };
-    return stream__node_last(ids_last(&s->nodes));
+/* How many entries at the front of a node are to go.  As in Redis a deleted one
+ * whose ID is not to go ends that too. */
+static int64_t stream__trim_count(const struct stream *s, struct ids_at at,
+                                  const struct stream_trim *trim) {
+    struct stream_walk w = { .at = at };
+    int64_t n = 0;
+
+    stream__enter(&w);
+    while (w.next < w.n && stream__step(&w)) {
+        if (trim->by_id ? stream_id_cmp(w.id, trim->min) >= 0 :
+                          s->len - (uint64_t)n <= trim->most)
+            break;
+        n += (w.flags & STREAM_DELETED) == 0;
+    }
+    return n;
 }
 
 /* Delete entries from the front of a node, up to what the trim says.  False:
@@ -10847,25 +10857,26 @@ static bool stream__trim_node(struct stream *s, struct mem *m,
                               const struct stream_trim *trim, uint64_t *gone) {
     struct stream_slot slot = stream__slot(at);
     struct stream_walk w = { .at = at };
+    int64_t n = stream__trim_count(s, at, trim), live;
     struct stream_node *node;
-    int64_t n = 0;
 
-    if (trim->by_id && stream_id_cmp(stream_edge(s, false), trim->min) >= 0)
-        return true;
-    node = stream__own(s, m, slot, slot.node->bytes + STREAM_SLACK);
-    if (node == NULL) return false;
-    stream__enter(&w);
-    while (w.next < w.n && stream__step(&w)) {
-        if (trim->by_id ? stream_id_cmp(w.id, trim->min) >= 0 :
-                          s->len <= trim->most)
-            break;
-        if ((w.flags & STREAM_DELETED) != 0) continue;
-        /* a flag takes as many bytes as before: nothing moves */
-        stream__set_int(node, w.entry, w.flags | STREAM_DELETED);
-        s->len--;
-        n++;
+    if (n == 0) return true;
+    stream__int(slot.node->room, slot.node->bytes, 0, &live);
+    if (n == live) {
+        stream__drop_node(s, m, slot);
+    } else {
+        node = stream__own(s, m, slot, slot.node->bytes + STREAM_SLACK);
+        if (node == NULL) return false;
+        stream__enter(&w);
+        for (int64_t left = n; left > 0 && stream__step(&w);) {
+            if ((w.flags & STREAM_DELETED) != 0) continue;
+            /* a flag takes as many bytes as before: nothing moves */
+            stream__set_int(node, w.entry, w.flags | STREAM_DELETED);
+            left--;
+        }
+        stream__count(node, -n, n);
     }
-    stream__count(node, -n, n);
+    s->len -= (uint64_t)n;
     *gone += (uint64_t)n;
     return true;
 }
@@ -11083,7 +11094,8 @@ static bool stream__see(struct stream__check *c, int64_t n) {
     return true;
 }
 
-/* Check one entry; `was` is the ID before it, none in the first. */
+/* Check one entry; `was` is the ID of the one before it that is not deleted,
+ * none in the first.  Behind XSETID an ID may be below those deleted before. */
 static bool stream__see_entry(struct stream__check *c, int64_t nfields,
                               struct stream_id base, bool first,
                               struct stream_id *was, int64_t *flags) {
@@ -11100,14 +11112,15 @@ static bool stream__see_entry(struct stream__check *c, int64_t nfields,
     if (!stream__see(c, n) || !stream__see_int(c, &back)) return false;
     id.ms = base.ms + (uint64_t)ms;
     id.seq = base.seq + (uint64_t)seq;
+    if (back != want || (*flags & STREAM_DELETED) != 0) return back == want;
     if (first ? stream_id_cmp(id, base) < 0 : stream_id_cmp(id, *was) <= 0)
         return false;
     *was = id;
-    return back == want;
+    return true;
 }
 
-/* Check the elements of a valid pack: *live entries and the ID of the last
- * are what it says. */
+/* Check the elements of a valid pack: *live entries are what it says, *last is
+ * the ID of the last of them. */
 static bool stream__check(struct str pack, struct stream_id base,
                           int64_t *live, struct stream_id *last) {
     struct stream__check c = { (const uint8_t *)pack.p, pack.n, 0 };
@@ -11121,8 +11134,7 @@ static bool stream__check(struct str pack, struct stream_id base,
     if (!stream__see_int(&c, &zero) || zero != 0) return false;
     *last = base;
     while (c.at < c.n) {
-        if (!stream__see_entry(&c, nfields, base, alive + dead == 0, last,
-                               &flags))
+        if (!stream__see_entry(&c, nfields, base, alive == 0, last, &flags))
             return false;
         if ((flags & STREAM_DELETED) != 0) dead++;
         else alive++;
@@ -11146,6 +11158,7 @@ static bool stream_add_pack(struct stream *s, struct mem *m,
     if (s->nodes.count > 0 && stream_id_cmp(id, last) <= 0) return false;
     if (pack.n > STREAM_MOST || elements > UINT32_MAX) return false;
     if (!stream__check(pack, id, &live, &last)) return false;
+    if (live == 0) return true; /* Redis may leave such behind */
     *refused = true;
     node = stream__node(s, m, pack.n);
     if (node == NULL) return false;
@@ -40595,10 +40608,6 @@ static const char *streams__setid_refused(const struct stream *s,
     if (s->len > 0 && added != -1 && s->len > (uint64_t)added)
         return "ERR The entries_added specified in XSETID is smaller than the "
                "target stream length";
-    if (stream_id_cmp(id, s->deleted) < 0 ||
-        stream_id_cmp(id, stream_floor(s)) < 0)
-        return "ERR The ID specified in XSETID is smaller than current "
-               "max_deleted_entry_id";
     return NULL;
 }
 
