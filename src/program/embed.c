@@ -99,6 +99,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     if (k == NULL) return NULL;
     atomic_store(&k->log.level, KLOG_OFF);
     k->nloops = 1;
+    k->crowded = false;
     k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
     k->embedded = embed__client(k->lanes);

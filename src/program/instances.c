@@ -77,6 +77,7 @@ static struct kvns *instances_new(struct options *opt) {
     for (uint32_t i = 0; i < shards; i++)
         shard_init(k->ks.shards + i, &k->ks, i);
     k->nlanes = k->nloops = lanes;
+    k->crowded = lanes > instances__cores();
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
     k->rss_empty = info_rss();

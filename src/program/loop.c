@@ -346,6 +346,8 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     }
     if (until < 0) until = 0;
     if (wait_us < 0 || until < wait_us) wait_us = until;
+    /* each turn costs the same, so have more come together for it first */
+    if (UNLIKELY(l->k->crowded)) sched_yield();
     n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
     if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
     if (n == 0) asking_alone(lane);

@@ -453,6 +453,7 @@ struct kvns {
     struct lane *lanes;
     uint32_t nlanes;
     uint32_t nloops;            /* lanes that poll: the first ones */
+    bool crowded;               /* more of these than there are cores */
     atomic_uint_fast32_t nclients;
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */

@@ -6,13 +6,14 @@
  * Each client sends PIPELINE requests at once and waits for their answers, of
  * which it is only known that they have REPLY bytes each.  The requests are
  * made ahead; "%N" in a word becomes twelve digits of a number below N.
+ * The kernel throws the answers away (Linux, MSG_TRUNC) but for a first byte.
  * Prints the requests answered and the seconds that took.  On a machine of two
  * cores a client that reads its replies would take the core that a second
  * loop is to have.
  */
 #include "load.h"
 
-enum { MOST = 256, BATCHES = 256, REQUEST = 4096, IN = 1 << 20 };
+enum { MOST = 256, BATCHES = 256, REQUEST = 4096, IN = 1 << 24 };
 
 struct batch {
     char *p;
@@ -63,7 +64,8 @@ static struct batch batch(int pipeline, char **words, int n) {
 }
 
 /* Carry on with a client's batch.  How many bytes of answers came. */
-static size_t turn(int fd, struct peer *p, char *room) {
+static size_t turn(int fd, struct peer *p) {
+    char first;
     ssize_t n;
 
     if (p->out.n > 0) {
@@ -71,10 +73,11 @@ static size_t turn(int fd, struct peer *p, char *room) {
         if (n > 0) p->out.p += n, p->out.n -= (size_t)n;
         else if (n == -1 && errno != EAGAIN) die("send");
     }
-    n = recv(fd, room, IN, MSG_DONTWAIT);
+    n = recv(fd, &first, 1, MSG_DONTWAIT | MSG_PEEK);
+    if (n == 1) n = recv(fd, NULL, IN, MSG_DONTWAIT | MSG_TRUNC);
     if (n == 0 || (n == -1 && errno != EAGAIN)) die("recv");
-    if (n > 0 && (room[0] == '-' || (size_t)n > p->in)) {
-        fprintf(stderr, "not as expected: %.60s\n", room);
+    if (n > 0 && (first == '-' || (size_t)n > p->in)) {
+        fprintf(stderr, "not the answers that were to come\n");
         exit(1);
     }
     if (n > 0) p->in -= (size_t)n;
@@ -86,11 +89,10 @@ int main(int argc, char **argv) {
     struct pollfd fds[MOST];
     struct peer peer[MOST];
     int clients = argc > 6 ? atoi(argv[3]) : 0, pipeline;
-    char *room = malloc(IN);
     size_t reply, came = 0;
     double began, end;
 
-    if (clients < 1 || clients > MOST || room == NULL) return 2;
+    if (clients < 1 || clients > MOST) return 2;
     pipeline = atoi(argv[4]);
     reply = (size_t)atoi(argv[5]);
     if (pipeline < 1 || reply < 1) return 2;
@@ -112,7 +114,7 @@ int main(int argc, char **argv) {
             } else if (fds[i].revents == 0) {
                 continue;
             }
-            came += turn(fds[i].fd, p, room);
+            came += turn(fds[i].fd, p);
             fds[i].events = p->out.n > 0 ? POLLIN | POLLOUT :
                             p->in > 0 ? POLLIN : POLLOUT;
         }

@@ -185,10 +185,10 @@ def loops(args):
     # what fills, pipeline, bytes of a reply, the request; few members, so that
     # the requests, which come again, find that the score has changed meanwhile
     works = {
-        "ZADD, large sets": (sets, 16, 4, ["ZADD", "zset:%8", "%1000000",
-                                           "e:%2000"]),
+        "ZADD of 8, large sets": (sets, 16, 4, ["ZADD", "zset:%8"] +
+                                  ["%1000000", "e:%20000"] * 8),
         "MSET of 10": (strings(100000), 16, 5, mset),
-        "LRANGE 600": (lists, 4, 6 + 600 * 9, ["LRANGE", "list:%8", "0",
+        "LRANGE 600": (lists, 16, 6 + 600 * 9, ["LRANGE", "list:%8", "0",
                                                "599"]),
     }
     modes = {"1 loop": 1, "2 loops": 2}

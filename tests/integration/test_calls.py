@@ -93,7 +93,7 @@ HARMLESS = set("""
     signal gai_strerror strerror inet_ntop inet_pton __errno_location
     pthread_join pthread_attr_destroy pthread_self
     pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock
-    pthread_mutex_trylock
+    pthread_mutex_trylock sched_yield
     pthread_mutex_unlock pthread_cond_init pthread_cond_destroy
     pthread_cond_signal pthread_cond_broadcast pthread_cond_wait
     abort exit _exit fgets fprintf fputc fputs fwrite printf putchar puts
