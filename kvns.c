@@ -49,6 +49,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27097,6 +27098,7 @@ struct kvns {
     struct lane *lanes;
     uint32_t nlanes;
     uint32_t nloops;            /* lanes that poll: the first ones */
+    bool crowded;               /* more of these than there are cores */
     atomic_uint_fast32_t nclients;
     atomic_uint_fast32_t next_id;   /* 64 bits need a library on some machines:
                                        ids wrap after 2^32 connections there */
@@ -52544,6 +52546,8 @@ static void loop_turn(struct loop *l, int timeout_ms) {
     }
     if (until < 0) until = 0;
     if (wait_us < 0 || until < wait_us) wait_us = until;
+    /* each turn costs the same, so have more come together for it first */
+    if (UNLIKELY(l->k->crowded)) sched_yield();
     n = poll(l->fds, (nfds_t)(l->nfds + nwebs), (int)((wait_us + 999) / 1000));
     if (nwebs > 0) n -= webs_look(l->webs, l->fds + l->nfds);
     if (n == 0) asking_alone(lane);
@@ -52970,6 +52974,7 @@ static struct kvns *instances_new(struct options *opt) {
     for (uint32_t i = 0; i < shards; i++)
         shard_init(k->ks.shards + i, &k->ks, i);
     k->nlanes = k->nloops = lanes;
+    k->crowded = lanes > instances__cores();
     for (uint32_t i = 0; i < lanes; i++)
         if (!instances__lane(k, k->lanes + i, i)) return NULL;
     k->rss_empty = info_rss();
@@ -53123,6 +53128,7 @@ struct kvns *kvns_new(const struct kvns_options *options) {
     if (k == NULL) return NULL;
     atomic_store(&k->log.level, KLOG_OFF);
     k->nloops = 1;
+    k->crowded = false;
     k->resp3 = options->protocol == 3;
     k->loop = loop_new(k, k->lanes);
     k->embedded = embed__client(k->lanes);
