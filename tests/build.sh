@@ -78,7 +78,7 @@ build() {
         ! $cc -Oz -E -x c /dev/null >/dev/null 2>&1 || small=-Oz
         make "$1" src/kvns.c $small -static -s -DNDEBUG -fno-pie -no-pie \
             -fno-asynchronous-unwind-tables -ffunction-sections \
-            -fdata-sections -fwhole-program -fno-caller-saves \
+            -fdata-sections -fwhole-program -fno-caller-saves -fno-shrink-wrap \
             -malign-data=abi -Wl,--gc-sections -Wl,-z,noseparate-code \
             -Wl,-z,norelro -Wl,--build-id=none ;;
     kvns-s390x) cross "$1" src/kvns.c s390x-linux-gnu-gcc qemu-s390x -O1 ;;
