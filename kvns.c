@@ -13866,6 +13866,7 @@ struct lately {
  * get from another core anyway; what it only reads follows, apart from the
  * rest, so that the cores can share it. */
 struct shard {
+    _Alignas(CACHE_LINE) struct mem mem;    /* first: short code to get at it */
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
     struct lately lately;
     _Alignas(CACHE_LINE) struct keyspace *ks;
@@ -13877,8 +13878,7 @@ struct shard {
     atomic_uint tracked;        /* changes are to be noted for tracking */
     struct walk *walk;          /* snapshot in progress, or NULL */
     struct table watched, waited;   /* of struct side_key */
-    _Alignas(CACHE_LINE) struct mem mem;
-    struct rand rand;
+    _Alignas(CACHE_LINE) struct rand rand;
     uint64_t dirty;             /* changes since the start, but the latest */
     uint64_t evicted, expired, hits, misses, ear_evicted;   /* likewise */
     uint64_t fields_expired;
@@ -13955,11 +13955,11 @@ struct work {
     struct keyspace *ks;
     struct str bound;           /* namespace of a bound client; p NULL: free */
     int db;
-    int64_t now;                /* wall clock, ms */
-    struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     bool no_touch;              /* reads leave no trace */
     bool counted;               /* the command has counted in a namespace */
     bool news;                  /* something was noted in a shard's lists */
+    int64_t now;                /* wall clock, ms */
+    struct rand *rand;          /* of whoever runs it; NULL: reads nothing */
     uint64_t who;               /* client that tracks keys, or 0 */
     const struct key_hint *hint;    /* of the next key, or NULL */
     struct blob *apart;         /* bytes of an argument that a value may hold
@@ -14731,18 +14731,17 @@ static inline void shard_call(struct shard *s) {
 
 /* Whoever has a shard has it for a microsecond or so, and going to sleep costs
  * several: look a few times before. */
-static COLD void shard__wait(struct shard *s) {
+static void shard__take(struct shard *s) {
     for (int i = 0; i < SHARD_SPINS; i++) {
+        if (LIKELY(pthread_mutex_trylock(&s->lock) == 0)) return;
         SPIN_PAUSE();
-        if (pthread_mutex_trylock(&s->lock) == 0) return;
     }
     pthread_mutex_lock(&s->lock);
 }
 
 /* Lock a shard, where there is anybody to lock out. */
 static inline void shard_lock(struct shard *s) {
-    if (s->ks->threads && UNLIKELY(pthread_mutex_trylock(&s->lock) != 0))
-        shard__wait(s);
+    if (s->ks->threads) shard__take(s);
 }
 
 static inline void shard_unlock(struct shard *s) {
