@@ -82,6 +82,17 @@ kill-rounds: ## kill -9 under load, as often as ROUNDS says (1000)
 	    -m pytest -q -s tests/integration/test_kill.py --timeout 36000 \
 	    --kills $${ROUNDS:-1000} $(ARGS)
 
+explore: ## unit tests, COMMANDS against redis-server, new seeds
+	CC='$(CC)' sh tests/build.sh kvns-bench
+	KVNS_TEST_SEED=$$(date +%s) \
+	    $$(PYTHON='$(PYTHON)' sh tests/venv.sh) -m pytest -q tests/test_unit.py
+	for config in classic shards7x2; do \
+	    KVNS_BIN=build/kvns-bench $$(PYTHON='$(PYTHON)' sh tests/venv.sh) \
+	        -m pytest -q tests/integration/test_against_redis.py \
+	        --config $$config --diff-first 0 --timeout 36000 \
+	        --diff-commands $${COMMANDS:-200000} $(ARGS) || exit 1; \
+	done
+
 unit: ## only the unit tests, without Python
 	CC='$(CC)' sh tests/build.sh unit
 	build/unit $(ARGS)
@@ -187,8 +198,8 @@ clean: ## remove what was built, the venv of the tests included
 	rm -rf build kvns kvns.c.tmp
 
 .PHONY: all build help run release install uninstall amalgamation docs test \
-    gates kill-rounds unit checks lint fmt fmt-check kvns-asan kvns-tsan \
-    kvns-plain bench bench-all benchmark benchmark-persist \
+    gates explore kill-rounds unit checks lint fmt fmt-check kvns-asan \
+    kvns-tsan kvns-plain bench bench-all benchmark benchmark-persist \
     benchmark-sharded benchmark-compare benchmark-memory \
     benchmark-latency benchmark-growth benchmark-threads benchmark-start \
     benchmark-stalls benchmark-instructions performance podman-build \

@@ -325,6 +325,43 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
     return bytes_copy_here(p, s, n);
 }
 
+/* The same for some hundreds of bytes that may overlap with where they go:
+ * memmove towards the end takes the slow way with some libcs. */
+static inline void bytes_move(void *to, const void *from, size_t n) {
+#if defined(__OPTIMIZE_SIZE__)
+    memmove(to, from, n);
+#else
+    char *p = to, part[32];
+    const char *s = from;
+
+    if (p <= s) {
+        for (; n >= sizeof part; n -= sizeof part) {
+            memcpy(part, s, sizeof part);
+            memcpy(p, part, sizeof part);
+            p += sizeof part;
+            s += sizeof part;
+        }
+        for (; n >= 8; n -= 8, p += 8, s += 8) {
+            memcpy(part, s, 8);
+            memcpy(p, part, 8);
+        }
+        for (; n > 0; n--) *p++ = *s++;
+    } else {
+        while (n >= sizeof part) {
+            n -= sizeof part;
+            memcpy(part, s + n, sizeof part);
+            memcpy(p + n, part, sizeof part);
+        }
+        while (n >= 8) {
+            n -= 8;
+            memcpy(part, s + n, 8);
+            memcpy(p + n, part, 8);
+        }
+        while (n > 0) n--, p[n] = s[n];
+    }
+#endif
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -360,6 +397,18 @@ static inline bool str_is(struct str s, const char *word) {
 
 static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Which is the lowest bit set of w, which is not 0. */
+static inline unsigned bit_lowest(uint64_t w) {
+#if defined(__GNUC__) && !defined(KVNS_PLAIN)
+    return (unsigned)__builtin_ctzll(w);
+#else
+    unsigned i = 0;
+
+    while ((w & 1) == 0) w >>= 1, i++;
+    return i;
+#endif
+}
 
 /* Little-endian whatever the machine: n bytes, 1 to 8.  Compilers see through
  * such loops only partly. */
@@ -981,12 +1030,7 @@ static inline unsigned arena_bit_from(const uint64_t *used, unsigned i,
             i = (i / 64 + 1) * 64;
             continue;
         }
-#if defined(__GNUC__)
-        return i + (unsigned)__builtin_ctzll(w);
-#else
-        while ((w & 1) == 0) w >>= 1, i++;
-        return i;
-#endif
+        return i + bit_lowest(w);
     }
     return limit;
 }
@@ -4048,6 +4092,9 @@ enum {
     TABLE_SCAN_PARTS = 1024     /* parts of a segment in a cursor */
 };
 
+/* The bits of a hash that matter to a table. */
+#define TABLE_HASH UINT64_C(0xffff0000ffffffff)
+
 /* One line.  Where user addresses fit 48 bits a slot is pointer and tag in one
  * word; elsewhere pointers and tags stand side by side. */
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(KVNS_PLAIN)
@@ -4307,19 +4354,24 @@ static struct table_line *table__lines(struct mem *m, uint32_t n) {
     return l;
 }
 
-/* Refit a segment to n lines; items are placed by their tags alone. */
+/* Put all that another segment holds into one with room, by tags alone. */
+static void table__pour(struct table_seg *s, const struct table_seg *from) {
+    for (uint32_t j = 0; j < from->nlines; j++)
+        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
+            void *p = table__ptr(from->lines + j, i);
+
+            if (p == NULL) break;
+            table__place(s, p, table__tag(from->lines + j, i));
+        }
+}
+
+/* Refit a segment to n lines. */
 static bool table__refit(struct table *t, struct mem *m, struct table_seg *s,
                          uint32_t n) {
     struct table_seg to = { table__lines(m, n), n, 0 };
 
     if (to.lines == NULL) return false;
-    for (uint32_t j = 0; j < s->nlines; j++)
-        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
-            void *p = table__ptr(s->lines + j, i);
-
-            if (p == NULL) break;
-            table__place(&to, p, table__tag(s->lines + j, i));
-        }
+    table__pour(&to, s);
     mem_lines_drop(m, s->lines, (size_t)s->nlines * sizeof *s->lines);
     *s = to;
     if (n > t->max_lines) t->max_lines = n;
@@ -4414,13 +4466,7 @@ static void table__merge(struct table *t, struct mem *m) {
     to = t->u.dir + (last - (table__mask(last) / 2 + 1));
     if (!table__refit(t, m, to, table__fit(to->count + from->count + 8)))
         return;
-    for (uint32_t j = 0; j < from->nlines; j++)
-        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
-            void *p = table__ptr(from->lines + j, i);
-
-            if (p == NULL) break;
-            table__place(to, p, table__tag(from->lines + j, i));
-        }
+    table__pour(to, from);
     mem_lines_drop(m, from->lines, (size_t)from->nlines * TABLE_LINE);
     t->nsegs--;
     if (t->nsegs > 1) return;
@@ -6687,8 +6733,8 @@ static bool quick_frozen_next(struct quick_frozen *f, struct mem *m,
  * full block is cut in halves, except at the ends of the list, where members
  * that come in order leave full blocks behind.  A block of 32 or fewer is
  * joined with a neighbour if they fill three quarters of one.  A tower gets
- * each further link with a chance of 1 in 2: they weigh little beside blocks,
- * and a search looks at fewer blocks than with Pugh's 1 in 4.
+ * each further link with a chance of 1 in 4, as Pugh has it: with 1 in 2 there
+ * are more links to look at on the way and more spans to count up.
  *
  * Putting, dropping, moving and ranks are O(log n) expected; a step to the
  * next or previous member is O(1).  Members are borrowed: their table owns
@@ -6704,7 +6750,7 @@ enum {
 #ifdef KVNS_VERIFY
     SKIP_FAR = 100              /* members of a list worth scouting: few, for */
 #else                           /* tests, and in earnest */
-    SKIP_FAR = 50000
+    SKIP_FAR = 500000
 #endif
 };
 
@@ -7053,7 +7099,7 @@ static inline struct skip_link *skip__owner(const struct skip__path *path,
 }
 
 /* A block with a tower of random height, or NULL: each link more has a chance
- * of 1 in 2. */
+ * of 1 in 4. */
 static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     uint32_t bits, lanes = 1;
     struct skip_block *x;
@@ -7061,7 +7107,7 @@ static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     s->chance = s->chance * UINT64_C(6364136223846793005) +
                 UINT64_C(1442695040888963407);
     bits = (uint32_t)(s->chance >> 32);
-    for (; lanes < SKIP_LANES && bits % 2 == 0; bits /= 2) lanes++;
+    for (; lanes < SKIP_LANES && bits % 4 == 0; bits /= 4) lanes++;
     x = mem_try(m, skip__size(lanes));
     if (x == NULL) return NULL;
     x->n = 0;
@@ -7081,8 +7127,8 @@ static void skip__free_block(struct skip *s, struct mem *m,
 static inline void skip__shift(struct skip_block *y, uint32_t j,
                                const struct skip_block *x, uint32_t i,
                                uint32_t k) {
-    memmove(y->score + j, x->score + i, k * sizeof *x->score);
-    memmove(y->item + j, x->item + i, k * sizeof *x->item);
+    bytes_move(y->score + j, x->score + i, k * sizeof *x->score);
+    bytes_move(y->item + j, x->item + i, k * sizeof *x->item);
 }
 
 /* Put y behind x, or first for x NULL.  The path leads to x; y starts at the
@@ -7143,6 +7189,21 @@ static void skip__split(struct skip *s, struct skip__path *path,
     skip__link(s, path, x, y, rank + keep, y->n > 0 ? y->score[0] : score);
 }
 
+/* Put a member into block x, which has room, as its i-th; the path leads to
+ * x. */
+static void skip__place(struct skip *s, const struct skip__path *path,
+                        struct skip_block *x, uint32_t i, double score,
+                        struct item *it) {
+    skip__shift(x, i + 1, x, i, x->n - i);
+    x->score[i] = score;
+    x->item[i] = it;
+    x->n++;
+    skip__pivots(x, i);
+    s->len++;
+    for (int lane = 0; lane < s->lanes; lane++)
+        skip__owner(path, x, lane)->span++;
+}
+
 /* Insert a member, for which its block may have to be cut in two: then into
  * `spare` or, for NULL, a new block.  A spare not needed is freed.  False when
  * memory is refused. */
@@ -7179,14 +7240,7 @@ static bool skip__insert(struct skip *s, struct mem *m, double score,
             x = y;
         }
     }
-    skip__shift(x, i + 1, x, i, x->n - i);
-    x->score[i] = score;
-    x->item[i] = it;
-    x->n++;
-    skip__pivots(x, i);
-    s->len++;
-    for (int lane = 0; lane < s->lanes; lane++)
-        skip__owner(&path, x, lane)->span++;
+    skip__place(s, &path, x, i, score, it);
     if (spare != NULL) skip__free_block(s, m, spare);
     return true;
 }
@@ -7271,6 +7325,24 @@ static uint32_t skip__stays(struct skip_at at, double score, struct str key) {
     return i > at.i ? i - 1 : i;
 }
 
+/* Let the member at `at`, to which a path leads, change over to another block,
+ * where it goes with its new score; false, and nothing has changed, unless
+ * there is room and enough stays behind, so that no block comes or goes. */
+static bool skip__change_over(struct skip *s, struct mem *m,
+                              struct skip__path *path, struct skip_at at,
+                              double score, struct item *it) {
+    struct skip__path way;
+    struct skip_block *y;
+    size_t rank;
+
+    if (at.block->n <= SKIP_BLOCK / 2 + 1) return false;
+    y = skip__seek(s, score, item_key(it), &way, &rank);
+    if (y == NULL || y == at.block || y->n == SKIP_BLOCK) return false;
+    skip__remove(s, m, path, at.block, at.i, 1);
+    skip__place(s, &way, y, skip__below(y, score, item_key(it)), score, it);
+    return true;
+}
+
 /* Change a member's score from old to new; it must be in the list.  Within a
  * block nothing else changes.  False when memory is refused. */
 static bool skip_move(struct skip *s, struct mem *m, double old, double new,
@@ -7293,7 +7365,7 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
         skip__pivots(z, i < at.i ? i : at.i);
         for (uint32_t lane = 0; at.i == 0 && lane < z->lanes; lane++)
             path.link[lane]->first = z->score[0];
-    } else {
+    } else if (!skip__change_over(s, m, &path, at, new, it)) {
         /* Had beforehand, so that nothing is refused halfway. */
         spare = skip__block(s, m);
         if (spare == NULL) return false;
@@ -13862,6 +13934,10 @@ struct lately {
 
 #define LATELY_FULL (UINT32_C(1) << 31)     /* a sign is quickly seen */
 
+/* Has a shard events or ready keys that nobody has dealt with yet?  Taken says
+ * that somebody is just telling of them. */
+enum news { NEWS_NONE, NEWS_TAKEN, NEWS_NOTED };
+
 /* What every command writes lies beside the lock, on the line that it had to
  * get from another core anyway; what it only reads follows, apart from the
  * rest, so that the cores can share it. */
@@ -13873,8 +13949,7 @@ struct shard {
     struct db **dbs;            /* by number */
     uint32_t id;
     bool mark;                  /* of entries that the snapshot is done with */
-    atomic_bool news;           /* events or ready keys; for those without the
-                                   lock, too */
+    atomic_uchar news;          /* enum news; for those without the lock, too */
     atomic_uint tracked;        /* changes are to be noted for tracking */
     struct walk *walk;          /* snapshot in progress, or NULL */
     struct table watched, waited;   /* of struct side_key */
@@ -13896,6 +13971,7 @@ struct shard {
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */
     struct side_key *ready, *ready_last;    /* waited for, and got data */
+    pthread_mutex_t telling;    /* of the one who tells of what was noted */
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
@@ -14575,7 +14651,7 @@ static void side_ready(struct shard *s, struct side_key *k) {
     if (s->ready_last != NULL) s->ready_last->next_ready = k;
     else s->ready = k;
     s->ready_last = k;
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* Take the first key off the ready list, held; NULL if there is none. */
@@ -14650,7 +14726,7 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     if (buf_put(&s->event_keys, ns.p, ns.n) &&
         buf_put(&s->event_keys, local.p, local.n))
         s->nevents++;
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* Note a change for tracking; local.p NULL: of a whole namespace, and where
@@ -14667,7 +14743,7 @@ static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
         buf_free(&s->touched);
         s->touched_lost = true;
     }
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* A client reads what it has changed, in one transaction, and keeps it: what
@@ -14700,13 +14776,14 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
 enum {
     SHARD_MANY = 16,            /* of so many, each holds little of most sizes:
                                    see mem */
-    SHARD_SPINS = 40            /* looks at a lock before sleeping */
+    SHARD_PAUSES = 512          /* longest pause before sleeping for a lock */
 };
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->telling, NULL);
     mem_init(&s->mem);
     s->mem.frugal = ks->nshards > SHARD_MANY;
     rand_seed(&s->rand);
@@ -14720,7 +14797,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
         s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
     }
     atomic_init(&s->live, 0);
-    atomic_init(&s->news, false);
+    atomic_init(&s->news, NEWS_NONE);
     atomic_init(&s->tracked, 0);
 }
 
@@ -14730,22 +14807,65 @@ static inline void shard_call(struct shard *s) {
 }
 
 /* Whoever has a shard has it for a microsecond or so, and going to sleep costs
- * several: look a few times before. */
+ * several: look a few times before, ever more rarely, for a look takes the line
+ * of the lock from whoever has it. */
 static void shard__take(struct shard *s) {
-    for (int i = 0; i < SHARD_SPINS; i++) {
+    for (int pauses = 1; pauses <= SHARD_PAUSES; pauses *= 2) {
         if (LIKELY(pthread_mutex_trylock(&s->lock) == 0)) return;
-        SPIN_PAUSE();
+        for (int i = 0; i < pauses; i++) SPIN_PAUSE();
     }
     pthread_mutex_lock(&s->lock);
 }
 
+/* Who waits for a shard waits for one above all that it has: so nobody waits in
+ * a circle.  Checked where that may cost. */
+#if defined(KVNS_VERIFY)
+/* How many shards a thread has locked, and one more than the highest of them
+ * was since it had none. */
+static _Thread_local uint32_t shards_had, shards_top;
+
+static void shard__await(const struct shard *s) {
+    KVNS_ASSERT(shards_had == 0 || s->id >= shards_top);
+}
+
+/* Nor does one wait who has a shard, for those who tell take it. */
+static void shard__await_telling(void) { KVNS_ASSERT(shards_had == 0); }
+
+static void shard__had(const struct shard *s) {
+    if (shards_had++ == 0 || s->id >= shards_top) shards_top = s->id + 1;
+}
+
+static void shard__let_go(void) { shards_had--; }
+#else
+#define shard__await(s) ((void)0)
+#define shard__await_telling() ((void)0)
+#define shard__had(s) ((void)0)
+#define shard__let_go() ((void)0)
+#endif
+
 /* Lock a shard, where there is anybody to lock out. */
 static inline void shard_lock(struct shard *s) {
-    if (s->ks->threads) shard__take(s);
+    if (!s->ks->threads) return;
+    shard__await(s);
+    shard__take(s);
+    shard__had(s);
 }
 
 static inline void shard_unlock(struct shard *s) {
-    if (s->ks->threads) pthread_mutex_unlock(&s->lock);
+    if (!s->ks->threads) return;
+    shard__let_go();
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Be the one who tells of what a shard noted; before the shard is locked. */
+static inline void shard_lock_telling(struct shard *s) {
+    if (!s->ks->threads) return;
+    shard__await_telling();
+    pthread_mutex_lock(&s->telling);
+}
+
+static inline void shard_unlock_telling(struct shard *s) {
+    if (s->ks->threads) pthread_mutex_unlock(&s->telling);
 }
 
 /* Shards that are locked together, so that what some requests need can be
@@ -14768,6 +14888,7 @@ static inline bool hold_take(struct hold *h, struct key_hint *hint) {
     if (i == h->n) {
         if (i == HOLD_MOST || pthread_mutex_trylock(&s->lock) != 0)
             return false;
+        shard__had(s);
         h->of[h->n++] = s;
     }
     return hint->held = true;
@@ -14775,7 +14896,10 @@ static inline bool hold_take(struct hold *h, struct key_hint *hint) {
 
 /* Let go of them. */
 static inline void hold_release(struct hold *h) {
-    while (h->n > 0) pthread_mutex_unlock(&h->of[--h->n]->lock);
+    while (h->n > 0) {
+        shard__let_go();
+        pthread_mutex_unlock(&h->of[--h->n]->lock);
+    }
 }
 
 /* Is a key's shard locked by a hold? */
@@ -16944,11 +17068,12 @@ static void snapshot_end(struct keyspace *ks) {
  *
  * A hierarchical timing wheel (Varghese and Lauck, SOSP 1987) per shard, of
  * four levels of 256 slots; the finest is WHEEL_MS wide.  A slot holds chunks
- * of records; a record is the hash of a key, 8 bytes, and a chunk says in
- * which namespace.  A record is a hint: when it fires, the key is looked up,
- * and what its entry says counts.  So a later deadline needs no new record
- * (the old one moves on when it fires), and a key that is gone costs nothing
- * but its record.
+ * of records; a record is what a table needs of the hash of a key, 6 bytes, and
+ * a chunk says in which namespace.  A record is a hint: when it fires, the key
+ * is looked up, and what its entry says counts.  So a later deadline needs no
+ * new record (the old one moves on when it fires), and a key that is gone costs
+ * nothing but its record.  Keys that are alike in these bytes share their
+ * records: each goes to the next deadline that any of them has.
  *
  * Records of keys that are gone are swept when they outnumber the living: a
  * key set and deleted over and over does not fill the wheel.
@@ -16959,26 +17084,46 @@ enum {
     WHEEL_MS = 64,              /* width of the finest slot */
     WHEEL_LEVELS = 4,
     WHEEL_SLOTS = 256,
-    WHEEL_CHUNK = 510           /* records of a full-grown chunk */
+    WHEEL_CHUNK = 680           /* records of a full-grown chunk */
+};
+
+struct wheel_record {
+    uint16_t tag, high, low;    /* of TABLE_HASH, in order */
 };
 
 struct wheel_chunk {
     struct wheel_chunk *next;
     uint32_t space;             /* id of the namespace */
     uint16_t n, cap;
-    uint64_t hash[];
+    struct wheel_record record[];
 };
 
 struct wheel {
     int64_t tick;               /* last one that has fired */
     size_t records;
     size_t bytes;               /* of chunks, on libc's heap */
-    struct wheel_chunk *due;    /* fired or cascading, not yet looked at */
+    struct wheel_chunk *due[WHEEL_LEVELS];  /* fired or cascading, not yet
+                                   looked at */
     struct wheel_chunk *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
 static inline size_t wheel__size(const struct wheel_chunk *c) {
-    return sizeof *c + c->cap * sizeof c->hash[0];
+    return sizeof *c + c->cap * sizeof c->record[0];
+}
+
+/* The hash of a record, those bits of it that count. */
+static inline uint64_t wheel_hash(const struct wheel_chunk *c, size_t i) {
+    struct wheel_record r = c->record[i];
+
+    return (uint64_t)r.tag << 48 | (uint32_t)r.high << 16 | r.low;
+}
+
+/* Put one more into a chunk that has room. */
+static void wheel_put(struct wheel *w, struct wheel_chunk *c, uint64_t hash) {
+    c->record[c->n++] = (struct wheel_record){
+        (uint16_t)(hash >> 48), (uint16_t)(hash >> 16), (uint16_t)hash
+    };
+    w->records++;
 }
 
 static void wheel__free(struct wheel *w, struct wheel_chunk *c) {
@@ -17020,44 +17165,63 @@ static void wheel_add(struct shard *s, uint32_t space, uint64_t hash,
     for (int deep = 0; c != NULL && deep < 4; c = c->next, deep++) {
         if (c->space != space) continue;
         if (c->n < c->cap) {
-            c->hash[c->n++] = hash;
-            w->records++;
+            wheel_put(w, c, hash);
             return;
         }
         cap = size_min(WHEEL_CHUNK, (size_t)c->cap * 2 + 2);
         break;
     }
-    c = malloc(sizeof *c + cap * sizeof c->hash[0]);
+    c = malloc(sizeof *c + cap * sizeof c->record[0]);
     if (c == NULL) return;
     c->space = space;
-    c->n = 1;
+    c->n = 0;
     c->cap = (uint16_t)cap;
-    c->hash[0] = hash;
     c->next = *slot;
     *slot = c;
-    w->records++;
     w->bytes += wheel__size(c);
+    wheel_put(w, c, hash);
 }
 
-/* Move a slot's chunks to the due ones. */
+/* Move a slot's chunks to the due ones of its level, of which there are none:
+ * nobody walks along a slot, it may be long. */
 static void wheel__fire(struct wheel *w, int level, int64_t at) {
-    struct wheel_chunk **slot = &w->slot[level][at & 255], *last = *slot;
+    struct wheel_chunk **slot = &w->slot[level][at & 255];
 
-    if (last == NULL) return;
-    while (last->next != NULL) last = last->next;
-    last->next = w->due;
-    w->due = *slot;
+    VERIFY(w->due[level] == NULL);
+    w->due[level] = *slot;
     *slot = NULL;
+}
+
+/* A level with something due that has not been looked at, or NULL. */
+static struct wheel_chunk **wheel_due(struct wheel *w) {
+    for (int l = 0; l < WHEEL_LEVELS; l++)
+        if (w->due[l] != NULL) return &w->due[l];
+    return NULL;
+}
+
+/* Take a chunk out of the due ones, or NULL. */
+static struct wheel_chunk *wheel__next(struct wheel *w) {
+    struct wheel_chunk **due = wheel_due(w), *c;
+
+    if (due == NULL) return NULL;
+    c = *due;
+    *due = c->next;
+    return c;
+}
+
+/* Put back a chunk that still has records to be looked at. */
+static void wheel_back(struct wheel *w, struct wheel_chunk *c) {
+    c->next = w->due[0];
+    w->due[0] = c;
 }
 
 /* Turn to `now`, as far as there is nothing due.  Returns the next chunk to
  * look at, the caller's, or NULL when all that is due has been seen. */
 static struct wheel_chunk *wheel_turn(struct wheel *w, int64_t now) {
     int64_t until = now / WHEEL_MS;
-    struct wheel_chunk *c;
 
     if (w->records == 0 && until > w->tick) w->tick = until;
-    while (w->due == NULL && w->tick < until) {
+    while (wheel_due(w) == NULL && w->tick < until) {
         int64_t t = ++w->tick;
 
         if ((t & 0xffffff) == 0) wheel__fire(w, 3, t >> 24);
@@ -17065,28 +17229,27 @@ static struct wheel_chunk *wheel_turn(struct wheel *w, int64_t now) {
         if ((t & 0xff) == 0) wheel__fire(w, 1, t >> 8);
         wheel__fire(w, 0, t);
     }
-    c = w->due;
-    if (c != NULL) w->due = c->next;
-    return c;
+    return wheel__next(w);
 }
 
 /* Take one slot's records out to be looked at again, when most records are of
  * keys that are gone: `expiring` is how many keys there are. */
 static void wheel_sweep(struct wheel *w, size_t expiring, uint64_t turn) {
+    int level = (int)(turn >> 8 & 3);
+
     if (w->records < 1024 || w->records / 2 < expiring) return;
-    wheel__fire(w, (int)(turn >> 8 & 3), (int64_t)(turn & 255));
+    if (w->due[level] == NULL) wheel__fire(w, level, (int64_t)(turn & 255));
 }
 
 /* Forget all records; w may be NULL. */
 static void wheel_free(struct wheel *w) {
-    if (w == NULL) return;
-    for (int l = 0; l < WHEEL_LEVELS; l++)
-        for (int i = 0; i < WHEEL_SLOTS; i++) wheel__fire(w, l, i);
-    while (w->due != NULL) {
-        struct wheel_chunk *c = w->due;
+    struct wheel_chunk *c;
 
-        w->due = c->next;
-        wheel__free(w, c);
+    if (w == NULL) return;
+    for (int i = 0; i <= WHEEL_LEVELS * WHEEL_SLOTS; i++) {
+        while ((c = wheel__next(w)) != NULL) wheel__free(w, c);
+        if (i < WHEEL_LEVELS * WHEEL_SLOTS)
+            wheel__fire(w, i / WHEEL_SLOTS, i % WHEEL_SLOTS);
     }
     free(w);
 }
@@ -17399,15 +17562,14 @@ static inline void edit_commit(struct edit *ed, int class, const char *name) {
     edit_commit_here(ed, class, name);
 }
 
-#if !defined(KVNS_NO_STREAMS)
 /* The same for a change that WATCH does not count, as Redis does not count
- * what the readers of a stream do; `wake`: those who wait should look. */
+ * what the readers of a stream do, nor what PFDEBUG does; `wake`: those who
+ * wait should look. */
 static void edit_commit_aside(struct edit *ed, int class, const char *name,
                               bool wake) {
     if (wake) door__wake(ed);
     door__settle(ed, class, name);
 }
-#endif
 
 /* Nothing was changed after all. */
 static inline void edit_cancel(struct edit *ed) {
@@ -21704,10 +21866,8 @@ static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
     edit_commit(&ed, class, name);
 }
 
-/* File the record of a key that lives again, for the next time something of
- * it expires. */
-static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
-                           uint64_t hash, const struct entry *e) {
+/* When something of a key expires next, for which its record is to be filed. */
+static int64_t upkeep__next(const struct entry *e) {
     int64_t next = entry_has(e, ENTRY_TTL) ? entry_deadline(e) : INT64_MAX;
 
     if (entry_has(e, ENTRY_FIELDS)) {
@@ -21716,7 +21876,7 @@ static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
         if (d->soonest < next) next = d->soonest;
         d->filed = next;
     }
-    wheel_add(s, id, hash, next, w->now);
+    return next;
 }
 
 /* Remove a hash whose fields are all dead. */
@@ -21743,13 +21903,14 @@ static COLD size_t upkeep__fields(struct work *w, struct shard *s,
     return n;
 }
 
-/* Look at one record of the wheel: expire the key it may mean, or fields of
- * it, or file it again.  Returns how many elements that concerned, a field for
+/* Look at one record of the wheel: expire a key it may mean, or fields of
+ * one, or file it again.  Returns how many elements that concerned, a field for
  * two, since it leaves a table and an order; *more: the record is to be looked
  * at once more. */
 static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                            uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
+    int64_t soonest, next = INT64_MAX;
     struct table_at at;
     struct entry *e;
     size_t n = 1;
@@ -21762,7 +21923,7 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
 
         if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
         fast = key_hash(w->ks, key);
-        if (space_hash(w->ks, sp, key, fast) != hash) continue;
+        if ((space_hash(w->ks, sp, key, fast) & TABLE_HASH) != hash) continue;
         if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
             s->expired++;
             sp->tally.expired++;
@@ -21779,11 +21940,13 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
             if (h->due->soonest <= w->now)
                 n += 2 * upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
+            if (*more) return n;
         }
-        if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
-            upkeep__refile(w, s, id, hash, e);
-        return n;
+        soonest = upkeep__next(e);
+        if (soonest < next) next = soonest;
+        if (n > 1) break;       /* the table may have changed */
     }
+    if (next < INT64_MAX) wheel_add(s, id, hash, next, w->now);
     return n;
 }
 
@@ -21796,27 +21959,24 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
         size_t n = size_min(c->n, UPKEEP_BATCH), first = c->n - n;
 
         for (size_t i = 0; sp != NULL && i < n; i++)
-            table_prefetch(&sp->keys, c->hash[first + i]);
+            table_prefetch(&sp->keys, wheel_hash(c, first + i));
         for (size_t i = 0; sp != NULL && i < n; i++) {
             struct table_at at;
 
-            PREFETCH(table_first(&sp->keys, c->hash[first + i], &at));
+            PREFETCH(table_first(&sp->keys, wheel_hash(c, first + i), &at));
         }
         for (size_t i = 0; i < n && *budget > 0; i++) {
-            uint64_t hash = c->hash[--c->n];
+            uint64_t hash = wheel_hash(c, --c->n);
             bool more = false;
             size_t did;
 
             s->wheel->records--;
             did = upkeep__fire(w, s, c->space, hash, &more);
             *budget -= size_min(*budget, did);
-            if (!more) continue;
-            c->hash[c->n++] = hash;
-            s->wheel->records++;
+            if (more) wheel_put(s->wheel, c, hash);
         }
         if (c->n > 0) {
-            c->next = s->wheel->due;
-            s->wheel->due = c;
+            wheel_back(s->wheel, c);
         } else {
             wheel__free(s->wheel, c);
         }
@@ -21934,7 +22094,7 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           (s->wheel != NULL && wheel_due(s->wheel) != NULL) || s->compacting ||
            s->sweep_to > 0 ||
            arena_has_work(&s->mem);
 }
@@ -22045,6 +22205,7 @@ static void shard_fini(struct shard *s) {
     buf_free(&s->reads);
     for (struct past *p; (p = past_take(s)) != NULL;) free(p);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->telling);
     mem_fini(&s->mem);
 }
 
@@ -22233,9 +22394,10 @@ static COLD bool shard_shed(struct work *w, struct shard *s, size_t most) {
  * argc < total while an array is being read, and held then has room for argc
  * spans; every byte before at belongs to elements that were checked.
  *
- * struct resp owns held and a hold on apart.  Arguments are lent: until the
- * input moves, and where out->held is set until the next call with the same
- * struct resp.
+ * struct resp owns held and a hold on apart; where little is held it is kept
+ * for the next request that comes in pieces, until resp_rest.  Arguments are
+ * lent: until the input moves, and where out->held is set until the next call
+ * with the same struct resp.
  *
  * floor 4 - uses: base num entry
  */
@@ -22244,7 +22406,9 @@ enum {
     RESP_UNAUTH_BULK = 16384,
     RESP_LEAST = 10,            /* bytes of the shortest array: *1 $0 */
     RESP_LEAST_ARG = 6,         /* bytes of the shortest argument: $0 */
-    RESP_PROMISED = 1 << 20     /* memory for what was only announced */
+    RESP_KEPT = 256,            /* spans kept for the next request in pieces */
+    RESP_PROMISED = (1 << 20) + 2   /* memory for what was only announced: a
+                                   megabyte and its CRLF */
 };
 
 struct resp_limits {
@@ -22274,6 +22438,7 @@ struct resp {
     uint32_t argc;              /* arguments in held */
     uint32_t total;             /* arguments announced; 0: header not read */
     uint32_t apart_i;           /* which argument is apart */
+    bool lent;                  /* the last request's arguments are in held */
     struct blob *apart;         /* it and its CRLF, as far as they came; or
                                    NULL */
     size_t apart_n;             /* its length */
@@ -22302,6 +22467,12 @@ static void resp_reset(struct resp *r) {
     free(r->held);
     if (r->apart != NULL) blob_drop(r->apart);
     *r = (struct resp){ 0 };
+}
+
+/* No request is under way, as far as is known, and none was for a while: give
+ * back what was kept for the next.  Where nothing was, nothing is written. */
+static void resp_rest(struct resp *r) {
+    if (r->want == 0 && r->held != NULL) resp_reset(r);
 }
 
 /* How many more bytes must arrive, at least, before resp_parse can get any
@@ -22357,7 +22528,7 @@ static INLINE const char *resp__header(const char *s, const char *end,
  * resp_whole may be tried? */
 static INLINE bool resp_is_fresh(const struct resp *r,
                                  const struct resp_limits *lim) {
-    return r->want == 0 && r->held == NULL && r->apart == NULL &&
+    return r->want == 0 && !r->lent && r->apart == NULL &&
            !lim->unauthenticated;
 }
 
@@ -22538,8 +22709,8 @@ static ptrdiff_t resp__finish(struct resp *r, const char *p,
         out->argv[i] = str_of(apart != NULL && i == r->apart_i ?
                                   apart->bytes : p + a.at, a.n);
     }
-    *r = (struct resp){ .held = h, .apart = apart };
-    if (!out->held) resp_reset(r);
+    *r = (struct resp){ .held = h, .apart = apart, .lent = out->held };
+    if (!out->held && h != NULL && h->room > RESP_KEPT) resp_reset(r);
     return took;
 }
 
@@ -22665,13 +22836,14 @@ static ptrdiff_t resp__inline(struct resp *r, const char *p, size_t n,
     out->argc = (uint32_t)argc;
     if (text_n > 0 || (size_t)argc > out->cap) {
         room = (size_t)argc + text_n / sizeof(struct resp_span) + 1;
+        free(r->held);
         r->held = malloc(sizeof *r->held + room * sizeof(struct resp_span));
         if (r->held == NULL) return resp__wrong(why, RESP_MEMORY);
         r->held->room = room;
         text = (char *)(r->held->span + argc);
         out->argv = (struct str *)(void *)r->held->span;
     }
-    out->held = r->held != NULL;
+    out->held = r->lent = text != NULL;
     resp__words(p, len, out->argv, text, &text_n);
     out->cross_protocol = argc > 0 && resp__is_http(p, len, out->argv[0]);
     return lf + 1 - p;
@@ -22708,7 +22880,7 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     if (r->want == 0) {
         size_t took;
 
-        if (UNLIKELY(r->held != NULL || r->apart != NULL)) resp_reset(r);
+        if (UNLIKELY(r->lent || r->apart != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
         took = lim->unauthenticated ? 0 :
@@ -27051,6 +27223,7 @@ struct lane {
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
     atomic_uint_fast32_t clients_now;
+    struct client *look;        /* whom the loop looks after next, or NULL */
 };
 
 /* What may need a look at each command: bits, and above them how many clients
@@ -28763,7 +28936,7 @@ static enum loader_at loader__record(struct loader *l) {
         break;
     case RDB_AT_FUNCTION:
         log_line(&l->k->log, KLOG_WARNING, "the snapshot has a library of "
-                 "functions: they are not ours, and left out");
+                 "functions, which is left out");
         break;
     case RDB_AT_SELECT:
         if (l->f.db >= l->k->ks.opt.databases)
@@ -29071,6 +29244,13 @@ static bool client_is_blocked(const struct client *c) {
            (c->waiting != NULL || (c->flags & CLIENT_PAUSED) != 0);
 }
 
+/* Nothing came of a client for a while: give back what was kept for more.  Of
+ * most there is nothing, and their memory is not written. */
+static void client_rest(struct client *c) {
+    if (c->in.n == 0 && c->in.cap > 0) buf_free(&c->in);
+    resp_rest(&c->resp);
+}
+
 /* Free a client that watches, waits and subscribes to nothing any more, and
  * whose socket is closed. */
 static void client_free(struct client *c) {
@@ -29085,6 +29265,7 @@ static void client_free(struct client *c) {
     else l->clients = c->next;
     if (c->next != NULL) c->next->prev = c->prev;
     l->nclients--;
+    if (l->look == c) l->look = c->next;
     if (c->flags & CLIENT_FLUSH) {
         p = &l->flush;
         while (*p != c) p = &(*p)->next_flush;
@@ -30312,9 +30493,9 @@ static void monitor_leave(struct client *c) {
  *
  * One hub a server, under its lock, so that all lanes see the messages of a
  * channel in one order.  A subscriber on the publisher's lane gets a message
- * into its buffer; on another one, by letter.  Letters on their way count to
- * the receiver's output limit: who reads too slowly is cut off, and nobody's
- * messages pile up here.
+ * into its buffer; on another one, or while letters are on their way to it, by
+ * letter.  Letters count to the receiver's output limit: who reads too slowly
+ * is cut off, and nobody's messages pile up here.
  *
  *   hub -- channels (by name) --< subscriptions >-- clients
  *     |        |
@@ -30645,7 +30826,9 @@ static size_t pubsub__deliver(struct pubsub__post *p, struct channel *ch) {
     for (struct subscription *s = ch->first; s != NULL; s = s->next) {
         const struct buf *b = pubsub__message(p, ch, s->proto);
 
-        if (s->client->lane != p->from)
+        /* not past letters that are still on their way */
+        if (s->client->lane != p->from ||
+            UNLIKELY(atomic_load(&s->client->mailed) != 0))
             pubsub__mail(s->client, b);
         else if (p->from->current == s->client)
             reply_raw(&p->from->reply, str_of(b->p, b->n));
@@ -34180,7 +34363,7 @@ static bool pf__dense_or_reply(struct call *x, struct str s) {
         reply_err(x, ERR_MEMORY);
         return false;
     }
-    edit_commit(&ed, EVENT_STRING, NULL);
+    edit_commit_aside(&ed, EVENT_STRING, NULL, false);
     return true;
 }
 
@@ -46356,9 +46539,8 @@ static enum outcome cmd_latency_doctor(struct call *x) {
     bool any = false;
 
     if (limit == 0) {
-        buf_printf(&b, "The latency monitor is off.  CONFIG SET "
-                       "latency-monitor-threshold 100 has it remember "
-                       "whatever takes 100 ms or longer.\n");
+        buf_printf(&b, "The latency monitor is off: CONFIG SET "
+                       "latency-monitor-threshold 100\n");
     }
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < SLOW_EVENTS; i++) {
@@ -46372,8 +46554,8 @@ static enum outcome cmd_latency_doctor(struct call *x) {
             sum += one->at[j].ms;
         }
         buf_printf(&b, "%s: %lld seconds with spikes, %lld ms on average, "
-                       "%lld ms at worst.  SLOWLOG GET names commands that "
-                       "were slow.\n", slow_event_names[i], (long long)n,
+                       "%lld ms at worst: see SLOWLOG GET\n",
+                   slow_event_names[i], (long long)n,
                    (long long)(n == 0 ? 0 : sum / n), (long long)one->worst);
     }
     pthread_mutex_unlock(&s->lock);
@@ -47477,12 +47659,9 @@ static void call_shards(const struct work *w, const struct command *row,
 /* Do something to each shard of a set, in ascending order. */
 static INLINE void call__each_shard(struct keyspace *ks, const uint64_t *set,
                                     void (*what)(struct shard *)) {
-    for (uint32_t i = 0; i < ks->nshards; i += 64) {
-        struct shard *s = ks->shards + i;
-
-        for (uint64_t rest = set[i / 64]; rest != 0; rest >>= 1, s++)
-            if ((rest & 1) != 0) what(s);
-    }
+    for (uint32_t i = 0; i < ks->nshards; i += 64)
+        for (uint64_t rest = set[i / 64]; rest != 0; rest &= rest - 1)
+            what(ks->shards + i + bit_lowest(rest));
 }
 
 /* Lock the shards of a set, in ascending order. */
@@ -47624,15 +47803,19 @@ static COLD void settle__changes(struct lane *l, const struct buf *b) {
     }
 }
 
-/* Publish the events a shard has noted.  The shard is not locked. */
+/* Publish the events a shard has noted, in their order: one lane at a time.
+ * Whoever comes meanwhile waits, for its own may be among them, and what it
+ * says next is to be heard after them.  The shard is not locked. */
 static COLD void settle__events(struct lane *l, struct shard *s) {
     struct buf names, touched, key = { 0 }, channel = { 0 };
+    unsigned char taken = NEWS_TAKEN;
     struct event *events;
     bool lost;
     size_t n;
 
+    shard_lock_telling(s);
     shard_lock(s);
-    atomic_store_explicit(&s->news, false, memory_order_relaxed);
+    atomic_store_explicit(&s->news, taken, memory_order_relaxed);
     events = s->events;
     n = s->nevents;
     names = s->event_keys;
@@ -47654,6 +47837,9 @@ static COLD void settle__events(struct lane *l, struct shard *s) {
     buf_free(&channel);
     buf_free(&names);
     free(events);
+    /* unless there is more by now */
+    atomic_compare_exchange_strong(&s->news, &taken, NEWS_NONE);
+    shard_unlock_telling(s);
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -47801,7 +47987,8 @@ static COLD void settle__serve(struct lane *l, struct shard *s,
 }
 
 static inline bool settle__has_news(const struct shard *s) {
-    return UNLIKELY(atomic_load_explicit(&s->news, memory_order_relaxed));
+    return UNLIKELY(atomic_load_explicit(&s->news, memory_order_acquire) !=
+                    NEWS_NONE);
 }
 
 /* Deal with what is noted in the lists of some shards; none is locked.  To
@@ -48067,7 +48254,9 @@ static inline void admit_look_ahead(struct lane *l, size_t bytes) {
  *
  * A row says where its keys are; their shards are locked in ascending order,
  * so every command is atomic and nobody waits in a circle.  EXEC locks the
- * shards of all its commands.
+ * shards of all its commands.  Who has several short requests of one key each
+ * at hand may lock the shards of the next few beforehand, if nobody has them
+ * (exec_may_hold, hold): these run at once, and what else comes lets go first.
  *
  * floor 7 - uses: base buf sha256 shard reply instance world client asking
  *    measure labels slow monitor track watch arg call settle admit
@@ -50992,10 +51181,9 @@ static void webs__reply(struct webs *w, struct web *c, int status,
 
 /* Say that the page is not for everybody. */
 static void webs__refuse(struct webs *w, struct web *c) {
-    buf_put_str(&w->body, STR("While protected mode holds, this page answers "
-                              "only this machine, by its address or as "
-                              "localhost. Set a password, or protected-mode "
-                              "no.\n"));
+    buf_put_str(&w->body, STR("In protected mode this page is for this machine "
+                              "only, by address or as localhost. Set a "
+                              "password, or protected-mode no.\n"));
     webs__reply(w, c, 403, "text/plain; charset=utf-8");
 }
 
@@ -51327,6 +51515,7 @@ enum {
     NET_READ_LEAST = 4096,      /* and as few where a turn takes long, */
     NET_TURN_NS = 500000,       /* that is, so long */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
+    NET_KEPT = 16384,           /* kept input that is joined with what comes */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
@@ -52073,39 +52262,52 @@ static COLD void net__ease(const struct loop *l, struct client *c) {
 }
 
 /* Read what a socket has.  Most of it goes to the shared input, from where
- * little is kept of those who send slowly. */
+ * little is kept of those who send slowly; that little goes there again when
+ * more comes. */
 static void net_read(struct loop *l, struct client *c) {
-    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED;
-    size_t most = net__share(l, c), took, n;
+    size_t most = net__share(l, c), kept, took, n;
     struct net_request *had;
+    bool append;
     char *p;
 
-    if (kept && c->state == CLIENT_OPEN && (resp_reads_apart(&c->resp) ||
-                                            resp_want(&c->resp) >= NET_LONG)) {
-        net__read_long(l, c);
-        return;
-    }
-    if (kept && !net__may_keep(l, c, 0)) return;
-    if (NET_IN - l->in_at < NET_ROOM) {
+    if (NET_IN - l->in_at < NET_ROOM + NET_KEPT) {
         net_run(l);
         l->in_at = 0;
     }
+    append = c->state == CLIENT_BLOCKED;
+    kept = c->in.n;
+    if (UNLIKELY(kept > 0 || append)) {
+        if (!append && (resp_reads_apart(&c->resp) ||
+                        resp_want(&c->resp) >= NET_LONG)) {
+            net__read_long(l, c);
+            return;
+        }
+        if (!net__may_keep(l, c, 0)) return;
+        if (kept > NET_KEPT) append = true;
+        if (append) kept = 0;
+    }
     p = l->in + l->in_at;
-    n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
-                              size_min(most, NET_IN - l->in_at));
+    if (kept > 0) memcpy(p, c->in.p, kept);
+    n = net__receive(l, c, p + kept, UNLIKELY(c->long_in) ? NET_SIP :
+                     size_min(most, NET_IN - l->in_at - NET_KEPT));
     if (n == 0) return;
     if (UNLIKELY(n >= most)) net__ease(l, c);
-    if (kept) {
+    if (append) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
         else net__resume(l, c);
         return;
     }
+    c->in.n = 0;
+    n += kept;
     had = l->next;
     took = net__parse(l, c, p, n);
     c->long_in = n > NET_LONG && l->next == had + 1;
     if (l->next > l->batch) l->in_at += n;
     else l->in_at = 0;
-    if (LIKELY(took == n)) return;
+    if (LIKELY(took == n)) {
+        if (UNLIKELY(c->in.cap > NET_KEPT)) buf_free(&c->in);
+        return;
+    }
     n -= took;
     net__set_apart(c, p + took, &n);
     if (!buf_put(&c->in, p + took, n)) client_cut(c);
@@ -52214,8 +52416,10 @@ static void net_flush_all(struct loop *l) {
 
 enum {
     LOOP_ACCEPT = 64,           /* connections accepted in a turn */
-    LOOP_STEP = 100,            /* entries of background work between looks */
+    LOOP_STEP = 32,             /* entries of background work between looks */
     LOOP_STEP_US = 150,         /* at the clock, and for how long a turn */
+    LOOP_CLIENTS = 256,         /* looked after in a tick: ten thousand take
+                                   four seconds */
     LOOP_SHED = 16,             /* keys that a lower limit evicts likewise */
     LOOP_SWEEP_US = 5000,       /* between looks for idle ones */
     LOOP_COMPLAIN_US = 10000000 /* between lines on accept's failures */
@@ -52443,6 +52647,25 @@ static void loop__progress(struct loop *l) {
     l->freeing = freeing;
 }
 
+/* Look after some clients, of a pass over all that begins once in a second. */
+static void loop__look_after(struct loop *l) {
+    struct lane *lane = l->lane;
+    const struct options *opt = &l->k->opt;
+
+    for (int n = LOOP_CLIENTS; n > 0 && lane->look != NULL; n--) {
+        struct client *c = lane->look;
+        int64_t quiet = lane->clock.wall_ms - c->last_ms;
+
+        lane->look = c->next;
+        if (quiet > 1000) client_rest(c);
+        if ((client_pending(c) > 0 && !client_is_within(c, 0)) ||
+            (opt->timeout > 0 && c->state == CLIENT_OPEN &&
+             client_class(c) == OPTION_CLASS_NORMAL &&
+             quiet > opt->timeout * 1000))
+            client_cut(c);
+    }
+}
+
 /* What is looked at hz times a second, and at the end once a second. */
 static void loop__second(struct loop *l) {
     struct lane *lane = l->lane;
@@ -52465,20 +52688,14 @@ static void loop__second(struct loop *l) {
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (lane->id == 0) track_sweep(lane);
+    loop__look_after(l);
     if (l->ticks % hz != 0) return;
+    if (lane->look == NULL) lane->look = lane->clients;
     if (lane->id == 0) loop__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
         labels_settle(k, lane->clock.wall_ms);
         world_go(lane);
-    }
-    for (struct client *c = lane->clients, *next; c != NULL; c = next) {
-        next = c->next;
-        if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
-        if (k->opt.timeout > 0 && c->state == CLIENT_OPEN &&
-            client_class(c) == OPTION_CLASS_NORMAL &&
-            lane->clock.wall_ms - c->last_ms > k->opt.timeout * 1000)
-            client_cut(c);
     }
 }
 

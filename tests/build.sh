@@ -79,8 +79,9 @@ build() {
         make "$1" src/kvns.c $small -static -s -DNDEBUG -fno-pie -no-pie \
             -fno-asynchronous-unwind-tables -ffunction-sections \
             -fdata-sections -fwhole-program -fno-caller-saves -fno-shrink-wrap \
-            -malign-data=abi -Wl,--gc-sections -Wl,-z,noseparate-code \
-            -Wl,-z,norelro -Wl,--build-id=none ;;
+            -fno-math-errno -fno-tree-loop-im -fipa-pta -malign-data=abi \
+            -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro \
+            -Wl,-z,common-page-size=16 -Wl,--build-id=none ;;
     kvns-s390x) cross "$1" src/kvns.c s390x-linux-gnu-gcc qemu-s390x -O1 ;;
     kvns-aarch64)
         cross "$1" src/kvns.c aarch64-linux-gnu-gcc qemu-aarch64 -O1 ;;

@@ -48,6 +48,8 @@ def pytest_addoption(parser):
                           "redis-server sends")
     parser.addoption("--diff-seed", type=int, default=None,
                      help="repeat a comparison")
+    parser.addoption("--diff-first", type=int, default=1,
+                     help="the seed that comparisons begin with; 0: the time")
     parser.addoption("--diff-rows", default="*",
                      help="which commands it sends: patterns of names, with "
                           "commas between them")

@@ -32,6 +32,7 @@ gcc $flags -DKVNS_FAULTS -w "$PWD/tests/unit/unit.c" \
 wait $! || exit 1
 failed=0
 # Each by itself: one that fails does not keep the next from counting.
+export KVNS_TEST_SEED="${KVNS_TEST_SEED:-1}"
 for name in $($dir/unit --list); do
     $dir/unit "$name" >$dir/unit.log 2>&1 || {
         tail -n 20 $dir/unit.log

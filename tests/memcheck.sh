@@ -12,6 +12,7 @@ command -v valgrind >/dev/null 2>&1 || {
     exit
 }
 sh tests/build.sh unit-memcheck || exit 1
+export KVNS_TEST_SEED="${KVNS_TEST_SEED:-1}"
 work=build/memcheck
 rm -rf $work
 mkdir -p $work

@@ -130,7 +130,8 @@ gates)
                 --ignore tests/integration/test_against_redis.py "$@" ;;
         esac
     done
-    step 900 "coverage" sh tests/coverage.sh "$@"
+    step 900 "coverage" env MIN_LINES=95 MIN_BRANCHES=85 \
+        sh tests/coverage.sh "$@"
     for program in kvns-plain kvns-asan; do
         suite 600 "integration, $program" "KVNS_BIN=build/$program" \
             tests/integration "$@"

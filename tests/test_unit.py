@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The unit tests in C, each in a process of its own.
+"""The unit tests in C, each in a process of its own, from a fixed seed, so that
+a change is judged by what it does; KVNS_TEST_SEED is another.
 
 unit-malloc is the same program with every block from malloc, so that
 AddressSanitizer knows where each one ends.
@@ -12,6 +13,7 @@ import pytest
 
 from harness.server import TOP
 
+os.environ.setdefault("KVNS_TEST_SEED", "1")
 PROGRAMS = os.environ.get("KVNS_UNITS", "unit unit-malloc").split()
 
 

@@ -172,9 +172,8 @@ static enum outcome cmd_latency_doctor(struct call *x) {
     bool any = false;
 
     if (limit == 0) {
-        buf_printf(&b, "The latency monitor is off.  CONFIG SET "
-                       "latency-monitor-threshold 100 has it remember "
-                       "whatever takes 100 ms or longer.\n");
+        buf_printf(&b, "The latency monitor is off: CONFIG SET "
+                       "latency-monitor-threshold 100\n");
     }
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < SLOW_EVENTS; i++) {
@@ -188,8 +187,8 @@ static enum outcome cmd_latency_doctor(struct call *x) {
             sum += one->at[j].ms;
         }
         buf_printf(&b, "%s: %lld seconds with spikes, %lld ms on average, "
-                       "%lld ms at worst.  SLOWLOG GET names commands that "
-                       "were slow.\n", slow_event_names[i], (long long)n,
+                       "%lld ms at worst: see SLOWLOG GET\n",
+                   slow_event_names[i], (long long)n,
                    (long long)(n == 0 ? 0 : sum / n), (long long)one->worst);
     }
     pthread_mutex_unlock(&s->lock);

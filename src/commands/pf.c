@@ -241,7 +241,7 @@ static bool pf__dense_or_reply(struct call *x, struct str s) {
         reply_err(x, ERR_MEMORY);
         return false;
     }
-    edit_commit(&ed, EVENT_STRING, NULL);
+    edit_commit_aside(&ed, EVENT_STRING, NULL, false);
     return true;
 }
 

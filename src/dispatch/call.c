@@ -79,12 +79,9 @@ static void call_shards(const struct work *w, const struct command *row,
 /* Do something to each shard of a set, in ascending order. */
 static INLINE void call__each_shard(struct keyspace *ks, const uint64_t *set,
                                     void (*what)(struct shard *)) {
-    for (uint32_t i = 0; i < ks->nshards; i += 64) {
-        struct shard *s = ks->shards + i;
-
-        for (uint64_t rest = set[i / 64]; rest != 0; rest >>= 1, s++)
-            if ((rest & 1) != 0) what(s);
-    }
+    for (uint32_t i = 0; i < ks->nshards; i += 64)
+        for (uint64_t rest = set[i / 64]; rest != 0; rest &= rest - 1)
+            what(ks->shards + i + bit_lowest(rest));
 }
 
 /* Lock the shards of a set, in ascending order. */

@@ -10,7 +10,9 @@
  *
  * A row says where its keys are; their shards are locked in ascending order,
  * so every command is atomic and nobody waits in a circle.  EXEC locks the
- * shards of all its commands.
+ * shards of all its commands.  Who has several short requests of one key each
+ * at hand may lock the shards of the next few beforehand, if nobody has them
+ * (exec_may_hold, hold): these run at once, and what else comes lets go first.
  *
  * floor 7 - uses: base buf sha256 shard reply instance world client asking
  *    measure labels slow monitor track watch arg call settle admit

@@ -71,15 +71,19 @@ static COLD void settle__changes(struct lane *l, const struct buf *b) {
     }
 }
 
-/* Publish the events a shard has noted.  The shard is not locked. */
+/* Publish the events a shard has noted, in their order: one lane at a time.
+ * Whoever comes meanwhile waits, for its own may be among them, and what it
+ * says next is to be heard after them.  The shard is not locked. */
 static COLD void settle__events(struct lane *l, struct shard *s) {
     struct buf names, touched, key = { 0 }, channel = { 0 };
+    unsigned char taken = NEWS_TAKEN;
     struct event *events;
     bool lost;
     size_t n;
 
+    shard_lock_telling(s);
     shard_lock(s);
-    atomic_store_explicit(&s->news, false, memory_order_relaxed);
+    atomic_store_explicit(&s->news, taken, memory_order_relaxed);
     events = s->events;
     n = s->nevents;
     names = s->event_keys;
@@ -101,6 +105,9 @@ static COLD void settle__events(struct lane *l, struct shard *s) {
     buf_free(&channel);
     buf_free(&names);
     free(events);
+    /* unless there is more by now */
+    atomic_compare_exchange_strong(&s->news, &taken, NEWS_NONE);
+    shard_unlock_telling(s);
 }
 
 /* The command of a waiting client with only one of its keys, for as in Redis
@@ -248,7 +255,8 @@ static COLD void settle__serve(struct lane *l, struct shard *s,
 }
 
 static inline bool settle__has_news(const struct shard *s) {
-    return UNLIKELY(atomic_load_explicit(&s->news, memory_order_relaxed));
+    return UNLIKELY(atomic_load_explicit(&s->news, memory_order_acquire) !=
+                    NEWS_NONE);
 }
 
 /* Deal with what is noted in the lists of some shards; none is locked.  To

@@ -412,12 +412,7 @@ static inline unsigned arena_bit_from(const uint64_t *used, unsigned i,
             i = (i / 64 + 1) * 64;
             continue;
         }
-#if defined(__GNUC__)
-        return i + (unsigned)__builtin_ctzll(w);
-#else
-        while ((w & 1) == 0) w >>= 1, i++;
-        return i;
-#endif
+        return i + bit_lowest(w);
     }
     return limit;
 }

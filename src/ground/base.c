@@ -313,6 +313,43 @@ static inline char *bytes_copy(char *p, const char *s, size_t n) {
     return bytes_copy_here(p, s, n);
 }
 
+/* The same for some hundreds of bytes that may overlap with where they go:
+ * memmove towards the end takes the slow way with some libcs. */
+static inline void bytes_move(void *to, const void *from, size_t n) {
+#if defined(__OPTIMIZE_SIZE__)
+    memmove(to, from, n);
+#else
+    char *p = to, part[32];
+    const char *s = from;
+
+    if (p <= s) {
+        for (; n >= sizeof part; n -= sizeof part) {
+            memcpy(part, s, sizeof part);
+            memcpy(p, part, sizeof part);
+            p += sizeof part;
+            s += sizeof part;
+        }
+        for (; n >= 8; n -= 8, p += 8, s += 8) {
+            memcpy(part, s, 8);
+            memcpy(p, part, 8);
+        }
+        for (; n > 0; n--) *p++ = *s++;
+    } else {
+        while (n >= sizeof part) {
+            n -= sizeof part;
+            memcpy(part, s + n, sizeof part);
+            memcpy(p + n, part, sizeof part);
+        }
+        while (n >= 8) {
+            n -= 8;
+            memcpy(part, s + n, 8);
+            memcpy(p + n, part, 8);
+        }
+        while (n > 0) n--, p[n] = s[n];
+    }
+#endif
+}
+
 /* Order by bytes, the shorter first where one begins the other. */
 static inline int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -348,6 +385,18 @@ static inline bool str_is(struct str s, const char *word) {
 
 static inline size_t size_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t size_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Which is the lowest bit set of w, which is not 0. */
+static inline unsigned bit_lowest(uint64_t w) {
+#if defined(__GNUC__) && !defined(KVNS_PLAIN)
+    return (unsigned)__builtin_ctzll(w);
+#else
+    unsigned i = 0;
+
+    while ((w & 1) == 0) w >>= 1, i++;
+    return i;
+#endif
+}
 
 /* Little-endian whatever the machine: n bytes, 1 to 8.  Compilers see through
  * such loops only partly. */

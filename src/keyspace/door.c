@@ -305,15 +305,14 @@ static inline void edit_commit(struct edit *ed, int class, const char *name) {
     edit_commit_here(ed, class, name);
 }
 
-#if !defined(KVNS_NO_STREAMS)
 /* The same for a change that WATCH does not count, as Redis does not count
- * what the readers of a stream do; `wake`: those who wait should look. */
+ * what the readers of a stream do, nor what PFDEBUG does; `wake`: those who
+ * wait should look. */
 static void edit_commit_aside(struct edit *ed, int class, const char *name,
                               bool wake) {
     if (wake) door__wake(ed);
     door__settle(ed, class, name);
 }
-#endif
 
 /* Nothing was changed after all. */
 static inline void edit_cancel(struct edit *ed) {

@@ -164,6 +164,10 @@ struct lately {
 
 #define LATELY_FULL (UINT32_C(1) << 31)     /* a sign is quickly seen */
 
+/* Has a shard events or ready keys that nobody has dealt with yet?  Taken says
+ * that somebody is just telling of them. */
+enum news { NEWS_NONE, NEWS_TAKEN, NEWS_NOTED };
+
 /* What every command writes lies beside the lock, on the line that it had to
  * get from another core anyway; what it only reads follows, apart from the
  * rest, so that the cores can share it. */
@@ -175,8 +179,7 @@ struct shard {
     struct db **dbs;            /* by number */
     uint32_t id;
     bool mark;                  /* of entries that the snapshot is done with */
-    atomic_bool news;           /* events or ready keys; for those without the
-                                   lock, too */
+    atomic_uchar news;          /* enum news; for those without the lock, too */
     atomic_uint tracked;        /* changes are to be noted for tracking */
     struct walk *walk;          /* snapshot in progress, or NULL */
     struct table watched, waited;   /* of struct side_key */
@@ -198,6 +201,7 @@ struct shard {
     uint32_t npast;
     struct tally lost;          /* of names beyond PAST_MOST */
     struct side_key *ready, *ready_last;    /* waited for, and got data */
+    pthread_mutex_t telling;    /* of the one who tells of what was noted */
     struct event *events;       /* to be told, in order */
     size_t nevents, events_cap;
     struct buf event_keys;
@@ -877,7 +881,7 @@ static void side_ready(struct shard *s, struct side_key *k) {
     if (s->ready_last != NULL) s->ready_last->next_ready = k;
     else s->ready = k;
     s->ready_last = k;
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* Take the first key off the ready list, held; NULL if there is none. */
@@ -952,7 +956,7 @@ static void shard_tell(struct shard *s, int class, const char *name, int db,
     if (buf_put(&s->event_keys, ns.p, ns.n) &&
         buf_put(&s->event_keys, local.p, local.n))
         s->nevents++;
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* Note a change for tracking; local.p NULL: of a whole namespace, and where
@@ -969,7 +973,7 @@ static COLD void shard_touched(struct shard *s, uint64_t who, bool self,
         buf_free(&s->touched);
         s->touched_lost = true;
     }
-    atomic_store_explicit(&s->news, true, memory_order_relaxed);
+    atomic_store_explicit(&s->news, NEWS_NOTED, memory_order_relaxed);
 }
 
 /* A client reads what it has changed, in one transaction, and keeps it: what
@@ -1002,13 +1006,14 @@ static COLD void shard_touched_read(struct shard *s, uint64_t who,
 enum {
     SHARD_MANY = 16,            /* of so many, each holds little of most sizes:
                                    see mem */
-    SHARD_SPINS = 40            /* looks at a lock before sleeping */
+    SHARD_PAUSES = 512          /* longest pause before sleeping for a lock */
 };
 
 /* An empty shard of ks; ends the program where there is no memory for it. */
 static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->telling, NULL);
     mem_init(&s->mem);
     s->mem.frugal = ks->nshards > SHARD_MANY;
     rand_seed(&s->rand);
@@ -1022,7 +1027,7 @@ static void shard_init(struct shard *s, struct keyspace *ks, uint32_t id) {
         s->dbs[i]->index = s->dbs[i]->saved = (uint8_t)i;
     }
     atomic_init(&s->live, 0);
-    atomic_init(&s->news, false);
+    atomic_init(&s->news, NEWS_NONE);
     atomic_init(&s->tracked, 0);
 }
 
@@ -1032,22 +1037,65 @@ static inline void shard_call(struct shard *s) {
 }
 
 /* Whoever has a shard has it for a microsecond or so, and going to sleep costs
- * several: look a few times before. */
+ * several: look a few times before, ever more rarely, for a look takes the line
+ * of the lock from whoever has it. */
 static void shard__take(struct shard *s) {
-    for (int i = 0; i < SHARD_SPINS; i++) {
+    for (int pauses = 1; pauses <= SHARD_PAUSES; pauses *= 2) {
         if (LIKELY(pthread_mutex_trylock(&s->lock) == 0)) return;
-        SPIN_PAUSE();
+        for (int i = 0; i < pauses; i++) SPIN_PAUSE();
     }
     pthread_mutex_lock(&s->lock);
 }
 
+/* Who waits for a shard waits for one above all that it has: so nobody waits in
+ * a circle.  Checked where that may cost. */
+#if defined(KVNS_VERIFY)
+/* How many shards a thread has locked, and one more than the highest of them
+ * was since it had none. */
+static _Thread_local uint32_t shards_had, shards_top;
+
+static void shard__await(const struct shard *s) {
+    KVNS_ASSERT(shards_had == 0 || s->id >= shards_top);
+}
+
+/* Nor does one wait who has a shard, for those who tell take it. */
+static void shard__await_telling(void) { KVNS_ASSERT(shards_had == 0); }
+
+static void shard__had(const struct shard *s) {
+    if (shards_had++ == 0 || s->id >= shards_top) shards_top = s->id + 1;
+}
+
+static void shard__let_go(void) { shards_had--; }
+#else
+#define shard__await(s) ((void)0)
+#define shard__await_telling() ((void)0)
+#define shard__had(s) ((void)0)
+#define shard__let_go() ((void)0)
+#endif
+
 /* Lock a shard, where there is anybody to lock out. */
 static inline void shard_lock(struct shard *s) {
-    if (s->ks->threads) shard__take(s);
+    if (!s->ks->threads) return;
+    shard__await(s);
+    shard__take(s);
+    shard__had(s);
 }
 
 static inline void shard_unlock(struct shard *s) {
-    if (s->ks->threads) pthread_mutex_unlock(&s->lock);
+    if (!s->ks->threads) return;
+    shard__let_go();
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Be the one who tells of what a shard noted; before the shard is locked. */
+static inline void shard_lock_telling(struct shard *s) {
+    if (!s->ks->threads) return;
+    shard__await_telling();
+    pthread_mutex_lock(&s->telling);
+}
+
+static inline void shard_unlock_telling(struct shard *s) {
+    if (s->ks->threads) pthread_mutex_unlock(&s->telling);
 }
 
 /* Shards that are locked together, so that what some requests need can be
@@ -1070,6 +1118,7 @@ static inline bool hold_take(struct hold *h, struct key_hint *hint) {
     if (i == h->n) {
         if (i == HOLD_MOST || pthread_mutex_trylock(&s->lock) != 0)
             return false;
+        shard__had(s);
         h->of[h->n++] = s;
     }
     return hint->held = true;
@@ -1077,7 +1126,10 @@ static inline bool hold_take(struct hold *h, struct key_hint *hint) {
 
 /* Let go of them. */
 static inline void hold_release(struct hold *h) {
-    while (h->n > 0) pthread_mutex_unlock(&h->of[--h->n]->lock);
+    while (h->n > 0) {
+        shard__let_go();
+        pthread_mutex_unlock(&h->of[--h->n]->lock);
+    }
 }
 
 /* Is a key's shard locked by a hold? */

@@ -32,10 +32,8 @@ static void upkeep__remove(struct work *w, struct shard *s, struct space *sp,
     edit_commit(&ed, class, name);
 }
 
-/* File the record of a key that lives again, for the next time something of
- * it expires. */
-static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
-                           uint64_t hash, const struct entry *e) {
+/* When something of a key expires next, for which its record is to be filed. */
+static int64_t upkeep__next(const struct entry *e) {
     int64_t next = entry_has(e, ENTRY_TTL) ? entry_deadline(e) : INT64_MAX;
 
     if (entry_has(e, ENTRY_FIELDS)) {
@@ -44,7 +42,7 @@ static void upkeep__refile(struct work *w, struct shard *s, uint32_t id,
         if (d->soonest < next) next = d->soonest;
         d->filed = next;
     }
-    wheel_add(s, id, hash, next, w->now);
+    return next;
 }
 
 /* Remove a hash whose fields are all dead. */
@@ -71,13 +69,14 @@ static COLD size_t upkeep__fields(struct work *w, struct shard *s,
     return n;
 }
 
-/* Look at one record of the wheel: expire the key it may mean, or fields of
- * it, or file it again.  Returns how many elements that concerned, a field for
+/* Look at one record of the wheel: expire a key it may mean, or fields of
+ * one, or file it again.  Returns how many elements that concerned, a field for
  * two, since it leaves a table and an order; *more: the record is to be looked
  * at once more. */
 static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
                            uint64_t hash, bool *more) {
     struct space *sp = id < s->ids ? s->by_id[id] : NULL;
+    int64_t soonest, next = INT64_MAX;
     struct table_at at;
     struct entry *e;
     size_t n = 1;
@@ -90,7 +89,7 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
 
         if (!entry_has(e, ENTRY_TTL | ENTRY_FIELDS)) continue;
         fast = key_hash(w->ks, key);
-        if (space_hash(w->ks, sp, key, fast) != hash) continue;
+        if ((space_hash(w->ks, sp, key, fast) & TABLE_HASH) != hash) continue;
         if (entry_has(e, ENTRY_TTL) && entry_deadline(e) <= w->now) {
             s->expired++;
             sp->tally.expired++;
@@ -107,11 +106,13 @@ static size_t upkeep__fire(struct work *w, struct shard *s, uint32_t id,
             if (h->due->soonest <= w->now)
                 n += 2 * upkeep__fields(w, s, sp, &at, e, fast);
             *more = due_dead(h, w->now) > 0;
+            if (*more) return n;
         }
-        if (!*more && entry_has(e, ENTRY_TTL | ENTRY_FIELDS))
-            upkeep__refile(w, s, id, hash, e);
-        return n;
+        soonest = upkeep__next(e);
+        if (soonest < next) next = soonest;
+        if (n > 1) break;       /* the table may have changed */
     }
+    if (next < INT64_MAX) wheel_add(s, id, hash, next, w->now);
     return n;
 }
 
@@ -124,27 +125,24 @@ static void upkeep__expire(struct work *w, struct shard *s, size_t *budget) {
         size_t n = size_min(c->n, UPKEEP_BATCH), first = c->n - n;
 
         for (size_t i = 0; sp != NULL && i < n; i++)
-            table_prefetch(&sp->keys, c->hash[first + i]);
+            table_prefetch(&sp->keys, wheel_hash(c, first + i));
         for (size_t i = 0; sp != NULL && i < n; i++) {
             struct table_at at;
 
-            PREFETCH(table_first(&sp->keys, c->hash[first + i], &at));
+            PREFETCH(table_first(&sp->keys, wheel_hash(c, first + i), &at));
         }
         for (size_t i = 0; i < n && *budget > 0; i++) {
-            uint64_t hash = c->hash[--c->n];
+            uint64_t hash = wheel_hash(c, --c->n);
             bool more = false;
             size_t did;
 
             s->wheel->records--;
             did = upkeep__fire(w, s, c->space, hash, &more);
             *budget -= size_min(*budget, did);
-            if (!more) continue;
-            c->hash[c->n++] = hash;
-            s->wheel->records++;
+            if (more) wheel_put(s->wheel, c, hash);
         }
         if (c->n > 0) {
-            c->next = s->wheel->due;
-            s->wheel->due = c;
+            wheel_back(s->wheel, c);
         } else {
             wheel__free(s->wheel, c);
         }
@@ -262,7 +260,7 @@ static inline bool shard_has_work(const struct shard *s) {
 
     return s->lazy != NULL || (s->gone != NULL && !(s->gone->due && waits)) ||
            (s->walk != NULL && !s->walk->done && !waits) ||
-           (s->wheel != NULL && s->wheel->due != NULL) || s->compacting ||
+           (s->wheel != NULL && wheel_due(s->wheel) != NULL) || s->compacting ||
            s->sweep_to > 0 ||
            arena_has_work(&s->mem);
 }
@@ -373,6 +371,7 @@ static void shard_fini(struct shard *s) {
     buf_free(&s->reads);
     for (struct past *p; (p = past_take(s)) != NULL;) free(p);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->telling);
     mem_fini(&s->mem);
 }
 

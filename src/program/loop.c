@@ -15,8 +15,10 @@
 
 enum {
     LOOP_ACCEPT = 64,           /* connections accepted in a turn */
-    LOOP_STEP = 100,            /* entries of background work between looks */
+    LOOP_STEP = 32,             /* entries of background work between looks */
     LOOP_STEP_US = 150,         /* at the clock, and for how long a turn */
+    LOOP_CLIENTS = 256,         /* looked after in a tick: ten thousand take
+                                   four seconds */
     LOOP_SHED = 16,             /* keys that a lower limit evicts likewise */
     LOOP_SWEEP_US = 5000,       /* between looks for idle ones */
     LOOP_COMPLAIN_US = 10000000 /* between lines on accept's failures */
@@ -244,6 +246,25 @@ static void loop__progress(struct loop *l) {
     l->freeing = freeing;
 }
 
+/* Look after some clients, of a pass over all that begins once in a second. */
+static void loop__look_after(struct loop *l) {
+    struct lane *lane = l->lane;
+    const struct options *opt = &l->k->opt;
+
+    for (int n = LOOP_CLIENTS; n > 0 && lane->look != NULL; n--) {
+        struct client *c = lane->look;
+        int64_t quiet = lane->clock.wall_ms - c->last_ms;
+
+        lane->look = c->next;
+        if (quiet > 1000) client_rest(c);
+        if ((client_pending(c) > 0 && !client_is_within(c, 0)) ||
+            (opt->timeout > 0 && c->state == CLIENT_OPEN &&
+             client_class(c) == OPTION_CLASS_NORMAL &&
+             quiet > opt->timeout * 1000))
+            client_cut(c);
+    }
+}
+
 /* What is looked at hz times a second, and at the end once a second. */
 static void loop__second(struct loop *l) {
     struct lane *lane = l->lane;
@@ -266,20 +287,14 @@ static void loop__second(struct loop *l) {
     if (l->idle_us > NET_IDLE_US) l->idle_us -= l->idle_us / 64;
     if (lane->id == 0) k->peak = size_max(k->peak, keyspace_bytes(&k->ks));
     if (lane->id == 0) track_sweep(lane);
+    loop__look_after(l);
     if (l->ticks % hz != 0) return;
+    if (lane->look == NULL) lane->look = lane->clients;
     if (lane->id == 0) loop__progress(l);
     if (lane->id == 0 && labels_are_due(k, lane->clock.wall_ms)) {
         world_stop(lane);
         labels_settle(k, lane->clock.wall_ms);
         world_go(lane);
-    }
-    for (struct client *c = lane->clients, *next; c != NULL; c = next) {
-        next = c->next;
-        if (client_pending(c) > 0 && !client_is_within(c, 0)) client_cut(c);
-        if (k->opt.timeout > 0 && c->state == CLIENT_OPEN &&
-            client_class(c) == OPTION_CLASS_NORMAL &&
-            lane->clock.wall_ms - c->last_ms > k->opt.timeout * 1000)
-            client_cut(c);
     }
 }
 

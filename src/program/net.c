@@ -25,6 +25,7 @@ enum {
     NET_READ_LEAST = 4096,      /* and as few where a turn takes long, */
     NET_TURN_NS = 500000,       /* that is, so long */
     NET_ROOM = 16384,           /* less room than this: run the batch first */
+    NET_KEPT = 16384,           /* kept input that is joined with what comes */
     NET_BATCH = 32,             /* requests looked ahead */
     NET_ARGS = 4096,            /* their arguments in all */
     NET_FEW = 64,               /* room for fewer: run the batch first */
@@ -771,39 +772,52 @@ static COLD void net__ease(const struct loop *l, struct client *c) {
 }
 
 /* Read what a socket has.  Most of it goes to the shared input, from where
- * little is kept of those who send slowly. */
+ * little is kept of those who send slowly; that little goes there again when
+ * more comes. */
 static void net_read(struct loop *l, struct client *c) {
-    bool kept = c->in.n > 0 || c->state == CLIENT_BLOCKED;
-    size_t most = net__share(l, c), took, n;
+    size_t most = net__share(l, c), kept, took, n;
     struct net_request *had;
+    bool append;
     char *p;
 
-    if (kept && c->state == CLIENT_OPEN && (resp_reads_apart(&c->resp) ||
-                                            resp_want(&c->resp) >= NET_LONG)) {
-        net__read_long(l, c);
-        return;
-    }
-    if (kept && !net__may_keep(l, c, 0)) return;
-    if (NET_IN - l->in_at < NET_ROOM) {
+    if (NET_IN - l->in_at < NET_ROOM + NET_KEPT) {
         net_run(l);
         l->in_at = 0;
     }
+    append = c->state == CLIENT_BLOCKED;
+    kept = c->in.n;
+    if (UNLIKELY(kept > 0 || append)) {
+        if (!append && (resp_reads_apart(&c->resp) ||
+                        resp_want(&c->resp) >= NET_LONG)) {
+            net__read_long(l, c);
+            return;
+        }
+        if (!net__may_keep(l, c, 0)) return;
+        if (kept > NET_KEPT) append = true;
+        if (append) kept = 0;
+    }
     p = l->in + l->in_at;
-    n = net__receive(l, c, p, UNLIKELY(c->long_in) ? NET_SIP :
-                              size_min(most, NET_IN - l->in_at));
+    if (kept > 0) memcpy(p, c->in.p, kept);
+    n = net__receive(l, c, p + kept, UNLIKELY(c->long_in) ? NET_SIP :
+                     size_min(most, NET_IN - l->in_at - NET_KEPT));
     if (n == 0) return;
     if (UNLIKELY(n >= most)) net__ease(l, c);
-    if (kept) {
+    if (append) {
         if (!buf_put(&c->in, p, n)) client_cut(c);
         else net__resume(l, c);
         return;
     }
+    c->in.n = 0;
+    n += kept;
     had = l->next;
     took = net__parse(l, c, p, n);
     c->long_in = n > NET_LONG && l->next == had + 1;
     if (l->next > l->batch) l->in_at += n;
     else l->in_at = 0;
-    if (LIKELY(took == n)) return;
+    if (LIKELY(took == n)) {
+        if (UNLIKELY(c->in.cap > NET_KEPT)) buf_free(&c->in);
+        return;
+    }
     n -= took;
     net__set_apart(c, p + took, &n);
     if (!buf_put(&c->in, p + took, n)) client_cut(c);

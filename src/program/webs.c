@@ -181,10 +181,9 @@ static void webs__reply(struct webs *w, struct web *c, int status,
 
 /* Say that the page is not for everybody. */
 static void webs__refuse(struct webs *w, struct web *c) {
-    buf_put_str(&w->body, STR("While protected mode holds, this page answers "
-                              "only this machine, by its address or as "
-                              "localhost. Set a password, or protected-mode "
-                              "no.\n"));
+    buf_put_str(&w->body, STR("In protected mode this page is for this machine "
+                              "only, by address or as localhost. Set a "
+                              "password, or protected-mode no.\n"));
     webs__reply(w, c, 403, "text/plain; charset=utf-8");
 }
 

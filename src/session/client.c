@@ -131,6 +131,13 @@ static bool client_is_blocked(const struct client *c) {
            (c->waiting != NULL || (c->flags & CLIENT_PAUSED) != 0);
 }
 
+/* Nothing came of a client for a while: give back what was kept for more.  Of
+ * most there is nothing, and their memory is not written. */
+static void client_rest(struct client *c) {
+    if (c->in.n == 0 && c->in.cap > 0) buf_free(&c->in);
+    resp_rest(&c->resp);
+}
+
 /* Free a client that watches, waits and subscribes to nothing any more, and
  * whose socket is closed. */
 static void client_free(struct client *c) {
@@ -145,6 +152,7 @@ static void client_free(struct client *c) {
     else l->clients = c->next;
     if (c->next != NULL) c->next->prev = c->prev;
     l->nclients--;
+    if (l->look == c) l->look = c->next;
     if (c->flags & CLIENT_FLUSH) {
         p = &l->flush;
         while (*p != c) p = &(*p)->next_flush;

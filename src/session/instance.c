@@ -407,6 +407,7 @@ struct lane {
     uint64_t nreads, nwrites;   /* of sockets */
     uint64_t accepted, refused; /* connections; refused: over a limit */
     atomic_uint_fast32_t clients_now;
+    struct client *look;        /* whom the loop looks after next, or NULL */
 };
 
 /* What may need a look at each command: bits, and above them how many clients

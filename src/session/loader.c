@@ -372,7 +372,7 @@ static enum loader_at loader__record(struct loader *l) {
         break;
     case RDB_AT_FUNCTION:
         log_line(&l->k->log, KLOG_WARNING, "the snapshot has a library of "
-                 "functions: they are not ours, and left out");
+                 "functions, which is left out");
         break;
     case RDB_AT_SELECT:
         if (l->f.db >= l->k->ks.opt.databases)

@@ -3,9 +3,9 @@
  *
  * One hub a server, under its lock, so that all lanes see the messages of a
  * channel in one order.  A subscriber on the publisher's lane gets a message
- * into its buffer; on another one, by letter.  Letters on their way count to
- * the receiver's output limit: who reads too slowly is cut off, and nobody's
- * messages pile up here.
+ * into its buffer; on another one, or while letters are on their way to it, by
+ * letter.  Letters count to the receiver's output limit: who reads too slowly
+ * is cut off, and nobody's messages pile up here.
  *
  *   hub -- channels (by name) --< subscriptions >-- clients
  *     |        |
@@ -336,7 +336,9 @@ static size_t pubsub__deliver(struct pubsub__post *p, struct channel *ch) {
     for (struct subscription *s = ch->first; s != NULL; s = s->next) {
         const struct buf *b = pubsub__message(p, ch, s->proto);
 
-        if (s->client->lane != p->from)
+        /* not past letters that are still on their way */
+        if (s->client->lane != p->from ||
+            UNLIKELY(atomic_load(&s->client->mailed) != 0))
             pubsub__mail(s->client, b);
         else if (p->from->current == s->client)
             reply_raw(&p->from->reply, str_of(b->p, b->n));

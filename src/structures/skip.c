@@ -16,8 +16,8 @@
  * full block is cut in halves, except at the ends of the list, where members
  * that come in order leave full blocks behind.  A block of 32 or fewer is
  * joined with a neighbour if they fill three quarters of one.  A tower gets
- * each further link with a chance of 1 in 2: they weigh little beside blocks,
- * and a search looks at fewer blocks than with Pugh's 1 in 4.
+ * each further link with a chance of 1 in 4, as Pugh has it: with 1 in 2 there
+ * are more links to look at on the way and more spans to count up.
  *
  * Putting, dropping, moving and ranks are O(log n) expected; a step to the
  * next or previous member is O(1).  Members are borrowed: their table owns
@@ -33,7 +33,7 @@ enum {
 #ifdef KVNS_VERIFY
     SKIP_FAR = 100              /* members of a list worth scouting: few, for */
 #else                           /* tests, and in earnest */
-    SKIP_FAR = 50000
+    SKIP_FAR = 500000
 #endif
 };
 
@@ -382,7 +382,7 @@ static inline struct skip_link *skip__owner(const struct skip__path *path,
 }
 
 /* A block with a tower of random height, or NULL: each link more has a chance
- * of 1 in 2. */
+ * of 1 in 4. */
 static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     uint32_t bits, lanes = 1;
     struct skip_block *x;
@@ -390,7 +390,7 @@ static struct skip_block *skip__block(struct skip *s, struct mem *m) {
     s->chance = s->chance * UINT64_C(6364136223846793005) +
                 UINT64_C(1442695040888963407);
     bits = (uint32_t)(s->chance >> 32);
-    for (; lanes < SKIP_LANES && bits % 2 == 0; bits /= 2) lanes++;
+    for (; lanes < SKIP_LANES && bits % 4 == 0; bits /= 4) lanes++;
     x = mem_try(m, skip__size(lanes));
     if (x == NULL) return NULL;
     x->n = 0;
@@ -410,8 +410,8 @@ static void skip__free_block(struct skip *s, struct mem *m,
 static inline void skip__shift(struct skip_block *y, uint32_t j,
                                const struct skip_block *x, uint32_t i,
                                uint32_t k) {
-    memmove(y->score + j, x->score + i, k * sizeof *x->score);
-    memmove(y->item + j, x->item + i, k * sizeof *x->item);
+    bytes_move(y->score + j, x->score + i, k * sizeof *x->score);
+    bytes_move(y->item + j, x->item + i, k * sizeof *x->item);
 }
 
 /* Put y behind x, or first for x NULL.  The path leads to x; y starts at the
@@ -472,6 +472,21 @@ static void skip__split(struct skip *s, struct skip__path *path,
     skip__link(s, path, x, y, rank + keep, y->n > 0 ? y->score[0] : score);
 }
 
+/* Put a member into block x, which has room, as its i-th; the path leads to
+ * x. */
+static void skip__place(struct skip *s, const struct skip__path *path,
+                        struct skip_block *x, uint32_t i, double score,
+                        struct item *it) {
+    skip__shift(x, i + 1, x, i, x->n - i);
+    x->score[i] = score;
+    x->item[i] = it;
+    x->n++;
+    skip__pivots(x, i);
+    s->len++;
+    for (int lane = 0; lane < s->lanes; lane++)
+        skip__owner(path, x, lane)->span++;
+}
+
 /* Insert a member, for which its block may have to be cut in two: then into
  * `spare` or, for NULL, a new block.  A spare not needed is freed.  False when
  * memory is refused. */
@@ -508,14 +523,7 @@ static bool skip__insert(struct skip *s, struct mem *m, double score,
             x = y;
         }
     }
-    skip__shift(x, i + 1, x, i, x->n - i);
-    x->score[i] = score;
-    x->item[i] = it;
-    x->n++;
-    skip__pivots(x, i);
-    s->len++;
-    for (int lane = 0; lane < s->lanes; lane++)
-        skip__owner(&path, x, lane)->span++;
+    skip__place(s, &path, x, i, score, it);
     if (spare != NULL) skip__free_block(s, m, spare);
     return true;
 }
@@ -600,6 +608,24 @@ static uint32_t skip__stays(struct skip_at at, double score, struct str key) {
     return i > at.i ? i - 1 : i;
 }
 
+/* Let the member at `at`, to which a path leads, change over to another block,
+ * where it goes with its new score; false, and nothing has changed, unless
+ * there is room and enough stays behind, so that no block comes or goes. */
+static bool skip__change_over(struct skip *s, struct mem *m,
+                              struct skip__path *path, struct skip_at at,
+                              double score, struct item *it) {
+    struct skip__path way;
+    struct skip_block *y;
+    size_t rank;
+
+    if (at.block->n <= SKIP_BLOCK / 2 + 1) return false;
+    y = skip__seek(s, score, item_key(it), &way, &rank);
+    if (y == NULL || y == at.block || y->n == SKIP_BLOCK) return false;
+    skip__remove(s, m, path, at.block, at.i, 1);
+    skip__place(s, &way, y, skip__below(y, score, item_key(it)), score, it);
+    return true;
+}
+
 /* Change a member's score from old to new; it must be in the list.  Within a
  * block nothing else changes.  False when memory is refused. */
 static bool skip_move(struct skip *s, struct mem *m, double old, double new,
@@ -622,7 +648,7 @@ static bool skip_move(struct skip *s, struct mem *m, double old, double new,
         skip__pivots(z, i < at.i ? i : at.i);
         for (uint32_t lane = 0; at.i == 0 && lane < z->lanes; lane++)
             path.link[lane]->first = z->score[0];
-    } else {
+    } else if (!skip__change_over(s, m, &path, at, new, it)) {
         /* Had beforehand, so that nothing is refused halfway. */
         spare = skip__block(s, m);
         if (spare == NULL) return false;

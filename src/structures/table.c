@@ -42,6 +42,9 @@ enum {
     TABLE_SCAN_PARTS = 1024     /* parts of a segment in a cursor */
 };
 
+/* The bits of a hash that matter to a table. */
+#define TABLE_HASH UINT64_C(0xffff0000ffffffff)
+
 /* One line.  Where user addresses fit 48 bits a slot is pointer and tag in one
  * word; elsewhere pointers and tags stand side by side. */
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(KVNS_PLAIN)
@@ -301,19 +304,24 @@ static struct table_line *table__lines(struct mem *m, uint32_t n) {
     return l;
 }
 
-/* Refit a segment to n lines; items are placed by their tags alone. */
+/* Put all that another segment holds into one with room, by tags alone. */
+static void table__pour(struct table_seg *s, const struct table_seg *from) {
+    for (uint32_t j = 0; j < from->nlines; j++)
+        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
+            void *p = table__ptr(from->lines + j, i);
+
+            if (p == NULL) break;
+            table__place(s, p, table__tag(from->lines + j, i));
+        }
+}
+
+/* Refit a segment to n lines. */
 static bool table__refit(struct table *t, struct mem *m, struct table_seg *s,
                          uint32_t n) {
     struct table_seg to = { table__lines(m, n), n, 0 };
 
     if (to.lines == NULL) return false;
-    for (uint32_t j = 0; j < s->nlines; j++)
-        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
-            void *p = table__ptr(s->lines + j, i);
-
-            if (p == NULL) break;
-            table__place(&to, p, table__tag(s->lines + j, i));
-        }
+    table__pour(&to, s);
     mem_lines_drop(m, s->lines, (size_t)s->nlines * sizeof *s->lines);
     *s = to;
     if (n > t->max_lines) t->max_lines = n;
@@ -408,13 +416,7 @@ static void table__merge(struct table *t, struct mem *m) {
     to = t->u.dir + (last - (table__mask(last) / 2 + 1));
     if (!table__refit(t, m, to, table__fit(to->count + from->count + 8)))
         return;
-    for (uint32_t j = 0; j < from->nlines; j++)
-        for (unsigned i = 0; i < TABLE_SLOTS; i++) {
-            void *p = table__ptr(from->lines + j, i);
-
-            if (p == NULL) break;
-            table__place(to, p, table__tag(from->lines + j, i));
-        }
+    table__pour(to, from);
     mem_lines_drop(m, from->lines, (size_t)from->nlines * TABLE_LINE);
     t->nsegs--;
     if (t->nsegs > 1) return;

@@ -23,9 +23,10 @@
  * argc < total while an array is being read, and held then has room for argc
  * spans; every byte before at belongs to elements that were checked.
  *
- * struct resp owns held and a hold on apart.  Arguments are lent: until the
- * input moves, and where out->held is set until the next call with the same
- * struct resp.
+ * struct resp owns held and a hold on apart; where little is held it is kept
+ * for the next request that comes in pieces, until resp_rest.  Arguments are
+ * lent: until the input moves, and where out->held is set until the next call
+ * with the same struct resp.
  *
  * floor 4 - uses: base num entry
  */
@@ -34,7 +35,9 @@ enum {
     RESP_UNAUTH_BULK = 16384,
     RESP_LEAST = 10,            /* bytes of the shortest array: *1 $0 */
     RESP_LEAST_ARG = 6,         /* bytes of the shortest argument: $0 */
-    RESP_PROMISED = 1 << 20     /* memory for what was only announced */
+    RESP_KEPT = 256,            /* spans kept for the next request in pieces */
+    RESP_PROMISED = (1 << 20) + 2   /* memory for what was only announced: a
+                                   megabyte and its CRLF */
 };
 
 struct resp_limits {
@@ -64,6 +67,7 @@ struct resp {
     uint32_t argc;              /* arguments in held */
     uint32_t total;             /* arguments announced; 0: header not read */
     uint32_t apart_i;           /* which argument is apart */
+    bool lent;                  /* the last request's arguments are in held */
     struct blob *apart;         /* it and its CRLF, as far as they came; or
                                    NULL */
     size_t apart_n;             /* its length */
@@ -92,6 +96,12 @@ static void resp_reset(struct resp *r) {
     free(r->held);
     if (r->apart != NULL) blob_drop(r->apart);
     *r = (struct resp){ 0 };
+}
+
+/* No request is under way, as far as is known, and none was for a while: give
+ * back what was kept for the next.  Where nothing was, nothing is written. */
+static void resp_rest(struct resp *r) {
+    if (r->want == 0 && r->held != NULL) resp_reset(r);
 }
 
 /* How many more bytes must arrive, at least, before resp_parse can get any
@@ -147,7 +157,7 @@ static INLINE const char *resp__header(const char *s, const char *end,
  * resp_whole may be tried? */
 static INLINE bool resp_is_fresh(const struct resp *r,
                                  const struct resp_limits *lim) {
-    return r->want == 0 && r->held == NULL && r->apart == NULL &&
+    return r->want == 0 && !r->lent && r->apart == NULL &&
            !lim->unauthenticated;
 }
 
@@ -328,8 +338,8 @@ static ptrdiff_t resp__finish(struct resp *r, const char *p,
         out->argv[i] = str_of(apart != NULL && i == r->apart_i ?
                                   apart->bytes : p + a.at, a.n);
     }
-    *r = (struct resp){ .held = h, .apart = apart };
-    if (!out->held) resp_reset(r);
+    *r = (struct resp){ .held = h, .apart = apart, .lent = out->held };
+    if (!out->held && h != NULL && h->room > RESP_KEPT) resp_reset(r);
     return took;
 }
 
@@ -455,13 +465,14 @@ static ptrdiff_t resp__inline(struct resp *r, const char *p, size_t n,
     out->argc = (uint32_t)argc;
     if (text_n > 0 || (size_t)argc > out->cap) {
         room = (size_t)argc + text_n / sizeof(struct resp_span) + 1;
+        free(r->held);
         r->held = malloc(sizeof *r->held + room * sizeof(struct resp_span));
         if (r->held == NULL) return resp__wrong(why, RESP_MEMORY);
         r->held->room = room;
         text = (char *)(r->held->span + argc);
         out->argv = (struct str *)(void *)r->held->span;
     }
-    out->held = r->held != NULL;
+    out->held = r->lent = text != NULL;
     resp__words(p, len, out->argv, text, &text_n);
     out->cross_protocol = argc > 0 && resp__is_http(p, len, out->argv[0]);
     return lf + 1 - p;
@@ -498,7 +509,7 @@ static ptrdiff_t resp_parse(struct resp *r, const char *p, size_t n,
     if (r->want == 0) {
         size_t took;
 
-        if (UNLIKELY(r->held != NULL || r->apart != NULL)) resp_reset(r);
+        if (UNLIKELY(r->lent || r->apart != NULL)) resp_reset(r);
         out->argv = out->room;
         out->held = out->cross_protocol = false;
         took = lim->unauthenticated ? 0 :

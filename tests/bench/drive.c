@@ -4,8 +4,8 @@
  *     drive PORT SECONDS CLIENTS PIPELINE REPLY WORD...
  *
  * Each client sends PIPELINE requests at once and waits for their answers, of
- * which it is only known that they have REPLY bytes each.  The requests are
- * made ahead; "%N" in a word becomes twelve digits of a number below N.
+ * which it is only known that they have REPLY bytes each.  "%N" in a word
+ * becomes twelve digits of a number below N, another each time it is sent.
  * The kernel throws the answers away (Linux, MSG_TRUNC) but for a first byte.
  * Prints the requests answered and the seconds that took.  On a machine of two
  * cores a client that reads its replies would take the core that a second
@@ -13,54 +13,69 @@
  */
 #include "load.h"
 
-enum { MOST = 256, BATCHES = 256, REQUEST = 4096, IN = 1 << 24 };
+enum { MOST = 256, REQUEST = 4096, NUMBERS = 64, IN = 1 << 24 };
 
-struct batch {
-    char *p;
-    size_t n;
+/* A number within a request: where its digits are, and what it is below. */
+struct number {
+    size_t at;
+    unsigned long below;
 };
 
 struct peer {
-    struct batch out;           /* what is still to be sent */
+    char *batch, *out;          /* PIPELINE requests, and what is to be sent */
+    size_t left;                /* bytes of them not sent yet */
     size_t in;                  /* bytes still to be answered */
 };
 
 static unsigned long long state = 1;
+static struct number numbers[NUMBERS];
+static size_t count;
 
 static unsigned long pick(unsigned long below) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (unsigned long)(state >> 33) % below;
+    return (unsigned long)((state >> 32) * below >> 32);
 }
 
-/* Write one request, and return its length. */
+/* Write one request, note its numbers, and return its length. */
 static size_t request(char *to, char **words, int n) {
     size_t len = (size_t)sprintf(to, "*%d\r\n", n);
 
     for (int i = 0; i < n; i++) {
-        const char *at = strchr(words[i], '%');
-        char word[256];
+        const char *mark = strchr(words[i], '%');
+        size_t before = mark == NULL ? strlen(words[i]) :
+                                       (size_t)(mark - words[i]);
+        size_t number = mark == NULL ? 0 : 12;
 
-        if (at == NULL) {
-            snprintf(word, sizeof word, "%s", words[i]);
-        } else {
-            unsigned long below = strtoul(at + 1, NULL, 10);
-
-            snprintf(word, sizeof word, "%.*s%012lu", (int)(at - words[i]),
-                     words[i], pick(below > 0 ? below : 1));
-        }
-        if (len + sizeof word + 16 > REQUEST) exit(2);
-        len += (size_t)sprintf(to + len, "$%zu\r\n%s\r\n", strlen(word), word);
+        if (len + before + number + 16 > REQUEST || count == NUMBERS) exit(2);
+        len += (size_t)sprintf(to + len, "$%zu\r\n%.*s", before + number,
+                               (int)before, words[i]);
+        if (mark != NULL)
+            numbers[count++] = (struct number){
+                len, strtoul(mark + 1, NULL, 10) };
+        len += (size_t)sprintf(to + len, mark == NULL ? "\r\n" :
+                                                        "000000000000\r\n");
     }
     return len;
 }
 
-static struct batch batch(int pipeline, char **words, int n) {
-    struct batch b = { malloc((size_t)pipeline * REQUEST), 0 };
+static char digits[10000][4];
 
-    if (b.p == NULL) die("malloc");
-    for (int i = 0; i < pipeline; i++) b.n += request(b.p + b.n, words, n);
-    b.p = realloc(b.p, b.n);
-    return b;
+static void prepare(void) {
+    for (int i = 0; i < 10000; i++)
+        for (int j = 3, v = i; j >= 0; j--, v /= 10)
+            digits[i][j] = (char)('0' + v % 10);
+}
+
+/* Draw the numbers of a request anew. */
+static void draw(char *to) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned long v = pick(numbers[i].below);
+        char *p = to + numbers[i].at;
+
+        memcpy(p, digits[v / 100000000 % 10000], 4);
+        memcpy(p + 4, digits[v / 10000 % 10000], 4);
+        memcpy(p + 8, digits[v % 10000], 4);
+    }
 }
 
 /* Carry on with a client's batch.  How many bytes of answers came. */
@@ -68,9 +83,9 @@ static size_t turn(int fd, struct peer *p) {
     char first;
     ssize_t n;
 
-    if (p->out.n > 0) {
-        n = send(fd, p->out.p, p->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) p->out.p += n, p->out.n -= (size_t)n;
+    if (p->left > 0) {
+        n = send(fd, p->out, p->left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) p->out += n, p->left -= (size_t)n;
         else if (n == -1 && errno != EAGAIN) die("send");
     }
     n = recv(fd, &first, 1, MSG_DONTWAIT | MSG_PEEK);
@@ -85,22 +100,27 @@ static size_t turn(int fd, struct peer *p) {
 }
 
 int main(int argc, char **argv) {
-    struct batch batches[BATCHES];
+    char first[REQUEST];
     struct pollfd fds[MOST];
     struct peer peer[MOST];
-    int clients = argc > 6 ? atoi(argv[3]) : 0, pipeline;
-    size_t reply, came = 0;
+    int clients = argc > 6 ? atoi(argv[3]) : 0;
+    size_t pipeline, reply, length, came = 0;
     double began, end;
 
     if (clients < 1 || clients > MOST) return 2;
-    pipeline = atoi(argv[4]);
-    reply = (size_t)atoi(argv[5]);
+    pipeline = strtoul(argv[4], NULL, 10);
+    reply = strtoul(argv[5], NULL, 10);
     if (pipeline < 1 || reply < 1) return 2;
-    for (int i = 0; i < BATCHES; i++)
-        batches[i] = batch(pipeline, argv + 6, argc - 6);
+    prepare();
+    length = request(first, argv + 6, argc - 6);
     for (int i = 0; i < clients; i++) {
+        char *batch = malloc(pipeline * length);
+
+        if (batch == NULL) die("malloc");
+        for (size_t j = 0; j < pipeline; j++)
+            memcpy(batch + j * length, first, length);
         fds[i] = (struct pollfd){ dial(atoi(argv[1])), POLLOUT, 0 };
-        peer[i] = (struct peer){ { NULL, 0 }, 0 };
+        peer[i] = (struct peer){ batch, batch, 0, 0 };
     }
     began = now();
     end = began + atof(argv[2]) * 1e6;
@@ -109,13 +129,16 @@ int main(int argc, char **argv) {
             struct peer *p = peer + i;
 
             if (p->in == 0) {
-                p->out = batches[pick(BATCHES)];
-                p->in = (size_t)pipeline * reply;
+                for (size_t j = 0; j < pipeline; j++)
+                    draw(p->batch + j * length);
+                p->out = p->batch;
+                p->left = pipeline * length;
+                p->in = pipeline * reply;
             } else if (fds[i].revents == 0) {
                 continue;
             }
             came += turn(fds[i].fd, p);
-            fds[i].events = p->out.n > 0 ? POLLIN | POLLOUT :
+            fds[i].events = p->left > 0 ? POLLIN | POLLOUT :
                             p->in > 0 ? POLLIN : POLLOUT;
         }
         poll(fds, (nfds_t)clients, 100);

@@ -62,7 +62,7 @@ def one_zset(n):
 ROWS = [
     ("string 16+32", plain, SIZES, 48, 20),
     ("string 16+32, TTL", expiring, SIZES, 48, 36),
-    ("integer, 16 B key", integers, SIZES, 16, 20),
+    ("integer, 16 B key", integers, SIZES, 23, 20),
     ("hash of 10 fields", hashes, [200000], 0, 265),
     ("list of 10", lists, [200000], 0, 235),
     ("set of 1 M, a member", one_set, [1000000], 0, 32),

@@ -20,13 +20,13 @@ of another client while the snapshot goes on.  --realtime lets the server and
 that client go before everything else (it needs the right to do so).
 
 "copy" is kvns with KVNS_SHARED_VALUES=false, "sharded2" two loops, "sharded"
-seven shards of one loop; --members takes one server, else kvns.  Each row is
-once without snapshots and once with them: writes a second, percentiles of
-the writers' waits (redis-benchmark), the longest wait of one more client that
-only reads (prober.c), all in milliseconds; then what memory grew by while
-saving (proportional set size of all processes; a quiet run's growth taken
-off), how long a snapshot took, and a load.  A busy machine adds its own waits:
-compare with the row without snapshots, and repeat.
+seven shards of one loop; --members takes one server, else kvns. Each row is
+once without snapshots and once with them: writes a second, percentiles of the
+writers' waits (redis-benchmark), the longest wait of one more client that only
+reads (prober.c), all in milliseconds; then what memory grew by while saving (a
+fork's own pages with it; a quiet run's growth taken off), how long a snapshot
+took, and a load. A busy machine adds its own waits: compare with the row
+without snapshots, and repeat.
 """
 
 import argparse
@@ -74,7 +74,9 @@ def fill(server, keys, size):
 
 
 class Memory(threading.Thread):
-    """The most memory that a server and its children have at a time."""
+    """The most memory that a server and its children have at a time: what is
+    resident of the server, and what its children have to themselves.  Only
+    theirs is looked at page by page: who is looked at so has to wait."""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -82,23 +84,19 @@ class Memory(threading.Thread):
         self.first = self.now()
         self.start()
 
-    def pids(self):
+    def now(self):
+        with open("/proc/%d/statm" % self.pid) as f:
+            total = int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
         try:
             with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as f:
-                return [self.pid] + [int(p) for p in f.read().split()]
+                children = f.read().split()
+            for child in children:
+                with open("/proc/%s/smaps_rollup" % child) as f:
+                    total += 1024 * sum(map(int, re.findall(
+                        r"\nPrivate_\w+: +(\d+)", f.read())))
         except OSError:
-            return [self.pid]
-
-    def now(self):
-        total = 0
-        for pid in self.pids():
-            try:
-                with open("/proc/%d/smaps_rollup" % pid) as f:
-                    total += int(re.search(r"\nPss: +(\d+)",
-                                           f.read()).group(1))
-            except (OSError, AttributeError):
-                pass
-        return total / 1024
+            pass                    # it has ended meanwhile
+        return total / (1 << 20)
 
     def run(self):
         while not self.ends:

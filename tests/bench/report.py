@@ -66,7 +66,7 @@ def memory(data):
 def stalls(data):
     return [["work", "server", "median ms", "99.9 %", "longest"]] + [
         [s["work"], s["server"]] + ["%.2f" % x for x in s["waits"][1:]]
-        for s in data["stalls"]]
+        for s in data["stalls"] if s["waits"][0] > 0]
 
 
 def latency(data):

@@ -18,6 +18,7 @@
     fields    n fields of one hash expire at one moment
     spread    n fields of 1000 hashes do, each of which has one that stays
     keys      KEYS * over n keys
+    scan      SCAN through n keys, a thousand at a time
     random    SRANDMEMBER with a count that asks for 60 MB
     blocked   9,000 clients wait in BLPOP
     idle      10,000 clients say nothing
@@ -100,14 +101,18 @@ class Probe:
 
 
 def read_all(raw, request):
-    """Send, and read what comes without keeping it; until it is over."""
+    """Send, and read what comes without keeping it; until it is over.  Returns
+    how the reply begins."""
     raw.send(request + encode("ECHO", "over"))
-    tail = b""
+    head = tail = b""
     while not tail.endswith(b"$4\r\nover\r\n"):
         got = raw.sock.recv(1 << 20)
         if not got:
             raise EOFError
+        if len(head) < 32:
+            head += got[:32]
         tail = (tail + got)[-32:]
+    return head
 
 
 def during(server, act, seconds=0):
@@ -216,7 +221,8 @@ def expire_fields(server, n, hashes, stays):
                 yield ["HSETEX", "h%d" % h, "PXAT", at, "FIELDS",
                        len(fields)] + [x for f in fields for x in (f, "v")]
 
-    pipe(server.address, requests())
+    if pipe(server.address, requests()):
+        return None             # it knows no fields that expire
     with Raw(server.address) as raw:
         time.sleep(max(0, at / 1000 - time.time() - 0.5))
         used = cpu_ns(server.pid)
@@ -248,15 +254,34 @@ def spread(server, n):
 def keys(server, n):
     fill_keys(server, n)
     with Raw(server.address, timeout=60) as raw:
-        return during(server, lambda: read_all(raw, encode("KEYS", "*")), 3)
+        def act():
+            read_all(raw, encode("KEYS", "*"))
+        return during(server, act, 3)
+
+
+def scan(server, n):
+    fill_keys(server, n)
+    with Raw(server.address, timeout=60) as raw:
+        def act():
+            used, begun = cpu_ns(server.pid), time.monotonic()
+            cursor, calls = b"0", 0
+            while calls == 0 or cursor != b"0":
+                head = read_all(raw, encode("SCAN", cursor, "COUNT", 1000))
+                cursor = head.split(b"\r\n")[2]
+                calls += 1
+            return "%d calls in %.2f s; %.2f s CPU with the GETs" % (
+                calls, time.monotonic() - begun,
+                (cpu_ns(server.pid) - used) / 1e9)
+        return during(server, act, 5)
 
 
 def random(server, n):
     fill_set(server, 1000)
     count = 60000000 // 22
     with Raw(server.address, timeout=60) as raw:
-        return during(server, lambda: read_all(
-            raw, encode("SRANDMEMBER", "s", -count)), 3)
+        def act():
+            read_all(raw, encode("SRANDMEMBER", "s", -count))
+        return during(server, act, 3)
 
 
 def crowd(server, count, request):
@@ -316,7 +341,7 @@ WORKS = {"quiet": quiet, "del": gone(fill_set, ["DEL", "s"]),
          "async": gone(fill_keys, ["FLUSHALL", "ASYNC"]),
          "expire": expire, "lapse": lapse,
          "fields": fields, "spread": spread,
-         "keys": keys, "random": random, "alone": nobody,
+         "keys": keys, "scan": scan, "random": random, "alone": nobody,
          "blocked": blocked, "idle": idle}
 
 
@@ -338,7 +363,10 @@ def main():
             if server is None:
                 continue
             try:
-                waits, note = WORKS[name](server, args.n)
+                result = WORKS[name](server, args.n)
+                if result is None:
+                    continue
+                waits, note = result
                 turn, long_turns = TURNS.found
             finally:
                 server.kill()

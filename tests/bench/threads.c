@@ -3,7 +3,8 @@
  *
  *     threads COMMAND THREADS SHARDS SECONDS [BATCH [KEYS [apart]]]
  *
- * COMMAND is GET, SET, HSET or ZADD, on random keys, BATCH (32) at a time.
+ * COMMAND is GET, SET, HSET or ZADD, on random keys, BATCH (32) at a time: of
+ * each thread 262144 requests, which come again when all were carried out.
  * SHARDS 0: the classic mode, by kvns_exec, for one thread.  With "apart" each
  * thread has a server of its own, so that nothing is shared but the machine:
  * no server in one process can do better.  Prints the operations, the seconds
@@ -94,9 +95,10 @@ static void fill(struct worker *w, struct kvns_request *q,
     *q = (struct kvns_request){ n, argv, lengths };
 }
 
-/* The requests are made ahead: what they cost is not the server's. */
+/* The requests are made ahead: what they cost is not the server's.  There are
+ * so many that their keys do not stay in a core's own caches. */
 static void *work(void *arg) {
-    enum { AHEAD = 4096 };
+    enum { AHEAD = 262144 };
     struct worker *w = arg;
     struct kvns_request *q = calloc(AHEAD, sizeof *q);
     const char *(*argv)[4] = calloc(AHEAD, sizeof *argv);

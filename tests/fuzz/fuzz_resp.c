@@ -69,7 +69,8 @@ static struct heard hear(struct str in, const struct resp_limits *lim,
             }
             if (took == 0) KVNS_ASSERT(h.taken == have || resp_want(&r) > 0);
             if (r.held != NULL && took == 0)
-                KVNS_ASSERT(r.held->room <= (have - h.taken) / 3 + 4);
+                KVNS_ASSERT(r.held->room <=
+                            size_max(RESP_KEPT, (have - h.taken) / 3 + 4));
             free(p);
         } while (took > 0);
     }

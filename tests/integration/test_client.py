@@ -33,6 +33,22 @@ def wait_for(what, seconds=5):
         time.sleep(0.005)
 
 
+def test_what_is_kept_of_a_request_goes_when_nothing_comes(raw):
+    c, other = raw(), raw()
+    whole = encode("MSET", *(str(i) for i in range(40)))
+    me = c.call("CLIENT", "ID")[1]
+
+    def about():
+        return listed(other, "ID", str(me))[0]
+
+    c.send(whole[:-1])
+    wait_for(lambda: about()["qbuf"] == str(len(whole) - 1))
+    c.send(whole[-1:])
+    assert c.read() == ("+", b"OK")
+    assert 0 < int(about()["qbuf-free"]) <= 16384
+    wait_for(lambda: about()["qbuf-free"] == "0")
+
+
 def test_names(raw):
     c = raw()
     assert c.call("CLIENT", "GETNAME") == ("$", None)

@@ -209,6 +209,20 @@ def test_pfdebug_and_selftest(raw):
     assert c.call("PFSELFTEST") == ("+", b"OK")
 
 
+@pytest.mark.parametrize("what, reply", [("TODENSE", []), ("GETREG", []),
+                                         ("ENCODING", []), (None, None)])
+def test_what_watch_counts(raw, redis_server, what, reply):
+    """The other form of the same registers is no change; to keep the estimate
+    with the key is one."""
+    for c in (raw(), redis_server.raw()):
+        c.call("PFADD", "k", "a", "b", "c")
+        c.ok("WATCH", "k")
+        c.call(*(["PFDEBUG", what, "k"] if what else ["PFCOUNT", "k"]))
+        c.ok("MULTI")
+        assert c.call("EXEC") == ("*", reply)
+        c.close()
+
+
 def test_growth_beyond_the_memory_limit(fresh_server):
     s = fresh_server(memory_limit="40000", eviction_policy="none")
     with s.raw() as c:

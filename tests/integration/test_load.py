@@ -242,21 +242,26 @@ def test_commands_wait_for_the_load(binary, fresh_server, tmp_path):
         r.mset({"k%d" % j: value for j in range(i, i + 1000)})
     r.save()
     s.kill()
-    s = fresh_server(args=ARGS, persist_path=path)
     seen = set()
-    with s.raw() as c:
-        for _ in range(100000):
-            kind, value = c.call("GET", "k1")
-            seen.add((kind, value[:8]))
-            if kind == "$":
-                break
-            assert value.startswith(b"LOADING ")
-            text = c.call("INFO", "persistence")[1]
-            if b"loading:1" in text:
-                seen.add("info")
-                assert b"loading_loaded_perc:" in text
-    if ("-", b"LOADING ") in seen:
-        assert "info" in seen
+    # a load may end between a command and the next: then once more
+    for _ in range(8):
+        s = fresh_server(args=ARGS, persist_path=path)
+        with s.raw() as c:
+            for _ in range(100000):
+                kind, value = c.call("GET", "k1")
+                seen.add((kind, value[:8]))
+                if kind == "$":
+                    break
+                assert value.startswith(b"LOADING ")
+                text = c.call("INFO", "persistence")[1]
+                if b"loading:1" in text:
+                    seen.add("info")
+                    assert b"loading_loaded_perc:" in text
+        if "info" in seen or ("-", b"LOADING ") not in seen:
+            break
+        s.kill()
+    else:
+        pytest.fail("only seen: %s" % seen)
     assert connect_py(s, 2).dbsize() == 60000
 
 

@@ -64,6 +64,40 @@ def test_a_pipeline_sees_its_own_changes(raw):
     assert c.read_many(1000) == [(":", i + 1) for i in range(1000)]
 
 
+def test_pieces_of_many_clients(raw):
+    """Pieces of all lengths, up to some that are kept elsewhere; now and then
+    a client has to wait with more behind that."""
+    d = random.Random(11)
+    clients, other = [raw() for _ in range(12)], raw()
+    for round_at in range(6):
+        todo, want = [], []
+        for i, c in enumerate(clients):
+            sent, expect = b"", []
+            for j in range(d.randrange(1, 30)):
+                name = "%d-%d-%d" % (round_at, i, j)
+                pairs = [w for n in range(d.choice([1, 10, 40, 500]))
+                         for w in ("%s-%d" % (name, n), "v" * d.randrange(60))]
+                sent += encode("MSET", *pairs)
+                sent += encode("MGET", pairs[0], pairs[-2])
+                expect += [("+", b"OK"),
+                           ("*", [("$", pairs[1].encode()),
+                                  ("$", pairs[-1].encode())])]
+                if d.randrange(8) == 0:
+                    sent += encode("BLPOP", "list-" + name, 0)
+                    expect.append(("*", [("$", b"list-" + name.encode()),
+                                         ("$", name.encode())]))
+                    other.call("RPUSH", "list-" + name, name)
+            todo.append(sent)
+            want.append(expect)
+        while any(todo):
+            i = d.randrange(len(clients))
+            n = d.choice([1, 3, 100, 1000, 4096, 9000, 16384, 30000])
+            clients[i].send(todo[i][:n])
+            todo[i] = todo[i][n:]
+        for c, expect in zip(clients, want):
+            assert c.read_many(len(expect)) == expect
+
+
 def test_clients_interleaved(raw):
     """Each client's replies are its own and in order."""
     clients = [raw() for _ in range(20)]

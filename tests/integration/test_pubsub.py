@@ -348,6 +348,40 @@ def test_events_of_a_transaction_come_in_order(raw):
         c.ok("CONFIG", "SET", "notify-keyspace-events", "")
 
 
+def test_all_hear_the_same_in_one_order(raw):
+    """A client's events come before what it publishes next, whoever changes
+    the same key meanwhile; and each listener hears the same order."""
+    changes = {"hset": "HSET k f v", "hincrby": "HINCRBY k n 1",
+               "hincrbyfloat": "HINCRBYFLOAT k x 1", "expire": "EXPIRE k 999"}
+    writers, listeners = [raw() for _ in changes], [raw() for _ in range(3)]
+    n = 200
+    writers[0].call("HSET", "k", "f", "v")
+    writers[0].ok("CONFIG", "SET", "notify-keyspace-events", "Egh")
+    try:
+        for s in listeners:
+            s.call("PSUBSCRIBE", "*")
+        batches = [b"".join(encode(*change.split()) +
+                            encode("PUBLISH", "said", event)
+                            for _ in range(n))
+                   for event, change in changes.items()]
+        for _ in range(5):
+            for w, batch in zip(writers, batches):
+                w.send(batch)
+            heard = [[(m[1][2][1].decode(), m[1][3][1].decode())
+                      for m in s.read_many(2 * n * len(writers))]
+                     for s in listeners]
+            for w in writers:
+                w.read_many(2 * n)
+            for event in changes:
+                of_one = [("__keyevent@0__:" + event, "k"), ("said", event)]
+                for h in heard:
+                    assert [x for x in h if x in of_one] == of_one * n
+            said = [[who for c, who in h if c == "said"] for h in heard]
+            assert all(h == said[0] for h in said)
+    finally:
+        writers[0].ok("CONFIG", "SET", "notify-keyspace-events", "")
+
+
 def test_a_blocked_pop_tells_its_event(raw):
     c, w, s = raw(), raw(), raw()
     c.ok("CONFIG", "SET", "notify-keyspace-events", "KA")

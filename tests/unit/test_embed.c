@@ -162,7 +162,7 @@ static void *embed_thread(void *arg) {
     char text[256], mget[256] = "MGET";
 
     for (int i = 0; i < EMBED_ACCOUNTS; i++)
-        snprintf(mget + strlen(mget), 16, " bank/%d", i);
+        snprintf(mget + strlen(mget), 24, " bank/%d", i);
     for (int round = 0; round < EMBED_ROUNDS; round++) {
         uint32_t from = embed_rand(t) % EMBED_ACCOUNTS;
         uint32_t to = embed_rand(t) % EMBED_ACCOUNTS;

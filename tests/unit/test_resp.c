@@ -412,7 +412,7 @@ static void test_resp_apart(void) {
         CHECK(resp_reads_apart(&r));
         to = resp_room(&r, &room);
         CHECK(to != NULL && came + room <= len + 2);
-        CHECK(resp_apart_cap(&r) <= size_max(2 * came, 1 << 20));
+        CHECK(resp_apart_cap(&r) <= size_max(2 * came, RESP_PROMISED));
         CHECK_INT(resp_apart_n(&r), came);
         room = size_min(room, 50000);
         memset(to, 'x', room);
@@ -504,9 +504,41 @@ static void test_resp_room(void) {
     a.cap = 3;
     CHECK_INT(resp_parse(&r, in.p, in.n - 1, &resp_wide, &a, &why), 0);
     CHECK_INT(resp_parse(&r, in.p, in.n, &resp_wide, &a, &why), in.n);
-    CHECK(a.argv == room && !a.held && r.held == NULL);
+    CHECK(a.argv == room && !a.held && r.held != NULL);
+    CHECK(resp_is_fresh(&r, &resp_wide));   /* though something was kept */
     CHECK_INT(resp_parse(&r, "a b\n", 4, &resp_wide, &a, &why), 4);
-    CHECK(a.argv == room && !a.held && r.held == NULL);
+    CHECK(a.argv == room && !a.held && r.held != NULL);
+    CHECK_INT(resp_parse(&r, "a 'b\\'c'\n", 9, &resp_wide, &a, &why), 9);
+    CHECK(a.held && a.argc == 2 && !resp_is_fresh(&r, &resp_wide));
+    CHECK_INT(resp_parse(&r, in.p, in.n - 1, &resp_wide, &a, &why), 0);
+    resp_rest(&r);
+    CHECK(r.held != NULL);
+    CHECK_INT(resp_parse(&r, in.p, in.n, &resp_wide, &a, &why), in.n);
+    CHECK_STR(a.argv[2], "c");
+    resp_rest(&r);
+    CHECK(r.held == NULL && !a.held);
+}
+
+/* What was kept is what a small request needed. */
+static void test_resp_keeps_little(void) {
+    struct resp r = { 0 };
+    struct str room[1024];
+    struct resp_args a = { .room = room, .cap = ROWS(room) };
+    struct buf in = { 0 };
+    const char *why;
+
+    for (unsigned argc = 1; argc <= ROWS(room); argc *= 2) {
+        buf_reset(&in);
+        buf_printf(&in, "*%u\r\n", argc);
+        for (unsigned i = 0; i < argc; i++) buf_printf(&in, "$1\r\nx\r\n");
+        CHECK_INT(resp_parse(&r, in.p, in.n - 1, &resp_wide, &a, &why), 0);
+        CHECK_INT(resp_parse(&r, in.p, in.n, &resp_wide, &a, &why), in.n);
+        CHECK(a.argc == argc && !a.held);
+        CHECK(r.held == NULL || r.held->room <= RESP_KEPT);
+        CHECK((r.held == NULL) == (argc > RESP_KEPT));
+    }
+    resp_reset(&r);
+    buf_free(&in);
 }
 
 /* Something like requests: pieces of the grammar in any order. */
@@ -561,4 +593,5 @@ static void test_resp_random(void) {
     T(test_resp_inline_unbalanced) T(test_resp_http_is_told)                 \
     T(test_resp_promises_cost_nothing) T(test_resp_many_pieces)              \
     T(test_resp_apart)                                                       \
-    T(test_resp_long_lines_in_pieces) T(test_resp_room) T(test_resp_random)
+    T(test_resp_long_lines_in_pieces) T(test_resp_room)                      \
+    T(test_resp_keeps_little) T(test_resp_random)
