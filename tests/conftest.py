@@ -15,6 +15,7 @@ Fixtures that talk to a server:
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -30,6 +31,9 @@ try:
 except ImportError:
     redis_py = None
 
+# After these nothing is tried a second time.
+FAULTS = re.compile(servers.REPORTS.pattern + rb"|the server ended"
+                    rb"|worker '\w+' crashed|exit status -?[1-9]")
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -74,12 +78,24 @@ def pytest_report_header(config):
         config.getoption("--config"))
 
 
+def names_in(path):
+    """The tests that a file names, one a line."""
+    if not path:
+        return set()
+    with open(path) as f:
+        return set(f.read().splitlines())
+
+
 def pytest_collection_modifyitems(config, items):
     """Who lives in a namespace runs what needs no more than that: not what
     is marked admin, nor what starts servers of its own.  What takes long is
-    left out unless it is asked for: then there is nothing else."""
+    left out unless it is asked for: then there is nothing else.  A file of
+    names, KVNS_ONLY, leaves those alone."""
     wants = config.getoption("--long")
-    out = [i for i in items if (i.get_closest_marker("long") is None) == wants]
+    only = names_in(os.environ.get("KVNS_ONLY"))
+    out = [i for i in items
+           if (i.get_closest_marker("long") is None) == wants
+           or only and i.nodeid not in only]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [i for i in items if i not in set(out)]
@@ -98,6 +114,29 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     for name in getattr(config, "not_for_tenants", ()):
         terminalreporter.write_line("not for tenants: " + name)
+    if not hasattr(config, "workerinput"):
+        may_be_tried_again(terminalreporter.stats,
+                           os.environ.get("KVNS_AGAIN"))
+
+
+def may_be_tried_again(stats, path):
+    """Add to a file the names of what failed, if that is one or two tests,
+    and neither a fixture nor the log of a server found a fault; "no" if not
+    so."""
+    failed = stats.get("failed", [])
+    errors = stats.get("error", [])
+    if not path or not failed + errors:
+        return
+    texts = [text for report in failed
+             for text in [report.longreprtext]
+             + [section for _, section in report.sections]]
+    if errors or len(failed) > 2 or any(
+            FAULTS.search(text.encode()) for text in texts):
+        names = ["no"]
+    else:
+        names = [report.nodeid for report in failed]
+    with open(path, "a") as f:
+        f.writelines(name + "\n" for name in names)
 
 
 @pytest.hookimpl(wrapper=True)
