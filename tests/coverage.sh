@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 # How much of the program its tests come to: lines and branches.
 #
-#     sh tests/coverage.sh [arguments for pytest]
+#     sh tests/coverage.sh count      builds what counts, runs the unit tests
+#     KVNS_BIN=build/coverage/kvns pytest tests/integration tests/test_docs.py
+#     sh tests/coverage.sh report
 #
-# The unit tests and the integration tests run against builds that count.
 # What only says that something is broken (KVNS_ASSERT, VERIFY) is no branch
 # that a test could take, and what is inlined counts once, as it is written,
 # not once for each of its copies.  The figures by part are left in
-# build/coverage/parts.txt.  Fails when a test fails, or below MIN_LINES or
-# MIN_BRANCHES per cent.
+# build/coverage/parts.txt.  Fails when a unit test fails, or the figures are
+# below MIN_LINES or MIN_BRANCHES per cent.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 command -v gcovr >/dev/null 2>&1 || {
@@ -17,35 +18,41 @@ command -v gcovr >/dev/null 2>&1 || {
     [ "${CI:-}" != true ]
     exit
 }
-python=$(sh tests/venv.sh) || exit 1
 dir=build/coverage
-rm -rf $dir
-mkdir -p $dir
-flags="-std=c11 -O0 -g --coverage -fprofile-update=atomic -pthread"
-flags="$flags -DINLINE=inline"
-# Sources by their whole names, for servers run in directories of their own.
-# shellcheck disable=SC2086
-gcc $flags "$PWD/src/kvns.c" -o $dir/kvns -lm &
-# shellcheck disable=SC2086
-gcc $flags -DKVNS_FAULTS -w "$PWD/tests/unit/unit.c" \
-    -o $dir/unit -lm || exit 1
-wait $! || exit 1
 failed=0
-# Each by itself: one that fails does not keep the next from counting.
-export KVNS_TEST_SEED="${KVNS_TEST_SEED:-1}"
-for name in $($dir/unit --list); do
-    $dir/unit "$name" >$dir/unit.log 2>&1 || {
-        tail -n 20 $dir/unit.log
-        failed=1
-    }
-done
-spread=
-! "$python" -c 'import xdist' 2>/dev/null ||
-    spread="-n ${JOBS:-2} --dist worksteal"
-# shellcheck disable=SC2086
-KVNS_BIN=$dir/kvns "$python" -m pytest -q $spread tests/integration \
-    tests/test_docs.py "$@" ||
-    failed=1
+
+case ${1:-} in
+count | report) ;;
+*)
+    echo "tests/coverage.sh: count or report" >&2
+    exit 2
+    ;;
+esac
+
+if [ "$1" = count ]; then
+    rm -rf $dir
+    mkdir -p $dir
+    flags="-std=c11 -O0 -g --coverage -fprofile-update=atomic -pthread"
+    flags="$flags -DINLINE=inline"
+    # Sources by their whole names, for servers run in directories of their
+    # own.
+    # shellcheck disable=SC2086
+    gcc $flags "$PWD/src/kvns.c" -o $dir/kvns -lm &
+    # shellcheck disable=SC2086
+    gcc $flags -DKVNS_FAULTS -w "$PWD/tests/unit/unit.c" \
+        -o $dir/unit -lm || exit 1
+    wait $! || exit 1
+    # Each by itself: one that fails does not keep the next from counting.
+    export KVNS_TEST_SEED="${KVNS_TEST_SEED:-1}"
+    for name in $($dir/unit --list); do
+        $dir/unit "$name" >$dir/unit.log 2>&1 || {
+            tail -n 20 $dir/unit.log
+            failed=1
+        }
+    done
+    exit $failed
+fi
+
 gcovr --root . --object-directory $dir --filter 'src/.*\.c' \
     --exclude-unreachable-branches \
     --exclude-branches-by-pattern '.*(KVNS_ASSERT|VERIFY|base_no_memory)\(.*' \

@@ -175,8 +175,13 @@ gates)
                 --ignore tests/integration/test_against_redis.py "$@" ;;
         esac
     done
-    step 900 "coverage" env MIN_LINES=95 MIN_BRANCHES=85 \
-        sh tests/coverage.sh "$@"
+    if need "coverage" gcovr; then
+        step 300 "coverage, counting" sh tests/coverage.sh count
+        suite 600 "integration, counting" KVNS_BIN=build/coverage/kvns \
+            tests/integration tests/test_docs.py "$@"
+        step 300 "coverage" env MIN_LINES=95 MIN_BRANCHES=85 \
+            sh tests/coverage.sh report
+    fi
     for program in kvns-plain kvns-asan; do
         suite 600 "integration, $program" "KVNS_BIN=build/$program" \
             tests/integration "$@"
