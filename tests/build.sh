@@ -25,7 +25,9 @@ fresh() {
     [ -f "$made" ] && [ -z "$(find "$@" -type f -newer "$made" | head -n 1)" ]
 }
 
-# make NAME SOURCE FLAGS...: compile beside the old one, then replace it.
+# make NAME SOURCE FLAGS...: compile beside the old one, take a section called
+# $without out of it if that is set, then replace it.
+without=
 make() {
     name=$1 source=$2
     shift 2
@@ -49,6 +51,7 @@ make() {
         rm -f "build/$name.$$"
         return 1
     }
+    [ -z "$without" ] || strip -R "$without" "build/$name.$$"
     mv "build/$name.$$" "build/$name"
 }
 
@@ -73,7 +76,7 @@ build() {
     # between the sections and padding between tables, and say that nobody
     # calls in but the system (kvns_* are for other programs).
     kvns-musl)
-        cc=musl-gcc
+        cc=musl-gcc without=.comment
         small=-Os
         ! $cc -Oz -E -x c /dev/null >/dev/null 2>&1 || small=-Oz
         make "$1" src/kvns.c $small -static -s -DNDEBUG -fno-pie -no-pie \
