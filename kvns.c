@@ -4121,6 +4121,16 @@ static inline void table__clear(struct table_line *l, unsigned i) {
     l->slot[i] = 0;
 }
 
+/* The last slot of a line that is being filled counts what is in it: a number
+ * that no pointer is, until the line is full and it is a pointer. */
+static inline uintptr_t table__mark(const struct table_line *l) {
+    return l->slot[TABLE_SLOTS - 1];
+}
+
+static inline void table__set_mark(struct table_line *l, uintptr_t n) {
+    l->slot[TABLE_SLOTS - 1] = n;
+}
+
 /* The first slot from i on whose tag fits, or nearly, or TABLE_SLOTS. */
 #if defined(__SSE2__) && defined(__GNUC__)
 static inline unsigned table__match(const struct table_line *l, unsigned tag,
@@ -4175,6 +4185,14 @@ static inline void table__set(struct table_line *l, unsigned i, void *p,
 
 static inline void table__clear(struct table_line *l, unsigned i) {
     l->ptr[i] = NULL;
+}
+
+static inline uintptr_t table__mark(const struct table_line *l) {
+    return (uintptr_t)l->ptr[TABLE_SLOTS - 1];
+}
+
+static inline void table__set_mark(struct table_line *l, uintptr_t n) {
+    l->ptr[TABLE_SLOTS - 1] = (void *)n;
 }
 
 static inline unsigned table__match(const struct table_line *l, unsigned tag,
@@ -4354,24 +4372,35 @@ static struct table_line *table__lines(struct mem *m, uint32_t n) {
     return l;
 }
 
-/* Put all that another segment holds into one with room, by tags alone. */
-static void table__pour(struct table_seg *s, const struct table_seg *from) {
+/* Put all that a segment holds into lines that count, by the tags alone. */
+static void table__pour(struct table_seg *to, const struct table_seg *from) {
     for (uint32_t j = 0; j < from->nlines; j++)
         for (unsigned i = 0; i < TABLE_SLOTS; i++) {
             void *p = table__ptr(from->lines + j, i);
+            unsigned tag = table__tag(from->lines + j, i);
+            struct table_line *l = to->lines + table__home(tag, to->nlines);
+            uintptr_t n;
 
             if (p == NULL) break;
-            table__place(s, p, table__tag(from->lines + j, i));
+            while ((n = table__mark(l)) >= TABLE_SLOTS)
+                if (++l == to->lines + to->nlines) l = to->lines;
+            table__set_mark(l, n + 1);
+            table__set(l, (unsigned)n, p, tag);
         }
+    to->count += from->count;
 }
 
-/* Refit a segment to n lines. */
+/* Refit a segment to n lines, and take up what another holds, if not NULL. */
 static bool table__refit(struct table *t, struct mem *m, struct table_seg *s,
-                         uint32_t n) {
+                         const struct table_seg *more, uint32_t n) {
     struct table_seg to = { table__lines(m, n), n, 0 };
 
     if (to.lines == NULL) return false;
     table__pour(&to, s);
+    if (more != NULL) table__pour(&to, more);
+    for (uint32_t i = 0; i < n; i++)
+        if (table__mark(to.lines + i) < TABLE_SLOTS)
+            table__set_mark(to.lines + i, 0);
     mem_lines_drop(m, s->lines, (size_t)s->nlines * sizeof *s->lines);
     *s = to;
     if (n > t->max_lines) t->max_lines = n;
@@ -4432,7 +4461,7 @@ static void table__split(struct table *t, struct mem *m, table_hash_of *hash,
             if (p == NULL) break;
             to = hash(ctx, p) & bit ? &high : &low;
             if (UNLIKELY(to->count + 1 >= to->nlines * TABLE_SLOTS) &&
-                !table__refit(t, m, to, to->nlines * 2))
+                !table__refit(t, m, to, NULL, to->nlines * 2))
                 goto undo;
             table__place(to, p, table__tag(l, i));
         }
@@ -4464,9 +4493,9 @@ static void table__merge(struct table *t, struct mem *m) {
     struct table_seg *from = t->u.dir + last, *to, one;
 
     to = t->u.dir + (last - (table__mask(last) / 2 + 1));
-    if (!table__refit(t, m, to, table__fit(to->count + from->count + 8)))
+    if (!table__refit(t, m, to, from,
+                      table__fit(to->count + from->count + 8)))
         return;
-    table__pour(to, from);
     mem_lines_drop(m, from->lines, (size_t)from->nlines * TABLE_LINE);
     t->nsegs--;
     if (t->nsegs > 1) return;
@@ -4533,7 +4562,7 @@ static bool table_put(struct table *t, struct mem *m, uint64_t h, void *p,
         table__split(t, m, hash, ctx);
     s = table__seg(t, table__index(t, h));
     if (UNLIKELY((s->count + 1) * 10 > s->nlines * TABLE_SLOTS * 9) &&
-        !table__refit(t, m, s, table__fit(s->count + 1)) &&
+        !table__refit(t, m, s, NULL, table__fit(s->count + 1)) &&
         s->count + 1 >= s->nlines * TABLE_SLOTS)
         return false;
     far = table__place(s, p, (unsigned)(h >> 48));
@@ -4598,7 +4627,7 @@ static void table_drop(struct table *t, struct mem *m, struct table_at *at) {
                t->count < (size_t)(t->nsegs - 1) * TABLE_PER_SEG * 2 / 5) {
         table__merge(t, m);
     } else if (s->nlines > 1 && s->count * 2 < s->nlines * TABLE_SLOTS) {
-        table__refit(t, m, s, table__fit(s->count + s->count / 4));
+        table__refit(t, m, s, NULL, table__fit(s->count + s->count / 4));
     }
 }
 
