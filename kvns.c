@@ -4121,16 +4121,6 @@ static inline void table__clear(struct table_line *l, unsigned i) {
     l->slot[i] = 0;
 }
 
-/* The last slot of a line that is being filled counts what is in it: a number
- * that no pointer is, until the line is full and it is a pointer. */
-static inline uintptr_t table__mark(const struct table_line *l) {
-    return l->slot[TABLE_SLOTS - 1];
-}
-
-static inline void table__set_mark(struct table_line *l, uintptr_t n) {
-    l->slot[TABLE_SLOTS - 1] = n;
-}
-
 /* The first slot from i on whose tag fits, or nearly, or TABLE_SLOTS. */
 #if defined(__SSE2__) && defined(__GNUC__)
 static inline unsigned table__match(const struct table_line *l, unsigned tag,
@@ -4185,14 +4175,6 @@ static inline void table__set(struct table_line *l, unsigned i, void *p,
 
 static inline void table__clear(struct table_line *l, unsigned i) {
     l->ptr[i] = NULL;
-}
-
-static inline uintptr_t table__mark(const struct table_line *l) {
-    return (uintptr_t)l->ptr[TABLE_SLOTS - 1];
-}
-
-static inline void table__set_mark(struct table_line *l, uintptr_t n) {
-    l->ptr[TABLE_SLOTS - 1] = (void *)n;
 }
 
 static inline unsigned table__match(const struct table_line *l, unsigned tag,
@@ -4372,6 +4354,12 @@ static struct table_line *table__lines(struct mem *m, uint32_t n) {
     return l;
 }
 
+/* The last slot of a line that is being filled counts what is in it: a number
+ * that no pointer is, until the line is full and it is a pointer. */
+static inline uintptr_t table__mark(const struct table_line *l) {
+    return (uintptr_t)table__ptr(l, TABLE_SLOTS - 1);
+}
+
 /* Put all that a segment holds into lines that count, by the tags alone. */
 static void table__pour(struct table_seg *to, const struct table_seg *from) {
     for (uint32_t j = 0; j < from->nlines; j++)
@@ -4384,7 +4372,7 @@ static void table__pour(struct table_seg *to, const struct table_seg *from) {
             if (p == NULL) break;
             while ((n = table__mark(l)) >= TABLE_SLOTS)
                 if (++l == to->lines + to->nlines) l = to->lines;
-            table__set_mark(l, n + 1);
+            table__set(l, TABLE_SLOTS - 1, (void *)(n + 1), 0);
             table__set(l, (unsigned)n, p, tag);
         }
     to->count += from->count;
@@ -4400,7 +4388,7 @@ static bool table__refit(struct table *t, struct mem *m, struct table_seg *s,
     if (more != NULL) table__pour(&to, more);
     for (uint32_t i = 0; i < n; i++)
         if (table__mark(to.lines + i) < TABLE_SLOTS)
-            table__set_mark(to.lines + i, 0);
+            table__clear(to.lines + i, TABLE_SLOTS - 1);
     mem_lines_drop(m, s->lines, (size_t)s->nlines * sizeof *s->lines);
     *s = to;
     if (n > t->max_lines) t->max_lines = n;

@@ -41,12 +41,13 @@ limited() {
 }
 
 # passes_now COMMAND...: do the tests named in $again pass twelve times?
+# shellcheck disable=SC2086
 passes_now() {
     for round in 1 2 3 4; do
         pids=
         for copy in 1 2 3; do
-            limited 120 env KVNS_ONLY="$again" "$@" -n 0 \
-                -p no:cacheprovider >"$again.$copy" 2>&1 &
+            limited 120 env KVNS_ONLY="$again" "$@" \
+                ${spread:+-n 0} -p no:cacheprovider >"$again.$copy" 2>&1 &
             pids="$pids $!"
         done
         good=yes
